@@ -1,0 +1,1 @@
+//! The ordering system: orders, transactions, emails, drivers and analytics on Kafka.

@@ -1,0 +1,1 @@
+//! The event store: one durable node that speaks the Apache Kafka protocol.

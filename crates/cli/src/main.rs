@@ -1,0 +1,2 @@
+//! The one binary: event store, tools, ordering system and page.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Group coordination as pure state machines: no I/O, no clock, no randomness.

@@ -1,0 +1,1 @@
+//! Partitions on disk and the journal that makes them durable.

@@ -1,0 +1,1 @@
+//! Derives the Kafka wire codec of a struct from its version ranges.

@@ -1,0 +1,1 @@
+//! The Apache Kafka wire protocol, sans I/O: every message at every version served.

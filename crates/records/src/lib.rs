@@ -1,0 +1,1 @@
+//! Kafka record batches (format v2): view, iterate, build, compress, check. No I/O.
