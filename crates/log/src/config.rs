@@ -1,0 +1,89 @@
+//! The topic configurations that a partition's log obeys, with Kafka's names and defaults.
+
+use headwater_records::{Compression, TimestampType};
+
+/// `cleanup.policy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CleanupPolicy {
+    /// Old segments are deleted.
+    #[default]
+    Delete,
+    /// The newest record of each key is kept.
+    Compact,
+    /// Both.
+    CompactDelete,
+}
+
+impl CleanupPolicy {
+    /// Records need keys.
+    pub fn compacts(self) -> bool {
+        self != Self::Delete
+    }
+
+    /// Retention by time and size applies.
+    pub fn deletes(self) -> bool {
+        self != Self::Compact
+    }
+}
+
+/// `compression.type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CompressionType {
+    /// As the producer sent it.
+    #[default]
+    Producer,
+    /// Always this codec; batches in another are rewritten.
+    Codec(Compression),
+}
+
+/// A topic's configuration as far as its logs need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `segment.bytes`
+    pub segment_bytes: usize,
+    /// `segment.ms`
+    pub segment_ms: i64,
+    /// `segment.index.bytes`
+    pub segment_index_bytes: usize,
+    /// `retention.bytes`, -1: no limit
+    pub retention_bytes: i64,
+    /// `retention.ms`, -1: no limit
+    pub retention_ms: i64,
+    /// `index.interval.bytes`
+    pub index_interval_bytes: usize,
+    /// `max.message.bytes`
+    pub max_message_bytes: usize,
+    /// `message.timestamp.type`
+    pub message_timestamp_type: TimestampType,
+    /// `message.timestamp.before.max.ms`
+    pub message_timestamp_before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`
+    pub message_timestamp_after_max_ms: i64,
+    /// `cleanup.policy`
+    pub cleanup_policy: CleanupPolicy,
+    /// `compression.type`
+    pub compression_type: CompressionType,
+    /// `producer.id.expiration.ms`, a broker configuration
+    pub producer_id_expiration_ms: i64,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+        Self {
+            segment_bytes: 1 << 30,
+            segment_ms: 7 * DAY_MS,
+            segment_index_bytes: 10 << 20,
+            retention_bytes: -1,
+            retention_ms: 7 * DAY_MS,
+            index_interval_bytes: 4096,
+            max_message_bytes: 1_048_588,
+            message_timestamp_type: TimestampType::CreateTime,
+            message_timestamp_before_max_ms: i64::MAX,
+            message_timestamp_after_max_ms: DAY_MS / 24,
+            cleanup_policy: CleanupPolicy::Delete,
+            compression_type: CompressionType::Producer,
+            producer_id_expiration_ms: DAY_MS,
+        }
+    }
+}
