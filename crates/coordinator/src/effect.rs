@@ -1,0 +1,77 @@
+//! What goes into the coordinator besides requests, and what comes out of it.
+//!
+//! Owns the vocabulary of the contract with the broker; decides nothing.
+
+use bytes::Bytes;
+use headwater_protocol::ErrorCode;
+use headwater_protocol::messages::delete_groups::DeleteGroupsResponse;
+use headwater_protocol::messages::describe_groups::DescribeGroupsResponse;
+use headwater_protocol::messages::heartbeat::HeartbeatResponse;
+use headwater_protocol::messages::join_group::JoinGroupResponse;
+use headwater_protocol::messages::leave_group::LeaveGroupResponse;
+use headwater_protocol::messages::list_groups::ListGroupsResponse;
+use headwater_protocol::messages::offset_commit::OffsetCommitResponse;
+use headwater_protocol::messages::offset_fetch::OffsetFetchResponse;
+use headwater_protocol::messages::sync_group::SyncGroupResponse;
+
+/// The broker's name for whoever waits for an answer. Opaque here; answered exactly once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub u64);
+
+/// What every request comes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    pub now_ms: i64,
+    /// The version of the API that the client spoke; some behaviour hangs on it.
+    pub version: i16,
+    pub token: Token,
+}
+
+/// Who sends a `JoinGroup`, for the member's description and id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client<'a> {
+    pub client_id: &'a str,
+    /// Kafka writes a slash before the address: `/127.0.0.1`.
+    pub client_host: &'a str,
+    /// A fresh UUID in its usual 36 characters, used if this join needs a new member id.
+    pub new_member_uuid: &'a str,
+}
+
+/// A record of `__consumer_offsets`. No value: a tombstone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoordinatorRecord {
+    pub key: Bytes,
+    pub value: Option<Bytes>,
+}
+
+/// What the broker has to do; the rules are in the crate's documentation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Append the records as one batch, then replay them. The first effect of a call, if at all.
+    Append { records: Vec<CoordinatorRecord> },
+    /// Answer once the partition's latest append is durable.
+    Reply { token: Token, response: Response },
+}
+
+/// Why records could not be appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppendFailure {
+    /// Disk full, I/O error, log closed or poisoned: clients look for the coordinator again.
+    Storage,
+    /// The batch exceeds what the partition takes: trying again will not help.
+    TooLarge,
+}
+
+/// An answer, at the version of its [`Call`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Response {
+    JoinGroup(JoinGroupResponse),
+    SyncGroup(SyncGroupResponse),
+    Heartbeat(HeartbeatResponse),
+    LeaveGroup(LeaveGroupResponse),
+    OffsetCommit(OffsetCommitResponse),
+    OffsetFetch(OffsetFetchResponse),
+    DescribeGroups(DescribeGroupsResponse),
+    ListGroups(ListGroupsResponse),
+    DeleteGroups(DeleteGroupsResponse),
+}
