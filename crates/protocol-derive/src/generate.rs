@@ -3,7 +3,7 @@
 //! Owns the shape of the generated code; never decides what is a valid attribute.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 
 use crate::parse::{Field, Message, Nullable, Versions};
 
@@ -14,10 +14,7 @@ pub(crate) fn message(message: &Message) -> TokenStream {
     let count = message.fields.len();
     let specs = message.fields.iter().map(spec);
     let sizes = message.fields.iter().filter_map(minimum_size);
-    let flexible = match &message.flexible {
-        Some(version) => quote!(::core::option::Option::Some(#version)),
-        None => quote!(::core::option::Option::None),
-    };
+    let flexible = option(message.flexible.as_ref());
     let default = default(message);
     let encode = encode(message);
     let decode = decode(message);
@@ -48,10 +45,11 @@ fn default(message: &Message) -> TokenStream {
     let name = &message.name;
     let values = message.fields.iter().map(|field| {
         let name = &field.name;
-        match &field.default {
-            Some(value) => quote!(#name: #value),
-            None => quote!(#name: ::core::default::Default::default()),
-        }
+        let value = field.default.as_ref().map_or_else(
+            || quote!(::core::default::Default::default()),
+            ToTokens::to_token_stream,
+        );
+        quote!(#name: #value)
     });
     quote! {
         impl ::core::default::Default for #name {
@@ -134,19 +132,13 @@ fn spec(field: &Field) -> TokenStream {
     let nullable = match &field.nullable {
         Nullable::Never => quote!(wire::VersionRange::NEVER),
         Nullable::Always => quote!(wire::VersionRange::ALWAYS),
-        Nullable::At(versions) => range(Some(versions)),
+        Nullable::At(versions) => range(Some(versions.as_ref())),
     };
-    let (tag, tagged) = match &field.tag {
-        None => (
-            quote!(::core::option::Option::None),
-            quote!(wire::VersionRange::NEVER),
-        ),
-        Some(tag) => {
-            let number = tag.number;
-            let tagged = range(tag.versions.as_ref().or(field.versions.as_ref()));
-            (quote!(::core::option::Option::Some(#number)), tagged)
-        }
-    };
+    let tag = option(field.tag.as_ref().map(|tag| tag.number).as_ref());
+    let tagged = field.tag.as_ref().map_or_else(
+        || quote!(wire::VersionRange::NEVER),
+        |tag| range(tag.versions.as_ref().or(field.versions.as_ref())),
+    );
     let ignorable = field.ignorable;
     quote! {
         wire::FieldSpec {
@@ -165,15 +157,22 @@ fn range(versions: Option<&Versions>) -> TokenStream {
     let Some(versions) = versions else {
         return quote!(wire::VersionRange::ALWAYS);
     };
-    let first = match &versions.first {
-        Some(first) => quote!(#first),
-        None => quote!(0),
-    };
-    let last = match &versions.last {
-        Some(last) => quote!(#last),
-        None => quote!(i16::MAX),
-    };
+    let first = versions
+        .first
+        .as_ref()
+        .map_or_else(|| quote!(0), ToTokens::to_token_stream);
+    let last = versions
+        .last
+        .as_ref()
+        .map_or_else(|| quote!(i16::MAX), ToTokens::to_token_stream);
     quote!(wire::VersionRange::new(#first, #last))
+}
+
+fn option(value: Option<&impl ToTokens>) -> TokenStream {
+    value.map_or_else(
+        || quote!(::core::option::Option::None),
+        |value| quote!(::core::option::Option::Some(#value)),
+    )
 }
 
 /// What the field takes at the least, if it is there at every version.

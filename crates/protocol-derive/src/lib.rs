@@ -30,7 +30,8 @@ use proc_macro::TokenStream;
 pub fn derive_message(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     parse::Message::parse(&input)
-        .map(|message| generate::message(&message))
-        .unwrap_or_else(syn::Error::into_compile_error)
+        .map_or_else(syn::Error::into_compile_error, |message| {
+            generate::message(&message)
+        })
         .into()
 }

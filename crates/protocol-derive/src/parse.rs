@@ -30,7 +30,7 @@ pub(crate) struct Field {
 pub(crate) enum Nullable {
     Never,
     Always,
-    At(Versions),
+    At(Box<Versions>),
 }
 
 /// The number of a tagged field, and when it is tagged (left out: whenever it is there).
@@ -146,7 +146,7 @@ impl Field {
         let nullable = match (nullable, is_option(&field.ty)) {
             (None, true) => Nullable::Always,
             (None, false) => Nullable::Never,
-            (Some(versions), true) => Nullable::At(versions),
+            (Some(versions), true) => Nullable::At(Box::new(versions)),
             (Some(_), false) => {
                 return Err(Error::new(
                     field.ty.span(),

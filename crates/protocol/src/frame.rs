@@ -1,13 +1,13 @@
 //! The envelope of a message: length, correlation id, and the headers' own versions.
 //!
 //! ```text
-//! request  = length:i32  api_key:i16  api_version:i16  correlation_id:i32  client_id:nullable-string
-//!            [tagged fields, if the request is flexible]  body
+//! request  = length:i32  api_key:i16  api_version:i16  correlation_id:i32
+//!            client_id:nullable-string  [tagged fields, if flexible]  body
 //! response = length:i32  correlation_id:i32  [tagged fields, if flexible]  body
 //! ```
 //!
-//! The client id keeps its classic form in flexible requests, and the response to `ApiVersions` never
-//! has tagged fields in its header, so that a client can read it before it knows any version.
+//! The client id keeps its classic form in flexible requests, and the response to `ApiVersions`
+//! never has tagged fields in its header, so that a client can read it before it knows any version.
 //! Reading the length off a socket and limiting it is the connection's work, not done here.
 
 use bytes::Bytes;

@@ -10,7 +10,7 @@ use crate::{ApiKey, DecodeError, Decoder, EncodeError, Encoder, ErrorCode};
 pub trait Message: Default + Clone + Debug + PartialEq {
     /// The fields, for those who walk them.
     const SCHEMA: &'static Schema;
-    /// No encoding, at whatever version, is shorter. Bounds what a count read from the wire can mean.
+    /// No encoding, at whatever version, is shorter. Bounds what a count on the wire can mean.
     const MINIMUM_SIZE: usize;
 
     /// Appends the struct. A value that the version cannot carry is refused unless its field is

@@ -1,4 +1,7 @@
-//! ApiVersions.
+//! `ApiVersions`: which APIs are served, in which versions.
+//!
+//! 3 carries the client's software and the features of the cluster (KIP-511, KIP-584). A broker
+//! answers a version it does not know in the form of version 0.
 
 use std::ops::RangeInclusive;
 
@@ -7,6 +10,7 @@ use crate::{ApiKey, ErrorCode, Message, Request};
 const VERSIONS: RangeInclusive<i16> = 0..=4;
 const FLEXIBLE: i16 = 3;
 
+/// Who asks.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct ApiVersionsRequest {
@@ -25,11 +29,12 @@ impl Request for ApiVersionsRequest {
     fn error_response(&self, code: ErrorCode, _version: i16) -> ApiVersionsResponse {
         ApiVersionsResponse {
             error_code: code.into(),
-            ..Default::default()
+            ..ApiVersionsResponse::default()
         }
     }
 }
 
+/// The APIs served and the cluster's features.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct ApiVersionsResponse {
@@ -39,6 +44,7 @@ pub struct ApiVersionsResponse {
     pub throttle_time_ms: i32,
     #[field(versions = 3.., tag = 0, ignorable)]
     pub supported_features: Vec<SupportedFeatureKey>,
+    /// -1: not known.
     #[field(versions = 3.., tag = 1, default = -1, ignorable)]
     pub finalized_features_epoch: i64,
     #[field(versions = 3.., tag = 2, ignorable)]
@@ -47,6 +53,7 @@ pub struct ApiVersionsResponse {
     pub zk_migration_ready: bool,
 }
 
+/// The versions of one API.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct ApiVersion {
@@ -55,6 +62,7 @@ pub struct ApiVersion {
     pub max_version: i16,
 }
 
+/// The levels of a feature that this broker supports.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct SupportedFeatureKey {
@@ -63,6 +71,7 @@ pub struct SupportedFeatureKey {
     pub max_version: i16,
 }
 
+/// The level of a feature that the cluster has settled on.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct FinalizedFeatureKey {

@@ -1,4 +1,4 @@
-//! DeleteGroups.
+//! `DeleteGroups`: deletes empty groups with their offsets.
 
 use std::ops::RangeInclusive;
 
@@ -7,6 +7,7 @@ use crate::{ApiKey, ErrorCode, Message, Request};
 const VERSIONS: RangeInclusive<i16> = 0..=2;
 const FLEXIBLE: i16 = 2;
 
+/// The groups to delete.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DeleteGroupsRequest {
@@ -19,11 +20,23 @@ impl Request for DeleteGroupsRequest {
     const FIRST_FLEXIBLE: Option<i16> = Some(FLEXIBLE);
     type Response = DeleteGroupsResponse;
 
-    fn error_response(&self, _code: ErrorCode, _version: i16) -> DeleteGroupsResponse {
-        DeleteGroupsResponse::default()
+    fn error_response(&self, code: ErrorCode, _version: i16) -> DeleteGroupsResponse {
+        let results = self
+            .groups_names
+            .iter()
+            .map(|group_id| DeletableGroupResult {
+                group_id: group_id.clone(),
+                error_code: code.into(),
+            })
+            .collect();
+        DeleteGroupsResponse {
+            results,
+            ..DeleteGroupsResponse::default()
+        }
     }
 }
 
+/// Which groups were deleted.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DeleteGroupsResponse {
@@ -31,6 +44,7 @@ pub struct DeleteGroupsResponse {
     pub results: Vec<DeletableGroupResult>,
 }
 
+/// The outcome for one group.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DeletableGroupResult {

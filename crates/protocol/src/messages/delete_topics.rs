@@ -1,4 +1,6 @@
-//! DeleteTopics.
+//! `DeleteTopics`: deletes topics with all they hold.
+//!
+//! 5 adds messages, 6 deletes by id and turns names into nullable fields of a struct (KIP-516).
 
 use std::ops::RangeInclusive;
 
@@ -7,6 +9,7 @@ use crate::{ApiKey, ErrorCode, Message, Request, Uuid};
 const VERSIONS: RangeInclusive<i16> = 1..=6;
 const FLEXIBLE: i16 = 4;
 
+/// The topics to delete: names up to 5, names or ids from 6 on.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DeleteTopicsRequest {
@@ -23,11 +26,27 @@ impl Request for DeleteTopicsRequest {
     const FIRST_FLEXIBLE: Option<i16> = Some(FLEXIBLE);
     type Response = DeleteTopicsResponse;
 
-    fn error_response(&self, _code: ErrorCode, _version: i16) -> DeleteTopicsResponse {
-        DeleteTopicsResponse::default()
+    fn error_response(&self, code: ErrorCode, _version: i16) -> DeleteTopicsResponse {
+        let by_name = self.topic_names.iter().map(|name| DeletableTopicResult {
+            name: Some(name.clone()),
+            error_code: code.into(),
+            ..DeletableTopicResult::default()
+        });
+        let by_name_or_id = self.topics.iter().map(|topic| DeletableTopicResult {
+            name: topic.name.clone(),
+            topic_id: topic.topic_id,
+            error_code: code.into(),
+            ..DeletableTopicResult::default()
+        });
+        let responses = by_name.chain(by_name_or_id).collect();
+        DeleteTopicsResponse {
+            responses,
+            ..DeleteTopicsResponse::default()
+        }
     }
 }
 
+/// A topic by name or, with a null name, by id.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DeleteTopicState {
@@ -35,6 +54,7 @@ pub struct DeleteTopicState {
     pub topic_id: Uuid,
 }
 
+/// Which topics were deleted.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DeleteTopicsResponse {
@@ -42,6 +62,7 @@ pub struct DeleteTopicsResponse {
     pub responses: Vec<DeletableTopicResult>,
 }
 
+/// The outcome for one topic.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DeletableTopicResult {

@@ -1,4 +1,6 @@
-//! DescribeGroups.
+//! `DescribeGroups`: state and members of classic groups.
+//!
+//! 3 adds authorized operations, 4 static members, 6 a message and `GROUP_ID_NOT_FOUND` (KIP-1043).
 
 use std::ops::RangeInclusive;
 
@@ -9,6 +11,7 @@ use crate::{ApiKey, ErrorCode, Message, Request};
 const VERSIONS: RangeInclusive<i16> = 0..=6;
 const FLEXIBLE: i16 = 5;
 
+/// The groups to describe.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DescribeGroupsRequest {
@@ -23,11 +26,24 @@ impl Request for DescribeGroupsRequest {
     const FIRST_FLEXIBLE: Option<i16> = Some(FLEXIBLE);
     type Response = DescribeGroupsResponse;
 
-    fn error_response(&self, _code: ErrorCode, _version: i16) -> DescribeGroupsResponse {
-        DescribeGroupsResponse::default()
+    fn error_response(&self, code: ErrorCode, _version: i16) -> DescribeGroupsResponse {
+        let groups = self
+            .groups
+            .iter()
+            .map(|group_id| DescribedGroup {
+                error_code: code.into(),
+                group_id: group_id.clone(),
+                ..DescribedGroup::default()
+            })
+            .collect();
+        DescribeGroupsResponse {
+            groups,
+            ..DescribeGroupsResponse::default()
+        }
     }
 }
 
+/// The groups asked for.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DescribeGroupsResponse {
@@ -36,6 +52,7 @@ pub struct DescribeGroupsResponse {
     pub groups: Vec<DescribedGroup>,
 }
 
+/// A group and its members.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DescribedGroup {
@@ -47,10 +64,12 @@ pub struct DescribedGroup {
     pub protocol_type: String,
     pub protocol_data: String,
     pub members: Vec<DescribedGroupMember>,
+    /// A set of bits; the least integer: not asked for.
     #[field(versions = 3.., default = i32::MIN)]
     pub authorized_operations: i32,
 }
 
+/// A member with what it subscribed to and got.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DescribedGroupMember {

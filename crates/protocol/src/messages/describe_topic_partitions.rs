@@ -1,4 +1,4 @@
-//! DescribeTopicPartitions.
+//! `DescribeTopicPartitions`: partitions of topics, a page at a time (KIP-966).
 
 use std::ops::RangeInclusive;
 
@@ -7,6 +7,7 @@ use crate::{ApiKey, ErrorCode, Message, Request, Uuid};
 const VERSIONS: RangeInclusive<i16> = 0..=0;
 const FLEXIBLE: i16 = 0;
 
+/// The topics to describe; none means all.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DescribeTopicPartitionsRequest {
@@ -22,17 +23,31 @@ impl Request for DescribeTopicPartitionsRequest {
     const FIRST_FLEXIBLE: Option<i16> = Some(FLEXIBLE);
     type Response = DescribeTopicPartitionsResponse;
 
-    fn error_response(&self, _code: ErrorCode, _version: i16) -> DescribeTopicPartitionsResponse {
-        DescribeTopicPartitionsResponse::default()
+    fn error_response(&self, code: ErrorCode, _version: i16) -> DescribeTopicPartitionsResponse {
+        let topics = self
+            .topics
+            .iter()
+            .map(|topic| DescribeTopicPartitionsResponseTopic {
+                error_code: code.into(),
+                name: Some(topic.name.clone()),
+                ..DescribeTopicPartitionsResponseTopic::default()
+            })
+            .collect();
+        DescribeTopicPartitionsResponse {
+            topics,
+            ..DescribeTopicPartitionsResponse::default()
+        }
     }
 }
 
+/// A topic by name.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct TopicRequest {
     pub name: String,
 }
 
+/// Where a page begins: the first partition not yet told.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct Cursor {
@@ -40,6 +55,7 @@ pub struct Cursor {
     pub partition_index: i32,
 }
 
+/// A page of topics, and where the next begins.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DescribeTopicPartitionsResponse {
@@ -48,6 +64,7 @@ pub struct DescribeTopicPartitionsResponse {
     pub next_cursor: Option<Cursor>,
 }
 
+/// A topic with those of its partitions that are on this page.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DescribeTopicPartitionsResponseTopic {
@@ -56,10 +73,12 @@ pub struct DescribeTopicPartitionsResponseTopic {
     pub topic_id: Uuid,
     pub is_internal: bool,
     pub partitions: Vec<DescribeTopicPartitionsResponsePartition>,
+    /// A set of bits; the least integer: not asked for.
     #[field(default = i32::MIN)]
     pub topic_authorized_operations: i32,
 }
 
+/// A partition and its replicas.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct DescribeTopicPartitionsResponsePartition {
@@ -70,7 +89,9 @@ pub struct DescribeTopicPartitionsResponsePartition {
     pub leader_epoch: i32,
     pub replica_nodes: Vec<i32>,
     pub isr_nodes: Vec<i32>,
+    /// Replicas that may lead although not in sync.
     pub eligible_leader_replicas: Option<Vec<i32>>,
+    /// The last such set known, if there is none now.
     pub last_known_elr: Option<Vec<i32>>,
     pub offline_replicas: Vec<i32>,
 }

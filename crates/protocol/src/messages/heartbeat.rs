@@ -1,4 +1,6 @@
-//! Heartbeat.
+//! `Heartbeat`: a classic group's member is alive.
+//!
+//! 3 adds static members (KIP-345).
 
 use std::ops::RangeInclusive;
 
@@ -7,6 +9,7 @@ use crate::{ApiKey, ErrorCode, Message, Request};
 const VERSIONS: RangeInclusive<i16> = 0..=4;
 const FLEXIBLE: i16 = 4;
 
+/// A member and the generation it believes to be current.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct HeartbeatRequest {
@@ -26,11 +29,12 @@ impl Request for HeartbeatRequest {
     fn error_response(&self, code: ErrorCode, _version: i16) -> HeartbeatResponse {
         HeartbeatResponse {
             error_code: code.into(),
-            ..Default::default()
+            ..HeartbeatResponse::default()
         }
     }
 }
 
+/// Whether to go on or to rejoin.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct HeartbeatResponse {

@@ -1,4 +1,6 @@
-//! InitProducerId.
+//! `InitProducerId`: gives a producer its id and epoch.
+//!
+//! 3 lets a producer ask for its next epoch (KIP-360), 4 tells fenced producers apart (KIP-588).
 
 use std::ops::RangeInclusive;
 
@@ -7,11 +9,14 @@ use crate::{ApiKey, ErrorCode, Message, Request};
 const VERSIONS: RangeInclusive<i16> = 0..=5;
 const FLEXIBLE: i16 = 2;
 
+/// A producer that wants an id, or its next epoch.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct InitProducerIdRequest {
+    /// Null unless transactional.
     pub transactional_id: Option<String>,
     pub transaction_timeout_ms: i32,
+    /// -1: has none yet.
     #[field(versions = 3.., default = -1)]
     pub producer_id: i64,
     #[field(versions = 3.., default = -1)]
@@ -27,11 +32,13 @@ impl Request for InitProducerIdRequest {
     fn error_response(&self, code: ErrorCode, _version: i16) -> InitProducerIdResponse {
         InitProducerIdResponse {
             error_code: code.into(),
-            ..Default::default()
+            producer_epoch: -1,
+            ..InitProducerIdResponse::default()
         }
     }
 }
 
+/// The id and epoch to produce with.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct InitProducerIdResponse {

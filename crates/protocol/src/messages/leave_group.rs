@@ -1,4 +1,7 @@
-//! LeaveGroup.
+//! `LeaveGroup`: members leave a classic group.
+//!
+//! Up to 2 one member by its id; from 3 several, by id or instance (KIP-345); 5 adds a reason
+//! (KIP-800).
 
 use std::ops::RangeInclusive;
 
@@ -7,6 +10,7 @@ use crate::{ApiKey, ErrorCode, Message, Request};
 const VERSIONS: RangeInclusive<i16> = 0..=5;
 const FLEXIBLE: i16 = 4;
 
+/// The member (up to 2) or members that leave.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct LeaveGroupRequest {
@@ -26,11 +30,12 @@ impl Request for LeaveGroupRequest {
     fn error_response(&self, code: ErrorCode, _version: i16) -> LeaveGroupResponse {
         LeaveGroupResponse {
             error_code: code.into(),
-            ..Default::default()
+            ..LeaveGroupResponse::default()
         }
     }
 }
 
+/// A member by its id, its instance, or both.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct MemberIdentity {
@@ -40,6 +45,7 @@ pub struct MemberIdentity {
     pub reason: Option<String>,
 }
 
+/// Who has left.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct LeaveGroupResponse {
@@ -50,6 +56,7 @@ pub struct LeaveGroupResponse {
     pub members: Vec<MemberResponse>,
 }
 
+/// The outcome for one member.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct MemberResponse {

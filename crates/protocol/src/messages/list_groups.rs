@@ -1,4 +1,6 @@
-//! ListGroups.
+//! `ListGroups`: the groups this broker coordinates.
+//!
+//! 4 filters by state (KIP-518), 5 by type (KIP-848).
 
 use std::ops::RangeInclusive;
 
@@ -7,6 +9,7 @@ use crate::{ApiKey, ErrorCode, Message, Request};
 const VERSIONS: RangeInclusive<i16> = 0..=5;
 const FLEXIBLE: i16 = 3;
 
+/// Filters; an empty one lets everything through.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct ListGroupsRequest {
@@ -25,11 +28,12 @@ impl Request for ListGroupsRequest {
     fn error_response(&self, code: ErrorCode, _version: i16) -> ListGroupsResponse {
         ListGroupsResponse {
             error_code: code.into(),
-            ..Default::default()
+            ..ListGroupsResponse::default()
         }
     }
 }
 
+/// The groups that pass the filters.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct ListGroupsResponse {
@@ -39,6 +43,7 @@ pub struct ListGroupsResponse {
     pub groups: Vec<ListedGroup>,
 }
 
+/// A group by name.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct ListedGroup {

@@ -1,4 +1,10 @@
-//! Messages.
+//! The bodies of requests and responses, one file per API, named after it.
+//!
+//! Each file owns its structs, the versions served and the answer that refuses everything; never
+//! what a handler does. Names, types and version ranges are those of Kafka's schemas.
+//!
+//! A nullable field without a default of its own is null by default where every version allows it;
+//! a nullable array, and text that some version needs, is empty by default.
 
 pub mod api_versions;
 pub mod consumer_protocol;

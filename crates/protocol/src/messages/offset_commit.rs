@@ -1,4 +1,7 @@
-//! OffsetCommit.
+//! `OffsetCommit`: stores how far a group has come.
+//!
+//! 5 drops retention times, 6 adds leader epochs (KIP-320), 7 static members, 9 the consumer
+//! protocol's errors (KIP-848), 10 names topics by id.
 
 use std::ops::RangeInclusive;
 
@@ -7,10 +10,12 @@ use crate::{ApiKey, ErrorCode, Message, Request, Uuid};
 const VERSIONS: RangeInclusive<i16> = 2..=10;
 const FLEXIBLE: i16 = 8;
 
+/// Offsets to store for a group.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetCommitRequest {
     pub group_id: String,
+    /// -1: the group has no members, offsets are all it is used for.
     #[field(default = -1)]
     pub generation_id_or_member_epoch: i32,
     pub member_id: String,
@@ -27,11 +32,31 @@ impl Request for OffsetCommitRequest {
     const FIRST_FLEXIBLE: Option<i16> = Some(FLEXIBLE);
     type Response = OffsetCommitResponse;
 
-    fn error_response(&self, _code: ErrorCode, _version: i16) -> OffsetCommitResponse {
-        OffsetCommitResponse::default()
+    fn error_response(&self, code: ErrorCode, _version: i16) -> OffsetCommitResponse {
+        let topics = self
+            .topics
+            .iter()
+            .map(|topic| OffsetCommitResponseTopic {
+                name: topic.name.clone(),
+                topic_id: topic.topic_id,
+                partitions: topic
+                    .partitions
+                    .iter()
+                    .map(|partition| OffsetCommitResponsePartition {
+                        partition_index: partition.partition_index,
+                        error_code: code.into(),
+                    })
+                    .collect(),
+            })
+            .collect();
+        OffsetCommitResponse {
+            topics,
+            ..OffsetCommitResponse::default()
+        }
     }
 }
 
+/// The offsets of one topic.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetCommitRequestTopic {
@@ -42,6 +67,7 @@ pub struct OffsetCommitRequestTopic {
     pub partitions: Vec<OffsetCommitRequestPartition>,
 }
 
+/// The offset of one partition: the next one to read.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetCommitRequestPartition {
@@ -52,6 +78,7 @@ pub struct OffsetCommitRequestPartition {
     pub committed_metadata: Option<String>,
 }
 
+/// Which offsets were stored.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetCommitResponse {
@@ -60,6 +87,7 @@ pub struct OffsetCommitResponse {
     pub topics: Vec<OffsetCommitResponseTopic>,
 }
 
+/// The outcome for one topic.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetCommitResponseTopic {
@@ -70,6 +98,7 @@ pub struct OffsetCommitResponseTopic {
     pub partitions: Vec<OffsetCommitResponsePartition>,
 }
 
+/// The outcome for one partition.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetCommitResponsePartition {

@@ -1,4 +1,8 @@
-//! OffsetFetch.
+//! `OffsetFetch`: how far groups have come.
+//!
+//! 2 allows all topics (null) and one error for the group, 7 asks for stable offsets only
+//! (KIP-447), 8 asks for several groups at once and moves everything into them (KIP-709), 9 carries member and
+//! epoch (KIP-848), 10 names topics by id.
 
 use std::ops::RangeInclusive;
 
@@ -7,15 +11,18 @@ use crate::{ApiKey, ErrorCode, Message, Request, Uuid};
 const VERSIONS: RangeInclusive<i16> = 1..=10;
 const FLEXIBLE: i16 = 6;
 
+/// The partitions to look up, of one group (up to 7) or of several.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetFetchRequest {
     #[field(versions = ..=7)]
     pub group_id: String,
+    /// Null: all of them.
     #[field(versions = ..=7, nullable = 2.., default = Some(Vec::new()))]
     pub topics: Option<Vec<OffsetFetchRequestTopic>>,
     #[field(versions = 8..)]
     pub groups: Vec<OffsetFetchRequestGroup>,
+    /// Refuse offsets that an open transaction may still replace.
     #[field(versions = 7..)]
     pub require_stable: bool,
 }
@@ -27,13 +34,44 @@ impl Request for OffsetFetchRequest {
     type Response = OffsetFetchResponse;
 
     fn error_response(&self, code: ErrorCode, _version: i16) -> OffsetFetchResponse {
+        let topics = self
+            .topics
+            .iter()
+            .flatten()
+            .map(|topic| OffsetFetchResponseTopic {
+                name: topic.name.clone(),
+                partitions: topic
+                    .partition_indexes
+                    .iter()
+                    .map(|index| OffsetFetchResponsePartition {
+                        partition_index: *index,
+                        committed_offset: -1,
+                        metadata: Some(String::new()),
+                        error_code: code.into(),
+                        ..OffsetFetchResponsePartition::default()
+                    })
+                    .collect(),
+            })
+            .collect();
+        let groups = self
+            .groups
+            .iter()
+            .map(|group| OffsetFetchResponseGroup {
+                group_id: group.group_id.clone(),
+                error_code: code.into(),
+                ..OffsetFetchResponseGroup::default()
+            })
+            .collect();
         OffsetFetchResponse {
+            topics,
+            groups,
             error_code: code.into(),
-            ..Default::default()
+            ..OffsetFetchResponse::default()
         }
     }
 }
 
+/// Partitions of one topic, up to version 7.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetFetchRequestTopic {
@@ -41,6 +79,7 @@ pub struct OffsetFetchRequestTopic {
     pub partition_indexes: Vec<i32>,
 }
 
+/// The partitions to look up for one group.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetFetchRequestGroup {
@@ -49,10 +88,12 @@ pub struct OffsetFetchRequestGroup {
     pub member_id: Option<String>,
     #[field(versions = 9.., default = -1, ignorable)]
     pub member_epoch: i32,
+    /// Null: all of them.
     #[field(default = Some(Vec::new()))]
     pub topics: Option<Vec<OffsetFetchRequestTopics>>,
 }
 
+/// Partitions of one topic, from version 8 on.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetFetchRequestTopics {
@@ -63,6 +104,7 @@ pub struct OffsetFetchRequestTopics {
     pub partition_indexes: Vec<i32>,
 }
 
+/// The offsets stored.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetFetchResponse {
@@ -76,6 +118,7 @@ pub struct OffsetFetchResponse {
     pub groups: Vec<OffsetFetchResponseGroup>,
 }
 
+/// The offsets of one topic, up to version 7.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetFetchResponseTopic {
@@ -83,6 +126,7 @@ pub struct OffsetFetchResponseTopic {
     pub partitions: Vec<OffsetFetchResponsePartition>,
 }
 
+/// The offset of one partition, up to version 7; -1 where none is stored.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetFetchResponsePartition {
@@ -94,6 +138,7 @@ pub struct OffsetFetchResponsePartition {
     pub error_code: i16,
 }
 
+/// The offsets of one group.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetFetchResponseGroup {
@@ -102,6 +147,7 @@ pub struct OffsetFetchResponseGroup {
     pub error_code: i16,
 }
 
+/// The offsets of one topic, from version 8 on.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetFetchResponseTopics {
@@ -112,6 +158,7 @@ pub struct OffsetFetchResponseTopics {
     pub partitions: Vec<OffsetFetchResponsePartitions>,
 }
 
+/// The offset of one partition, from version 8 on; -1 where none is stored.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct OffsetFetchResponsePartitions {

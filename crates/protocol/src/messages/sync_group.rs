@@ -1,4 +1,6 @@
-//! SyncGroup.
+//! `SyncGroup`: the leader hands in the assignment, every member gets its share.
+//!
+//! 3 adds static members (KIP-345), 5 the protocol chosen, to be checked (KIP-559).
 
 use std::ops::RangeInclusive;
 
@@ -9,6 +11,7 @@ use crate::{ApiKey, ErrorCode, Message, Request};
 const VERSIONS: RangeInclusive<i16> = 0..=5;
 const FLEXIBLE: i16 = 4;
 
+/// A member; from the leader also everyone's assignment.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct SyncGroupRequest {
@@ -21,6 +24,7 @@ pub struct SyncGroupRequest {
     pub protocol_type: Option<String>,
     #[field(versions = 5.., ignorable)]
     pub protocol_name: Option<String>,
+    /// Empty for all but the leader.
     pub assignments: Vec<SyncGroupRequestAssignment>,
 }
 
@@ -33,11 +37,12 @@ impl Request for SyncGroupRequest {
     fn error_response(&self, code: ErrorCode, _version: i16) -> SyncGroupResponse {
         SyncGroupResponse {
             error_code: code.into(),
-            ..Default::default()
+            ..SyncGroupResponse::default()
         }
     }
 }
 
+/// The assignment of one member.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct SyncGroupRequestAssignment {
@@ -45,6 +50,7 @@ pub struct SyncGroupRequestAssignment {
     pub assignment: Bytes,
 }
 
+/// The member's own assignment.
 #[derive(Debug, Clone, PartialEq, Message)]
 #[message(flexible = FLEXIBLE)]
 pub struct SyncGroupResponse {
