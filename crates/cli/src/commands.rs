@@ -1,0 +1,26 @@
+//! The commands, one file each: validated settings in, data on stdout.
+
+use crate::arguments::Command;
+use crate::failure::Result;
+
+pub(crate) mod broker;
+pub(crate) mod completions;
+pub(crate) mod consume;
+pub(crate) mod groups;
+pub(crate) mod produce;
+pub(crate) mod topics;
+
+mod purchases;
+mod runtime;
+
+/// Runs one command to its end.
+pub(crate) fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Broker(arguments) => broker::run(arguments),
+        Command::Topics(action) => topics::run(action),
+        Command::Produce(arguments) => produce::run(&arguments),
+        Command::Consume(arguments) => consume::run(&arguments),
+        Command::Groups(action) => groups::run(action),
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}

@@ -1,0 +1,13 @@
+//! The tokio runtimes of commands.
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::failure::Result;
+
+/// For a tool: one thread beside the main one.
+pub(crate) fn tool() -> Result<Runtime> {
+    Ok(Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?)
+}
