@@ -74,7 +74,7 @@ impl FromStr for Uuid {
                 .ok_or_else(refuse)? as u128;
             value = if group + 1 < TEXT_LENGTH {
                 value << 6 | symbol
-            } else if symbol % 16 == 0 {
+            } else if symbol.is_multiple_of(16) {
                 value << 2 | symbol >> 4
             } else {
                 return Err(refuse());
