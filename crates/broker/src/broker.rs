@@ -1,0 +1,227 @@
+//! A node's life: recover, replay, serve, stop.
+//!
+//! The port opens last, when everything acknowledged before is there again.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Instant;
+
+use headwater_log::disk::RealDisk;
+use headwater_log::{JournalSizes, LogDir, LogDirOptions};
+use headwater_protocol::Uuid;
+use tempfile::TempDir;
+use tokio::task::{self, JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::budget::Budget;
+use crate::clock;
+use crate::connection::Shared;
+use crate::context::Context;
+use crate::coordinators::Coordinators;
+use crate::error::{StartError, StopError};
+use crate::fetch_session::FetchSessions;
+use crate::insight::{Insight, JournalFigures};
+use crate::journal_thread::JournalThread;
+use crate::maintenance::MaintenanceThread;
+use crate::metadata::Metadata;
+use crate::partitions::Partitions;
+use crate::server;
+use crate::settings::{BrokerSettings, Durability, Settings};
+
+/// A running node. Dropping it stops it without waiting; [`Broker::stop`] stops it cleanly.
+#[must_use = "dropping a broker stops it"]
+pub struct Broker {
+    local_addr: SocketAddr,
+    advertised: Option<(String, u16)>,
+    insight: Insight,
+    stopping: CancellationToken,
+    groups: Arc<Coordinators>,
+    running: Option<Running>,
+}
+
+/// What has to end in order, and the directory that goes last.
+struct Running {
+    server: JoinHandle<()>,
+    journal: JournalThread,
+    maintenance: MaintenanceThread,
+    log_dir: Arc<LogDir>,
+    temporary: Option<TempDir>,
+}
+
+/// What stands before the port opens.
+struct Recovered {
+    context: Context,
+    journal: JournalThread,
+    maintenance: MaintenanceThread,
+    figures: Arc<JournalFigures>,
+    log_dir: Arc<LogDir>,
+    temporary: Option<TempDir>,
+}
+
+impl Broker {
+    /// Starts a node on the caller's tokio runtime and returns when it answers.
+    pub async fn start(settings: BrokerSettings) -> Result<Broker, StartError> {
+        let started = Instant::now();
+        let settings = Arc::new(Settings::new(settings)?);
+        let stopping = CancellationToken::new();
+        let recovered = {
+            let (settings, stopping) = (Arc::clone(&settings), stopping.clone());
+            task::spawn_blocking(move || recover(&settings, &stopping))
+                .await
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?
+        };
+        let Recovered { context, journal, maintenance, figures, log_dir, temporary } = recovered;
+        let listener = server::listen(settings.broker.listen).await?;
+        let local_addr = listener
+            .local_addr()
+            .map_err(|source| StartError::Listen { address: settings.broker.listen, source })?;
+        let connections = Arc::new(AtomicUsize::new(0));
+        let insight = Insight {
+            partitions: Arc::clone(&context.partitions),
+            metadata: Arc::clone(&context.metadata),
+            journal: figures,
+            connections: Arc::clone(&connections),
+            started,
+        };
+        let groups = Arc::clone(&context.groups);
+        let shared = Arc::new(Shared {
+            context,
+            requests: Budget::new(settings.limits.queued_request_bytes),
+            stopping: stopping.clone(),
+        });
+        let server = tokio::spawn(server::serve(listener, shared, connections));
+        info!(%local_addr, millis = started.elapsed().as_millis() as u64, "the event store answers");
+        Ok(Broker {
+            local_addr,
+            advertised: settings.broker.advertised.clone(),
+            insight,
+            stopping,
+            groups,
+            running: Some(Running { server, journal, maintenance, log_dir, temporary }),
+        })
+    }
+
+    /// A node for a test or for throw-away data: any free port, a temporary directory, acknowledgements
+    /// from the page cache, and groups that do not wait for late members.
+    pub async fn ephemeral() -> Result<Broker, StartError> {
+        let settings = BrokerSettings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            durability: Durability::Relaxed,
+            overrides: [("group.initial.rebalance.delay.ms".to_owned(), "0".to_owned())].into(),
+            ..BrokerSettings::default()
+        };
+        Broker::start(settings).await
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// What to put into `bootstrap.servers`.
+    pub fn bootstrap(&self) -> String {
+        match &self.advertised {
+            Some((host, port)) => format!("{host}:{port}"),
+            None => self.local_addr.to_string(),
+        }
+    }
+
+    /// A handle on its figures.
+    pub fn insight(&self) -> Insight {
+        self.insight.clone()
+    }
+
+    /// Stops accepting, answers what is parked, and leaves the clean mark.
+    pub async fn stop(mut self) -> Result<(), StopError> {
+        self.stopping.cancel();
+        self.groups.stop();
+        let Some(running) = self.running.take() else { return Ok(()) };
+        let Running { server, journal, maintenance, log_dir, temporary } = running;
+        let served = server.await.is_ok();
+        let closed = task::spawn_blocking(move || {
+            let threads = [("maintenance", maintenance.stop()), ("journal", journal.stop())];
+            log_dir.close(clock::now_ms())?;
+            drop(temporary);
+            match threads.into_iter().find(|(_, ended_well)| !ended_well) {
+                Some((thread, _)) => Err(StopError::Thread { thread }),
+                None => Ok(()),
+            }
+        });
+        match closed.await {
+            Ok(Ok(())) if !served => Err(StopError::Thread { thread: "server" }),
+            Ok(closed) => closed,
+            Err(_) => Err(StopError::Thread { thread: "closing" }),
+        }
+    }
+
+    /// Ends at once, as a crash would: nothing parked is answered and no clean mark is left.
+    /// Returns when the data directory is free again.
+    pub async fn abandon(mut self) {
+        self.stopping.cancel();
+        self.groups.stop();
+        let Some(running) = self.running.take() else { return };
+        let Running { server, journal, maintenance, log_dir, temporary } = running;
+        server.abort();
+        let _ = server.await;
+        let _ = task::spawn_blocking(move || {
+            maintenance.stop();
+            journal.stop();
+            drop((log_dir, temporary));
+        })
+        .await;
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+        self.groups.stop();
+        if let Some(running) = &self.running {
+            running.server.abort();
+            running.journal.ask_to_stop();
+            running.maintenance.ask_to_stop();
+        }
+    }
+}
+
+fn recover(settings: &Arc<Settings>, stopping: &CancellationToken) -> Result<Recovered, StartError> {
+    let (root, temporary) = data_dir(&settings.broker)?;
+    let options = LogDirOptions {
+        root,
+        durability: settings.broker.durability,
+        incarnation: rand::random(),
+        new_cluster_id: Uuid(*uuid::Uuid::new_v4().as_bytes()).to_string(),
+        now_ms: clock::now_ms(),
+        journal: JournalSizes::default(),
+    };
+    let (log_dir, report) = LogDir::open(Arc::new(RealDisk), options)?;
+    info!(?report, "recovered");
+    let log_dir = Arc::new(log_dir);
+    let partitions = Arc::new(Partitions::new(Arc::clone(&log_dir), stopping.clone(), Budget::new(settings.limits.queued_response_bytes)));
+    let figures = Arc::new(JournalFigures::default());
+    let journal = JournalThread::start(Arc::clone(&log_dir), Arc::clone(&partitions), Arc::clone(&figures))?;
+    let metadata = Metadata::open(&partitions, settings)?;
+    let groups = Coordinators::start(&partitions, &metadata, settings);
+    let maintenance = MaintenanceThread::start(
+        Arc::clone(&log_dir),
+        settings.limits.retention_check_interval,
+        Arc::clone(&figures),
+    )?;
+    let fetch_sessions = Arc::new(FetchSessions::new(settings.limits.fetch_session_slots));
+    let context = Context { partitions, metadata, groups, settings: Arc::clone(settings), fetch_sessions };
+    Ok(Recovered { context, journal, maintenance, figures, log_dir, temporary })
+}
+
+fn data_dir(settings: &BrokerSettings) -> Result<(PathBuf, Option<TempDir>), StartError> {
+    if let Some(root) = &settings.data_dir {
+        return Ok((root.clone(), None));
+    }
+    let temporary = tempfile::Builder::new()
+        .prefix("headwater-")
+        .tempdir()
+        .map_err(|source| StartError::System { action: "make a temporary data directory", source })?;
+    Ok((temporary.path().to_owned(), Some(temporary)))
+}

@@ -1,0 +1,160 @@
+//! One client's connection, from its first byte to its last.
+//!
+//! Requests are begun in order as they arrive; replies are written in the same
+//! order. At most [`IN_FLIGHT`] replies are outstanding, then reading stops and
+//! TCP tells the client. What a request means is `dispatch`'s business.
+
+mod frame_reader;
+mod reply_writer;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use self::frame_reader::{FrameError, FrameReader};
+use self::reply_writer::{Pending, PendingReply, WriteError, write_replies};
+use crate::budget::Budget;
+use crate::context::{ConnectionInfo, Context};
+use crate::dispatch::{self, Answer, Refusal};
+
+/// Replies outstanding on one connection.
+const IN_FLIGHT: usize = 64;
+/// How long a graceful stop waits for a client to take its last replies.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What every connection of a node shares.
+pub(crate) struct Shared {
+    pub(crate) context: Context,
+    /// `queued.max.request.bytes`.
+    pub(crate) requests: Budget,
+    /// Cancelled when the node stops: no further request is read, what is parked is answered.
+    pub(crate) stopping: CancellationToken,
+}
+
+/// Why a connection ended, other than by its client's wish.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error("idle for longer than connections.max.idle.ms")]
+    Idle,
+}
+
+/// When something last happened, shared by the two directions.
+struct Activity(Mutex<Instant>);
+
+impl Activity {
+    fn touch(&self) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+    }
+
+    fn quiet_for(&self) -> Duration {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).elapsed()
+    }
+}
+
+/// Serves `stream` until the client leaves, misbehaves or the node stops.
+pub(crate) async fn serve(mut stream: TcpStream, mut info: ConnectionInfo, shared: Arc<Shared>) {
+    let peer = info.peer;
+    let (read_half, write_half) = stream.split();
+    let activity = Activity(Mutex::new(Instant::now()));
+    let (sender, mut pending) = mpsc::channel(IN_FLIGHT);
+    let mut writing = pin!(write_replies(write_half, &mut pending, || activity.touch()));
+    let end = {
+        let limits = &shared.context.settings.limits;
+        let requests = Requests {
+            frames: FrameReader::new(read_half, limits.request_bytes),
+            own: Budget::new(limits.request_bytes),
+            sender,
+            activity: &activity,
+        };
+        tokio::select! {
+            end = requests.begin_all(&mut info, &shared) => end,
+            written = &mut writing => written.map_err(End::from),
+        }
+    };
+    // The sender is gone: what was begun is still answered when the node stops.
+    let end = match end {
+        Ok(()) => match timeout(DRAIN, writing).await {
+            Ok(written) => written.map_err(End::from),
+            Err(_) => Ok(()),
+        },
+        end => end,
+    };
+    match end {
+        Ok(()) | Err(End::Frame(FrameError::Closed | FrameError::Io(_)) | End::Write(WriteError::Io(_))) => {
+            debug!(%peer, "connection closed");
+        }
+        Err(End::Idle) => debug!(%peer, "connection closed: {}", End::Idle),
+        Err(end) => warn!(%peer, "connection closed: {end}"),
+    }
+}
+
+struct Requests<'a, R> {
+    frames: FrameReader<R>,
+    /// The memory one connection may hold, so that it cannot take the node's.
+    own: Budget,
+    sender: mpsc::Sender<Pending>,
+    activity: &'a Activity,
+}
+
+impl<R: tokio::io::AsyncRead + Unpin> Requests<'_, R> {
+    /// Begins one request after the other; `Ok` when the node stops.
+    async fn begin_all(mut self, info: &mut ConnectionInfo, shared: &Shared) -> Result<(), End> {
+        loop {
+            // A place in the order of replies first: without one nothing is read.
+            let Ok(place) = self.sender.clone().reserve_owned().await else { return Ok(()) };
+            let announced = tokio::select! {
+                biased;
+                () = shared.stopping.cancelled() => return Ok(()),
+                announced = self.announced(shared) => announced?,
+            };
+            let frame = tokio::select! {
+                biased;
+                () = shared.stopping.cancelled() => return Ok(()),
+                frame = self.frames.frame(announced, &shared.requests, &self.own) => frame?,
+            };
+            self.activity.touch();
+            if dispatch::is_produce(&frame.bytes) {
+                shared.context.partitions.room().await;
+            }
+            let reply = match dispatch::begin(&shared.context, info, frame.bytes)? {
+                Answer::Ready(chunks) => PendingReply::Ready(chunks),
+                Answer::Later(future) => PendingReply::Later(future),
+                Answer::Silent => continue,
+            };
+            place.send(Pending { reply, _permits: frame.permits });
+            // A client that never pauses must let other connections have the thread.
+            tokio::task::consume_budget().await;
+        }
+    }
+
+    async fn announced(&mut self, shared: &Shared) -> Result<usize, End> {
+        let max_idle = shared.context.settings.limits.connections_max_idle;
+        loop {
+            let left = max_idle.saturating_sub(self.activity.quiet_for());
+            match timeout(left.max(Duration::from_millis(1)), self.frames.announced()).await {
+                Ok(announced) => return Ok(announced?),
+                Err(_) if self.nothing_in_flight() && self.activity.quiet_for() >= max_idle => return Err(End::Idle),
+                Err(_) if !self.nothing_in_flight() => self.activity.touch(),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn nothing_in_flight(&self) -> bool {
+        // One place is reserved for the request that is waited for.
+        self.sender.capacity() + 1 >= self.sender.max_capacity()
+    }
+}

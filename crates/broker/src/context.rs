@@ -1,0 +1,39 @@
+//! What a handler may reach: five narrow handles and nothing else.
+//!
+//! A sixth handle needs a line in ARCHITECTURE.md. Handlers never see sockets,
+//! files, threads or each other.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::coordinators::Coordinators;
+use crate::fetch_session::FetchSessions;
+use crate::metadata::Metadata;
+use crate::partitions::Partitions;
+use crate::settings::Settings;
+
+/// The handles of one node, cheap to clone into a `Later` future.
+#[derive(Clone)]
+pub(crate) struct Context {
+    /// Logs: appending, reading, waiting for the durable position.
+    pub(crate) partitions: Arc<Partitions>,
+    /// Topics, configs and producer ids.
+    pub(crate) metadata: Arc<Metadata>,
+    /// Group coordinators.
+    pub(crate) groups: Arc<Coordinators>,
+    /// What was fixed at start: limits and the advertised listener.
+    pub(crate) settings: Arc<Settings>,
+    /// Incremental fetch sessions (KIP-227).
+    pub(crate) fetch_sessions: Arc<FetchSessions>,
+}
+
+/// What a handler may know of the connection its request came in on.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectionInfo {
+    /// The client's address.
+    pub(crate) peer: SocketAddr,
+    /// The address of ours that it dialled: advertised back to it unless the settings name another.
+    pub(crate) local: SocketAddr,
+    /// `client.id` of the request in hand; empty when the client sent none.
+    pub(crate) client_id: Arc<str>,
+}

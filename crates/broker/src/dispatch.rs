@@ -1,0 +1,222 @@
+//! From a frame to a handler: one table, one line per API.
+//!
+//! Parsing, the version check, the tracing span, the error reply after a panic
+//! and encoding live only here. What is in the table is served and advertised;
+//! what is not closes the connection, as in Kafka.
+
+use std::any::Any;
+use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use headwater_protocol::frame::{self, RequestHeader};
+use headwater_protocol::messages;
+use headwater_protocol::{ApiKey, DecodeError, Decoder, EncodeError, ErrorCode, Message, Request};
+use tracing::{Instrument, Span, debug, debug_span, error};
+
+use crate::context::{ConnectionInfo, Context};
+use crate::handlers;
+use crate::reply::Reply;
+
+/// One row: what is served, what is advertised, who answers.
+pub(crate) struct Api {
+    pub(crate) key: ApiKey,
+    /// Versions a request may come in.
+    pub(crate) served: RangeInclusive<i16>,
+    /// Lowest version in the ApiVersions reply; differs from `served` only for Produce (KAFKA-18659).
+    pub(crate) advertised_min: i16,
+    begin: fn(&Context, &ConnectionInfo, &RequestHeader, Bytes) -> Result<Answer, Refusal>,
+}
+
+macro_rules! api {
+    ($handler:ident, $request:ident, $served:expr) => {
+        api!($handler, $request, $served, advertised_from *$served.start())
+    };
+    ($handler:ident, $request:ident, $served:expr, advertised_from $min:expr) => {
+        Api {
+            key: <messages::$handler::$request as Request>::KEY,
+            served: $served,
+            advertised_min: $min,
+            begin: |context, connection, header, body| {
+                run(context, connection, header, body, handlers::$handler::begin)
+            },
+        }
+    };
+}
+
+/// Every API this node speaks, at the versions a running Apache Kafka 4.3.1 advertises.
+pub(crate) const APIS: &[Api] = &[
+    api!(produce, ProduceRequest, 3..=13, advertised_from 0),
+    api!(fetch, FetchRequest, 4..=18),
+    api!(list_offsets, ListOffsetsRequest, 1..=11),
+    api!(api_versions, ApiVersionsRequest, 0..=4),
+    api!(init_producer_id, InitProducerIdRequest, 0..=5),
+    api!(offset_for_leader_epoch, OffsetForLeaderEpochRequest, 2..=4),
+    api!(metadata, MetadataRequest, 0..=13),
+    api!(offset_commit, OffsetCommitRequest, 2..=10),
+    api!(offset_fetch, OffsetFetchRequest, 1..=10),
+    api!(find_coordinator, FindCoordinatorRequest, 0..=6),
+    api!(join_group, JoinGroupRequest, 0..=9),
+    api!(heartbeat, HeartbeatRequest, 0..=4),
+    api!(leave_group, LeaveGroupRequest, 0..=5),
+    api!(sync_group, SyncGroupRequest, 0..=5),
+    api!(describe_groups, DescribeGroupsRequest, 0..=6),
+    api!(list_groups, ListGroupsRequest, 0..=5),
+    api!(create_topics, CreateTopicsRequest, 2..=7),
+    api!(delete_topics, DeleteTopicsRequest, 1..=6),
+    api!(describe_configs, DescribeConfigsRequest, 1..=4),
+    api!(create_partitions, CreatePartitionsRequest, 0..=3),
+    api!(delete_groups, DeleteGroupsRequest, 0..=2),
+    api!(incremental_alter_configs, IncrementalAlterConfigsRequest, 0..=1),
+    api!(describe_cluster, DescribeClusterRequest, 0..=2),
+    api!(describe_topic_partitions, DescribeTopicPartitionsRequest, 0..=0),
+];
+
+/// What becomes of a request, in bytes.
+pub(crate) enum Answer {
+    /// The frame of the reply, in chunks.
+    Ready(Vec<Bytes>),
+    /// The same, later.
+    Later(BoxFuture<'static, Result<Vec<Bytes>, Refusal>>),
+    /// No reply at all.
+    Silent,
+}
+
+/// Why a connection is closed instead of answered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// The header cannot be read.
+    #[error("malformed request header: {0}")]
+    Header(DecodeError),
+    /// Not in the table.
+    #[error("request for API key {key} at version {version}, which is not served")]
+    Unserved { key: i16, version: i16 },
+    /// The body cannot be read.
+    #[error("malformed {key} request at version {version}: {error}")]
+    Body { key: ApiKey, version: i16, error: DecodeError },
+    /// A bug of ours: the reply has no encoding.
+    #[error("reply to {key} at version {version} cannot be encoded: {error}")]
+    Encode { key: ApiKey, version: i16, error: EncodeError },
+    /// The handler asked for it.
+    #[error("{0}")]
+    Handler(String),
+}
+
+/// Whether `frame` is a produce request, which has to wait for room in the journal.
+pub(crate) fn is_produce(frame: &Bytes) -> bool {
+    frame.starts_with(&i16::from(ApiKey::Produce).to_be_bytes())
+}
+
+/// Begins the request in `frame`.
+pub(crate) fn begin(context: &Context, connection: &mut ConnectionInfo, frame: Bytes) -> Result<Answer, Refusal> {
+    let mut input = Decoder::new(frame);
+    let header = RequestHeader::decode(&mut input).map_err(Refusal::Header)?;
+    let client_id = header.client_id.as_deref().unwrap_or_default();
+    if *connection.client_id != *client_id {
+        connection.client_id = client_id.into();
+    }
+    let (key, version) = (header.api_key, header.api_version);
+    match APIS.iter().find(|api| i16::from(api.key) == key) {
+        Some(api) if api.served.contains(&version) => (api.begin)(context, connection, &header, input.read_rest()),
+        // The one request that a client sends before it knows any version.
+        Some(api) if api.key == ApiKey::ApiVersions => {
+            let response = handlers::api_versions::unsupported_version();
+            encode(ApiKey::ApiVersions, 0, header.correlation_id, &response).map(Answer::Ready)
+        }
+        _ => Err(Refusal::Unserved { key, version }),
+    }
+}
+
+fn run<R>(
+    context: &Context,
+    connection: &ConnectionInfo,
+    header: &RequestHeader,
+    body: Bytes,
+    begin: fn(&Context, &ConnectionInfo, i16, R) -> Reply<R::Response>,
+) -> Result<Answer, Refusal>
+where
+    R: Request + Send + 'static,
+    R::Response: Send + 'static,
+{
+    let (version, correlation_id) = (header.api_version, header.correlation_id);
+    let span = debug_span!("request", api = %R::KEY, version, correlation_id, client_id = %connection.client_id);
+    let _entered = span.enter();
+    let request = frame::decode_request::<R>(Decoder::new(body.clone()), version)
+        .map_err(|error| Refusal::Body { key: R::KEY, version, error })?;
+    debug!("begun");
+    // A bug in one handler costs one request, not the node: locks below recover from poison.
+    let reply = catch_unwind(AssertUnwindSafe(|| begin(context, connection, version, request)))
+        .unwrap_or_else(|panic| Reply::Now(after_panic::<R>(&body, version, &*panic)));
+    match reply {
+        Reply::Now(response) => encode(R::KEY, version, correlation_id, &response).map(Answer::Ready),
+        Reply::Later(future) => Ok(Answer::Later(finish::<R>(future, body, version, correlation_id, span.clone()))),
+        Reply::Silent => Ok(Answer::Silent),
+        Reply::Close(reason) => Err(Refusal::Handler(reason)),
+    }
+}
+
+fn finish<R>(
+    future: BoxFuture<'static, R::Response>,
+    body: Bytes,
+    version: i16,
+    correlation_id: i32,
+    span: Span,
+) -> BoxFuture<'static, Result<Vec<Bytes>, Refusal>>
+where
+    R: Request + 'static,
+    R::Response: Send + 'static,
+{
+    let finished = async move {
+        let response = AssertUnwindSafe(future)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|panic| after_panic::<R>(&body, version, &*panic));
+        debug!("answered");
+        encode(R::KEY, version, correlation_id, &response)
+    };
+    Box::pin(finished.instrument(span))
+}
+
+/// UNKNOWN_SERVER_ERROR for everything that was asked for, as Kafka answers an unexpected exception.
+fn after_panic<R: Request>(body: &Bytes, version: i16, panic: &(dyn Any + Send)) -> R::Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    error!(api = %R::KEY, version, "a handler panicked, which is a bug: {text}");
+    match frame::decode_request::<R>(Decoder::new(body.clone()), version) {
+        Ok(request) => request.error_response(ErrorCode::UnknownServerError, version),
+        Err(_) => R::Response::default(),
+    }
+}
+
+fn encode(
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+    response: &impl Message,
+) -> Result<Vec<Bytes>, Refusal> {
+    frame::encode_response(key, version, correlation_id, response)
+        .map_err(|error| Refusal::Encode { key, version, error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_one_row_and_rows_are_served_from_what_is_advertised() {
+        for (index, api) in APIS.iter().enumerate() {
+            assert!(APIS[..index].iter().all(|earlier| earlier.key != api.key), "{} twice", api.key);
+            assert!(api.advertised_min <= *api.served.start());
+            assert!(api.advertised_min == *api.served.start() || api.key == ApiKey::Produce);
+        }
+    }
+
+    #[test]
+    fn produce_frames_are_told_apart_by_their_first_bytes() {
+        assert!(is_produce(&Bytes::from_static(&[0, 0, 0, 9])));
+        assert!(!is_produce(&Bytes::from_static(&[0, 1, 0, 9])));
+        assert!(!is_produce(&Bytes::new()));
+    }
+}

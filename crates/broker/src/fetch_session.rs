@@ -1,0 +1,402 @@
+//! Incremental fetch sessions (KIP-227): the broker remembers what a consumer
+//! asks for and last heard, so that requests and replies name only what changed.
+//!
+//! Owns ids, epochs, eviction and the choice of which partitions a reply names;
+//! never reads a log. The cache is bounded in sessions: the one unused for longest
+//! makes room once it has been idle for [`EVICTION`]; until then new consumers are
+//! served without a session, which they cope with.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use headwater_protocol::ErrorCode;
+use headwater_protocol::messages::fetch::{EpochEndOffset, FetchPartition, FetchRequest, PartitionData};
+
+use crate::served::TopicKey;
+
+/// The first version that names topics by id.
+const TOPIC_IDS_SINCE: i16 = 13;
+/// "No session" as a session id.
+const NO_SESSION: i32 = 0;
+/// The epoch that asks for a new session.
+const INITIAL_EPOCH: i32 = 0;
+/// The epoch of a request outside any session.
+const FINAL_EPOCH: i32 = -1;
+/// `min.incremental.fetch.session.eviction.ms`.
+const EVICTION: Duration = Duration::from_secs(120);
+
+/// One partition that a consumer wants to hear of.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Wanted {
+    pub(crate) topic: TopicKey,
+    pub(crate) partition: FetchPartition,
+}
+
+/// What a partition's turn of a fetch came to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fetched {
+    pub(crate) topic: TopicKey,
+    pub(crate) data: PartitionData,
+}
+
+/// How a reply has to be made, decided when its request arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SessionUse {
+    /// Every partition is named, and there is no session.
+    Full,
+    /// Every partition is named, and a session is begun.
+    Begin {
+        /// Whether its topics are named by id.
+        topic_ids: bool,
+    },
+    /// Only changed partitions are named.
+    Incremental {
+        /// The session.
+        id: i32,
+        /// Its epoch after this request.
+        epoch: i32,
+    },
+}
+
+/// The sessions of this node.
+#[derive(Debug)]
+pub(crate) struct FetchSessions {
+    slots: usize,
+    sessions: Mutex<HashMap<i32, Session>>,
+}
+
+#[derive(Debug)]
+struct Session {
+    /// Expected of the next request.
+    epoch: i32,
+    topic_ids: bool,
+    used: Instant,
+    /// In the order of replies: whoever had records goes last, so that all get their turn.
+    order: BTreeMap<u64, Cached>,
+    places: HashMap<(TopicKey, i32), u64>,
+    next_place: u64,
+}
+
+/// A partition and what the consumer last heard of it.
+#[derive(Debug)]
+struct Cached {
+    wanted: Wanted,
+    high_watermark: i64,
+    log_start_offset: i64,
+}
+
+impl FetchSessions {
+    /// Room for `slots` sessions.
+    pub(crate) fn new(slots: usize) -> FetchSessions {
+        FetchSessions { slots, sessions: Mutex::default() }
+    }
+
+    /// What `request` asks for, in the order it is to be served, and how to answer it.
+    pub(crate) fn begin(&self, request: FetchRequest, version: i16) -> Result<(Vec<Wanted>, SessionUse), ErrorCode> {
+        let topic_ids = version >= TOPIC_IDS_SINCE;
+        let (id, epoch) = (request.session_id, request.session_epoch);
+        match epoch {
+            INITIAL_EPOCH | FINAL_EPOCH => {
+                if id != NO_SESSION {
+                    self.lock().remove(&id);
+                }
+                let use_of = if epoch == INITIAL_EPOCH { SessionUse::Begin { topic_ids } } else { SessionUse::Full };
+                Ok((wanted(request, topic_ids), use_of))
+            }
+            _ => self.go_on(request, topic_ids),
+        }
+    }
+
+    fn go_on(&self, request: FetchRequest, topic_ids: bool) -> Result<(Vec<Wanted>, SessionUse), ErrorCode> {
+        let (id, epoch) = (request.session_id, request.session_epoch);
+        let mut sessions = self.lock();
+        let session = sessions.get_mut(&id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        if session.topic_ids != topic_ids {
+            return Err(ErrorCode::FetchSessionTopicIdError);
+        }
+        if session.epoch != epoch {
+            return Err(ErrorCode::InvalidFetchSessionEpoch);
+        }
+        for topic in &request.forgotten_topics_data {
+            let key = match topic_ids {
+                true => TopicKey::Id(topic.topic_id),
+                false => TopicKey::Name(topic.topic.clone()),
+            };
+            for partition in &topic.partitions {
+                session.forget(key.clone(), *partition);
+            }
+        }
+        for wanted in wanted(request, topic_ids) {
+            session.want(wanted);
+        }
+        if session.order.is_empty() {
+            sessions.remove(&id);
+            return Ok((Vec::new(), SessionUse::Full));
+        }
+        session.epoch = next_epoch(epoch);
+        session.used = Instant::now();
+        let wanted = session.order.values().map(|cached| cached.wanted.clone()).collect();
+        Ok((wanted, SessionUse::Incremental { id, epoch: session.epoch }))
+    }
+
+    /// The session id to answer with and the partitions to name.
+    pub(crate) fn finish(
+        &self,
+        session_use: SessionUse,
+        wanted: Vec<Wanted>,
+        fetched: Vec<Fetched>,
+    ) -> Result<(i32, Vec<Fetched>), ErrorCode> {
+        match session_use {
+            SessionUse::Full => Ok((NO_SESSION, fetched)),
+            SessionUse::Begin { topic_ids } => {
+                let id = self.create(topic_ids, wanted, &fetched);
+                Ok((id, fetched))
+            }
+            SessionUse::Incremental { id, epoch } => {
+                let mut sessions = self.lock();
+                let session = sessions.get_mut(&id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+                if session.epoch != epoch {
+                    return Err(ErrorCode::InvalidFetchSessionEpoch);
+                }
+                let mut named = fetched;
+                named.retain(|fetched| session.hears(fetched));
+                Ok((id, named))
+            }
+        }
+    }
+
+    fn create(&self, topic_ids: bool, wanted: Vec<Wanted>, fetched: &[Fetched]) -> i32 {
+        let mut sessions = self.lock();
+        if wanted.is_empty() || !has_room(&mut sessions, self.slots) {
+            return NO_SESSION;
+        }
+        let mut session = Session {
+            epoch: next_epoch(INITIAL_EPOCH),
+            topic_ids,
+            used: Instant::now(),
+            order: BTreeMap::new(),
+            places: HashMap::new(),
+            next_place: 0,
+        };
+        for wanted in wanted {
+            session.want(wanted);
+        }
+        for fetched in fetched {
+            session.hears(fetched);
+        }
+        loop {
+            let id = rand::random_range(1..=i32::MAX);
+            if let std::collections::hash_map::Entry::Vacant(vacant) = sessions.entry(id) {
+                vacant.insert(session);
+                return id;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    fn want(&mut self, wanted: Wanted) {
+        let key = (wanted.topic.clone(), wanted.partition.partition);
+        match self.places.get(&key).and_then(|place| self.order.get_mut(place)) {
+            Some(cached) => cached.wanted = wanted,
+            None => {
+                let cached = Cached { wanted, high_watermark: -1, log_start_offset: -1 };
+                self.put_last(key, cached);
+            }
+        }
+    }
+
+    fn forget(&mut self, topic: TopicKey, partition: i32) {
+        if let Some(place) = self.places.remove(&(topic, partition)) {
+            self.order.remove(&place);
+        }
+    }
+
+    fn put_last(&mut self, key: (TopicKey, i32), cached: Cached) {
+        self.places.insert(key, self.next_place);
+        self.order.insert(self.next_place, cached);
+        self.next_place += 1;
+    }
+
+    /// Whether the consumer has to hear of this partition; remembers what it hears.
+    fn hears(&mut self, fetched: &Fetched) -> bool {
+        let key = (fetched.topic.clone(), fetched.data.partition_index);
+        let Some(place) = self.places.get(&key).copied() else { return true };
+        let Some(cached) = self.order.get_mut(&place) else { return true };
+        let data = &fetched.data;
+        let has_records = data.records.as_ref().is_some_and(|records| !records.is_empty());
+        let news = has_records
+            || data.error_code != 0
+            || data.diverging_epoch != EpochEndOffset::default()
+            || data.high_watermark != cached.high_watermark
+            || data.log_start_offset != cached.log_start_offset;
+        // After an error the next reply must name the partition again.
+        cached.high_watermark = if data.error_code == 0 { data.high_watermark } else { -1 };
+        cached.log_start_offset = data.log_start_offset;
+        if has_records && let Some(cached) = self.order.remove(&place) {
+            self.put_last(key, cached);
+        }
+        news
+    }
+}
+
+fn has_room(sessions: &mut HashMap<i32, Session>, slots: usize) -> bool {
+    if sessions.len() < slots {
+        return true;
+    }
+    let oldest = sessions.iter().min_by_key(|(_, session)| session.used).map(|(id, session)| (*id, session.used));
+    match oldest {
+        Some((id, used)) if used.elapsed() >= EVICTION => sessions.remove(&id).is_some(),
+        _ => false,
+    }
+}
+
+fn next_epoch(epoch: i32) -> i32 {
+    if epoch == i32::MAX { 1 } else { epoch + 1 }
+}
+
+fn wanted(request: FetchRequest, topic_ids: bool) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    for topic in request.topics {
+        let key = if topic_ids { TopicKey::Id(topic.topic_id) } else { TopicKey::Name(topic.topic) };
+        wanted.extend(topic.partitions.into_iter().map(|partition| Wanted { topic: key.clone(), partition }));
+    }
+    wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use headwater_protocol::messages::fetch::{FetchTopic, ForgottenTopic};
+
+    use super::*;
+
+    const NAMED: i16 = 12;
+
+    fn request(session_id: i32, session_epoch: i32, partitions: &[i32], forgotten: &[i32]) -> FetchRequest {
+        let partition = |index: &i32| FetchPartition { partition: *index, ..FetchPartition::default() };
+        let topics = match partitions {
+            [] => Vec::new(),
+            _ => vec![FetchTopic {
+                topic: "t".to_owned(),
+                partitions: partitions.iter().map(partition).collect(),
+                ..FetchTopic::default()
+            }],
+        };
+        FetchRequest {
+            session_id,
+            session_epoch,
+            topics,
+            forgotten_topics_data: vec![ForgottenTopic {
+                topic: "t".to_owned(),
+                partitions: forgotten.to_vec(),
+                ..ForgottenTopic::default()
+            }],
+            ..FetchRequest::default()
+        }
+    }
+
+    fn fetched(partition: i32, high_watermark: i64, records: &'static [u8]) -> Fetched {
+        Fetched {
+            topic: TopicKey::Name("t".to_owned()),
+            data: PartitionData {
+                partition_index: partition,
+                high_watermark,
+                log_start_offset: 0,
+                records: Some(Bytes::from_static(records)),
+                ..PartitionData::default()
+            },
+        }
+    }
+
+    fn begun(sessions: &FetchSessions, partitions: &[i32]) -> i32 {
+        let (wanted, session_use) = sessions.begin(request(0, 0, partitions, &[]), NAMED).unwrap();
+        let all = partitions.iter().map(|partition| fetched(*partition, 0, b"")).collect();
+        let (id, named) = sessions.finish(session_use, wanted, all).unwrap();
+        assert_eq!(named.len(), partitions.len());
+        id
+    }
+
+    fn indexes(fetched: &[Fetched]) -> Vec<i32> {
+        fetched.iter().map(|fetched| fetched.data.partition_index).collect()
+    }
+
+    #[test]
+    fn an_incremental_reply_names_only_what_changed() {
+        let sessions = FetchSessions::new(10);
+        let id = begun(&sessions, &[0, 1, 2]);
+        assert_ne!(id, NO_SESSION);
+        let (wanted, session_use) = sessions.begin(request(id, 1, &[], &[]), NAMED).unwrap();
+        assert_eq!(wanted.len(), 3);
+        let news = vec![fetched(0, 0, b""), fetched(1, 5, b"records"), fetched(2, 1, b"")];
+        let (answered, named) = sessions.finish(session_use, wanted, news).unwrap();
+        assert_eq!((answered, indexes(&named)), (id, vec![1, 2]));
+    }
+
+    #[test]
+    fn a_partition_that_had_records_is_served_last_next_time() {
+        let sessions = FetchSessions::new(10);
+        let id = begun(&sessions, &[0, 1, 2]);
+        let (wanted, session_use) = sessions.begin(request(id, 1, &[], &[]), NAMED).unwrap();
+        sessions.finish(session_use, wanted, vec![fetched(0, 5, b"records")]).unwrap();
+        let (wanted, _) = sessions.begin(request(id, 2, &[], &[]), NAMED).unwrap();
+        let order: Vec<i32> = wanted.iter().map(|wanted| wanted.partition.partition).collect();
+        assert_eq!(order, [1, 2, 0]);
+    }
+
+    #[test]
+    fn forgotten_partitions_go_and_new_ones_are_named_once() {
+        let sessions = FetchSessions::new(10);
+        let id = begun(&sessions, &[0, 1]);
+        let (wanted, session_use) = sessions.begin(request(id, 1, &[7], &[0]), NAMED).unwrap();
+        let (_, named) = sessions.finish(session_use, wanted, vec![fetched(1, 0, b""), fetched(7, 0, b"")]).unwrap();
+        assert_eq!(indexes(&named), [7]);
+    }
+
+    #[test]
+    fn an_error_is_named_until_it_is_gone_and_once_more() {
+        let sessions = FetchSessions::new(10);
+        let id = begun(&sessions, &[0]);
+        let mut broken = fetched(0, 0, b"");
+        broken.data.error_code = ErrorCode::KafkaStorageError.into();
+        for (epoch, answer, named) in [(1, broken, 1), (2, fetched(0, 0, b""), 1), (3, fetched(0, 0, b""), 0)] {
+            let (wanted, session_use) = sessions.begin(request(id, epoch, &[], &[]), NAMED).unwrap();
+            let (_, got) = sessions.finish(session_use, wanted, vec![answer]).unwrap();
+            assert_eq!(got.len(), named, "epoch {epoch}");
+        }
+    }
+
+    #[test]
+    fn wrong_ids_epochs_and_ways_of_naming_are_refused() {
+        let sessions = FetchSessions::new(10);
+        let id = begun(&sessions, &[0]);
+        let refused = |request, version| sessions.begin(request, version).unwrap_err();
+        assert_eq!(refused(request(id ^ 1, 1, &[], &[]), NAMED), ErrorCode::FetchSessionIdNotFound);
+        assert_eq!(refused(request(id, 5, &[], &[]), NAMED), ErrorCode::InvalidFetchSessionEpoch);
+        assert_eq!(refused(request(id, 1, &[], &[]), 13), ErrorCode::FetchSessionTopicIdError);
+    }
+
+    #[test]
+    fn the_final_epoch_closes_the_session() {
+        let sessions = FetchSessions::new(10);
+        let id = begun(&sessions, &[0]);
+        let (_, session_use) = sessions.begin(request(id, -1, &[0], &[]), NAMED).unwrap();
+        assert_eq!(session_use, SessionUse::Full);
+        assert_eq!(
+            sessions.begin(request(id, 1, &[], &[]), NAMED).unwrap_err(),
+            ErrorCode::FetchSessionIdNotFound
+        );
+    }
+
+    #[test]
+    fn without_a_free_slot_a_consumer_is_served_without_a_session() {
+        let sessions = FetchSessions::new(1);
+        assert_ne!(begun(&sessions, &[0]), NO_SESSION);
+        assert_eq!(begun(&sessions, &[0]), NO_SESSION);
+    }
+}

@@ -1,0 +1,282 @@
+//! Fetch 4-18: record batches as they lie on disk, up to the high watermark.
+//!
+//! A fetch that finds fewer than `min_bytes` in all its partitions parks until
+//! one of them has news, the node stops or `max_wait_ms` is over; an error of a
+//! partition's log answers at once. The first batch is returned even above the
+//! limits, and a fetch from the middle of a batch returns all of it. Read-committed
+//! clients get the high watermark and no aborted transactions: there are none.
+//! Versions: sessions from 7, leader epochs from 9, diverging epochs from 12,
+//! topic ids from 13.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use headwater_log::{ReadBound, ReadMinimum};
+use headwater_protocol::ErrorCode;
+use headwater_protocol::messages::fetch::{
+    EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
+};
+use tokio::task;
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
+
+use crate::context::{ConnectionInfo, Context};
+use crate::delayed::ParkedFetch;
+use crate::error::ToErrorCode;
+use crate::fetch_session::{Fetched, Wanted};
+use crate::partitions::Partitions;
+use crate::reply::Reply;
+use crate::served::{Served, TopicKey};
+
+/// Isolation level of clients that must not see open transactions.
+const READ_COMMITTED: i8 = 1;
+/// Records this close to the end were just written: they are in memory and read at once.
+/// Older ones may have to come from the disk and are read off the runtime's threads.
+const TAIL_RECORDS: i64 = 10_000;
+/// The least a fetch may read however little memory is left.
+const MEMORY_FLOOR: usize = 1 << 20;
+/// A fetch waits no longer, whatever it says.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
+pub(crate) fn begin(
+    context: &Context,
+    _connection: &ConnectionInfo,
+    version: i16,
+    request: FetchRequest,
+) -> Reply<FetchResponse> {
+    let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(LONGEST_WAIT);
+    let max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(context.settings.limits.fetch_max_bytes);
+    let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0).min(max_bytes);
+    let read_committed = request.isolation_level == READ_COMMITTED;
+    let (wanted, session_use) = match context.fetch_sessions.begin(request, version) {
+        Ok(begun) => begun,
+        Err(code) => return Reply::Now(refused(code)),
+    };
+    let image = context.metadata.image();
+    let find = |wanted: &Wanted| {
+        let topic = wanted.topic.topic(&image).ok_or(wanted.topic.unknown())?;
+        Served::find(&context.partitions, topic, wanted.partition.partition)
+    };
+    let targets = wanted.iter().map(|wanted| Target { wanted: wanted.clone(), served: find(wanted) }).collect();
+    let fetch = Fetch {
+        targets,
+        min_bytes,
+        max_bytes,
+        read_committed,
+        deadline: Instant::now() + max_wait,
+        partitions: Arc::clone(&context.partitions),
+    };
+    let sessions = Arc::clone(&context.fetch_sessions);
+    Reply::later(async move {
+        let fetched = Arc::new(fetch).wait().await;
+        match sessions.finish(session_use, wanted, fetched) {
+            Ok((session_id, fetched)) => answer(session_id, fetched),
+            Err(code) => refused(code),
+        }
+    })
+}
+
+/// One request's partitions and limits.
+struct Fetch {
+    targets: Vec<Target>,
+    min_bytes: usize,
+    max_bytes: usize,
+    read_committed: bool,
+    deadline: Instant,
+    partitions: Arc<Partitions>,
+}
+
+struct Target {
+    wanted: Wanted,
+    served: Result<Served, ErrorCode>,
+}
+
+/// What one look at all partitions found.
+struct Look {
+    fetched: Vec<Fetched>,
+    bytes: usize,
+    /// A partition cannot be read: its consumer must know now.
+    failed: bool,
+}
+
+impl Fetch {
+    /// Looks until there is enough or the time is up.
+    async fn wait(self: Arc<Fetch>) -> Vec<Fetched> {
+        let look = Arc::clone(&self).look().await;
+        if self.is_enough(&look) {
+            return look.fetched;
+        }
+        drop(look);
+        let served = self.targets.iter().filter_map(|target| target.served.as_ref().ok());
+        let parked = ParkedFetch::register(served.map(|served| Arc::clone(&served.partition)).collect());
+        loop {
+            // After registering, so that nothing is missed in between.
+            let look = Arc::clone(&self).look().await;
+            if self.is_enough(&look) {
+                return look.fetched;
+            }
+            // Parked fetches hold no records in memory.
+            drop(look);
+            tokio::select! {
+                () = parked.woken() => {}
+                () = sleep_until(self.deadline) => {}
+                () = self.partitions.stopping().cancelled() => {}
+            }
+        }
+    }
+
+    fn is_enough(&self, look: &Look) -> bool {
+        look.failed
+            || look.bytes >= self.min_bytes
+            || self.targets.iter().all(|target| target.served.is_err())
+            || Instant::now() >= self.deadline
+            || self.partitions.stopping().is_cancelled()
+    }
+
+    async fn look(self: Arc<Fetch>) -> Look {
+        if !self.targets.iter().any(Target::is_cold) {
+            return self.read();
+        }
+        let fetch = Arc::clone(&self);
+        match task::spawn_blocking(move || fetch.read()).await {
+            Ok(look) => look,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    fn read(&self) -> Look {
+        let mut look = Look { fetched: Vec::with_capacity(self.targets.len()), bytes: 0, failed: false };
+        for target in &self.targets {
+            let data = match &target.served {
+                Ok(served) => {
+                    let data = self.read_partition(target, served, look.bytes);
+                    look.failed |= data.error_code != 0 || data.diverging_epoch != EpochEndOffset::default();
+                    data
+                }
+                // As in Kafka, what metadata does not know does not cut the wait of the rest short.
+                Err(code) => self.without_records(&target.wanted.partition, *code),
+            };
+            look.bytes += data.records.as_ref().map_or(0, Bytes::len);
+            look.fetched.push(Fetched { topic: target.wanted.topic.clone(), data });
+        }
+        look
+    }
+
+    fn read_partition(&self, target: &Target, served: &Served, before: usize) -> PartitionData {
+        let wanted = &target.wanted.partition;
+        let partition = &served.partition;
+        if partition.is_deleted() {
+            return self.without_records(wanted, target.wanted.topic.unknown());
+        }
+        if let Err(code) = served.check_epoch(wanted.current_leader_epoch) {
+            return self.without_records(wanted, code);
+        }
+        if let Some(diverging) = diverging_epoch(served, wanted) {
+            let mut data = self.without_records(wanted, ErrorCode::None);
+            match diverging {
+                Ok(diverging_epoch) => data.diverging_epoch = diverging_epoch,
+                Err(code) => data.error_code = code.into(),
+            }
+            return self.with_offsets(data, served);
+        }
+        match self.read_records(served, wanted, before) {
+            Ok(records) => {
+                let data = PartitionData { records: Some(records), ..self.without_records(wanted, ErrorCode::None) };
+                self.with_offsets(data, served)
+            }
+            Err(code) => self.with_offsets(self.without_records(wanted, code), served),
+        }
+    }
+
+    fn read_records(&self, served: &Served, wanted: &FetchPartition, before: usize) -> Result<Bytes, ErrorCode> {
+        let of_partition = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
+        let limit = of_partition.min(self.max_bytes.saturating_sub(before));
+        let (minimum, floor) = match before {
+            0 => (ReadMinimum::OneBatch, MEMORY_FLOOR),
+            _ => (ReadMinimum::Nothing, 0),
+        };
+        let mut share = self.partitions.reading().share(limit, floor);
+        let log = served.partition.log();
+        match log.read(wanted.fetch_offset, share.bytes().min(limit), ReadBound::HighWatermark, minimum) {
+            Ok(records) => Ok(share.attach(records)),
+            Err(error) => {
+                let code = error.to_error_code();
+                if code != ErrorCode::OffsetOutOfRange {
+                    warn!(partition = %log.id(), "read failed: {error}");
+                }
+                Err(code)
+            }
+        }
+    }
+
+    fn without_records(&self, wanted: &FetchPartition, code: ErrorCode) -> PartitionData {
+        PartitionData {
+            partition_index: wanted.partition,
+            error_code: code.into(),
+            high_watermark: -1,
+            aborted_transactions: self.read_committed.then(Vec::new),
+            records: Some(Bytes::new()),
+            ..PartitionData::default()
+        }
+    }
+
+    /// Read after the records, so that the high watermark is never below them.
+    fn with_offsets(&self, data: PartitionData, served: &Served) -> PartitionData {
+        let log = served.partition.log();
+        let high_watermark = log.high_watermark();
+        PartitionData {
+            high_watermark,
+            last_stable_offset: high_watermark,
+            log_start_offset: log.log_start_offset(),
+            ..data
+        }
+    }
+}
+
+impl Target {
+    fn is_cold(&self) -> bool {
+        let Ok(served) = &self.served else { return false };
+        served.partition.log().high_watermark().saturating_sub(self.wanted.partition.fetch_offset) > TAIL_RECORDS
+    }
+}
+
+/// Where the client's log and ours part, if the epoch it last fetched ended before its offset.
+fn diverging_epoch(served: &Served, wanted: &FetchPartition) -> Option<Result<EpochEndOffset, ErrorCode>> {
+    let last_fetched = wanted.last_fetched_epoch;
+    if last_fetched < 0 || last_fetched == served.leader_epoch {
+        return None;
+    }
+    match served.partition.log().end_offset_for_epoch(last_fetched) {
+        None => Some(Err(ErrorCode::OffsetOutOfRange)),
+        Some((epoch, end_offset)) if epoch < last_fetched || end_offset < wanted.fetch_offset => {
+            Some(Ok(EpochEndOffset { epoch, end_offset }))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Groups what was fetched by topic, keeping the order.
+fn answer(session_id: i32, fetched: Vec<Fetched>) -> FetchResponse {
+    let mut responses: Vec<FetchableTopicResponse> = Vec::new();
+    let mut current: Option<TopicKey> = None;
+    for Fetched { topic, data } in fetched {
+        if current.as_ref() != Some(&topic) {
+            responses.push(match &topic {
+                TopicKey::Name(name) => {
+                    FetchableTopicResponse { topic: name.clone(), ..FetchableTopicResponse::default() }
+                }
+                TopicKey::Id(id) => FetchableTopicResponse { topic_id: *id, ..FetchableTopicResponse::default() },
+            });
+            current = Some(topic);
+        }
+        if let Some(response) = responses.last_mut() {
+            response.partitions.push(data);
+        }
+    }
+    FetchResponse { session_id, responses, ..FetchResponse::default() }
+}
+
+fn refused(code: ErrorCode) -> FetchResponse {
+    FetchResponse { error_code: code.into(), ..FetchResponse::default() }
+}

@@ -1,0 +1,184 @@
+//! ListOffsets 1-11: the first and last offset of a partition, or the first at or after a time.
+//!
+//! Negative timestamps are questions of their own, each since some version:
+//! -1 the high watermark, -2 the log start, -3 the record with the greatest
+//! timestamp (7), -4 the log start on this disk (8), -5 and -6 what tiered
+//! storage holds (9 and 11), which is nothing here: offset -1. No match by time
+//! is offset -1 without an error. Read-committed clients get the high watermark:
+//! there are no open transactions below it.
+
+use std::collections::HashSet;
+
+use headwater_protocol::ErrorCode;
+use headwater_protocol::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
+    ListOffsetsTopicResponse,
+};
+use headwater_log::{ReadError, TimestampOffset};
+use tokio::task;
+
+use crate::context::{ConnectionInfo, Context};
+use crate::error::ToErrorCode;
+use crate::reply::Reply;
+use crate::served::Served;
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+
+/// A question about one partition that has to look into the log's files.
+struct Search {
+    topic: usize,
+    partition: usize,
+    served: Served,
+    timestamp: i64,
+}
+
+pub(crate) fn begin(
+    context: &Context,
+    _connection: &ConnectionInfo,
+    version: i16,
+    request: ListOffsetsRequest,
+) -> Reply<ListOffsetsResponse> {
+    let image = context.metadata.image();
+    let repeated = repeated(&request.topics);
+    let mut searches = Vec::new();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for asked in request.topics {
+        let known = image.topic(&asked.name);
+        let mut partitions = Vec::with_capacity(asked.partitions.len());
+        for partition in &asked.partitions {
+            let served = match known {
+                _ if repeated.contains(&(asked.name.clone(), partition.partition_index)) => {
+                    Err(ErrorCode::InvalidRequest)
+                }
+                _ if !is_served(partition.timestamp, version) => Err(ErrorCode::UnsupportedVersion),
+                None => Err(ErrorCode::UnknownTopicOrPartition),
+                Some(topic) => Served::find(&context.partitions, topic, partition.partition_index),
+            };
+            let checked = served.and_then(|served| served.check_epoch(partition.current_leader_epoch).map(|()| served));
+            partitions.push(match checked {
+                Err(code) => refused(partition, code),
+                Ok(served) => at_once(&served, partition).unwrap_or_else(|| {
+                    let timestamp = partition.timestamp;
+                    searches.push(Search { topic: topics.len(), partition: partitions.len(), served, timestamp });
+                    blank(partition)
+                }),
+            });
+        }
+        topics.push(ListOffsetsTopicResponse { name: asked.name, partitions });
+    }
+    let mut response = ListOffsetsResponse { topics, ..ListOffsetsResponse::default() };
+    if searches.is_empty() {
+        return Reply::Now(response);
+    }
+    Reply::later(async move {
+        // Old segments' indexes and batches may have to come from the disk.
+        let found = task::spawn_blocking(move || searches.into_iter().map(search).collect::<Vec<_>>()).await;
+        for (topic, partition, answer) in found.unwrap_or_default() {
+            let place = &mut response.topics[topic].partitions[partition];
+            match answer {
+                Ok(Some(found)) => {
+                    place.offset = found.offset;
+                    place.timestamp = found.timestamp;
+                    place.leader_epoch = found.leader_epoch;
+                }
+                Ok(None) => {}
+                Err(error) => place.error_code = error.to_error_code().into(),
+            }
+        }
+        response
+    })
+}
+
+fn search(search: Search) -> (usize, usize, Result<Option<TimestampOffset>, ReadError>) {
+    let log = search.served.partition.log();
+    let answer = match search.timestamp {
+        MAX_TIMESTAMP => log.max_timestamp(),
+        timestamp => log.offset_for_timestamp(timestamp),
+    };
+    (search.topic, search.partition, answer)
+}
+
+/// The answer to a question that needs no search.
+fn at_once(served: &Served, asked: &ListOffsetsPartition) -> Option<ListOffsetsPartitionResponse> {
+    let log = served.partition.log();
+    let offset = match asked.timestamp {
+        LATEST => log.high_watermark(),
+        EARLIEST | EARLIEST_LOCAL => log.log_start_offset(),
+        LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Some(blank(asked)),
+        _ => return None,
+    };
+    Some(ListOffsetsPartitionResponse { offset, leader_epoch: served.leader_epoch, ..blank(asked) })
+}
+
+fn is_served(timestamp: i64, version: i16) -> bool {
+    match timestamp {
+        0.. | LATEST | EARLIEST => true,
+        MAX_TIMESTAMP => version >= 7,
+        EARLIEST_LOCAL => version >= 8,
+        LATEST_TIERED => version >= 9,
+        EARLIEST_PENDING_UPLOAD => version >= 11,
+        _ => false,
+    }
+}
+
+/// Partitions asked for more than once, which Kafka refuses.
+fn repeated(topics: &[ListOffsetsTopic]) -> HashSet<(String, i32)> {
+    let mut seen = HashSet::new();
+    let mut repeated = HashSet::new();
+    for topic in topics {
+        for partition in &topic.partitions {
+            if !seen.insert((&topic.name, partition.partition_index)) {
+                repeated.insert((topic.name.clone(), partition.partition_index));
+            }
+        }
+    }
+    repeated
+}
+
+fn refused(asked: &ListOffsetsPartition, code: ErrorCode) -> ListOffsetsPartitionResponse {
+    ListOffsetsPartitionResponse { error_code: code.into(), ..blank(asked) }
+}
+
+/// No offset, no timestamp, no error.
+fn blank(asked: &ListOffsetsPartition) -> ListOffsetsPartitionResponse {
+    ListOffsetsPartitionResponse {
+        partition_index: asked.partition_index,
+        timestamp: -1,
+        offset: -1,
+        leader_epoch: -1,
+        ..ListOffsetsPartitionResponse::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_negative_timestamp_is_a_question_since_its_version() {
+        for (timestamp, since) in [(-1, 1), (-2, 1), (-3, 7), (-4, 8), (-5, 9), (-6, 11)] {
+            assert!(is_served(timestamp, since), "{timestamp}");
+            assert!(since == 1 || !is_served(timestamp, since - 1), "{timestamp}");
+        }
+        assert!(!is_served(-7, 11));
+        assert!(is_served(0, 1));
+    }
+
+    #[test]
+    fn a_partition_asked_for_twice_is_found() {
+        let topic = |name: &str, partitions: &[i32]| ListOffsetsTopic {
+            name: name.to_owned(),
+            partitions: partitions
+                .iter()
+                .map(|index| ListOffsetsPartition { partition_index: *index, ..ListOffsetsPartition::default() })
+                .collect(),
+        };
+        let topics = [topic("a", &[0, 1]), topic("b", &[0]), topic("a", &[1])];
+        assert_eq!(repeated(&topics), HashSet::from([("a".to_owned(), 1)]));
+    }
+}

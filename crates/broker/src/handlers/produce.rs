@@ -1,0 +1,214 @@
+//! Produce 3-13: appends record batches.
+//!
+//! Everything is appended in `begin`, in the order of requests; only the wait for
+//! the journal overlaps, so pipelined requests share a sync. `acks=1` waits for
+//! the disk like `acks=all`: there is no replica to make up for it. `acks=0` gets
+//! no byte, and on an error its connection is closed, which is all that such a
+//! producer can notice. From version 13 on topics are named by id.
+//!
+//! Deviations: transactions are not built, so a transactional id is refused; a
+//! timeout below [`SHORTEST_TIMEOUT`] counts as that, for even a good disk takes a moment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use headwater_log::{AppendError, InvalidRecordDetail, Origin, Position};
+use headwater_protocol::messages::produce::{
+    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
+    TopicProduceData, TopicProduceResponse,
+};
+use headwater_protocol::{ErrorCode, Request};
+use headwater_records::{BatchHeader, Compression};
+use tokio::time::timeout;
+use tracing::warn;
+
+use crate::context::{ConnectionInfo, Context};
+use crate::error::ToErrorCode;
+use crate::metadata::{Image, Topic};
+use crate::partitions::Partitions;
+use crate::reply::Reply;
+use crate::served::{Served, TopicKey};
+
+/// The first version that names topics by id.
+const TOPIC_IDS_SINCE: i16 = 13;
+/// The first version that may carry zstd (KIP-110).
+const ZSTD_SINCE: i16 = 7;
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
+
+pub(crate) fn begin(
+    context: &Context,
+    _connection: &ConnectionInfo,
+    version: i16,
+    request: ProduceRequest,
+) -> Reply<ProduceResponse> {
+    let acks = request.acks;
+    if !(-1..=1).contains(&acks) {
+        return Reply::Now(request.error_response(ErrorCode::InvalidRequiredAcks, version));
+    }
+    if request.transactional_id.is_some() {
+        let code = ErrorCode::TransactionalIdAuthorizationFailed;
+        return match acks {
+            0 => Reply::Close("a transactional produce request: transactions are not built".to_owned()),
+            _ => Reply::Now(request.error_response(code, version)),
+        };
+    }
+    let wait = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)).max(SHORTEST_TIMEOUT);
+    let image = context.metadata.image();
+    let mut position = Position::ZERO;
+    let responses = request
+        .topic_data
+        .into_iter()
+        .map(|topic| append_topic(context, &image, version, topic, &mut position))
+        .collect();
+    let response = ProduceResponse { responses, ..ProduceResponse::default() };
+    if acks == 0 {
+        return match first_error(&response) {
+            None => Reply::Silent,
+            Some(error) => Reply::Close(format!("an error in a produce request with acks=0: {error}")),
+        };
+    }
+    if position == Position::ZERO {
+        return Reply::Now(response);
+    }
+    Reply::Later(Box::pin(acknowledge(Arc::clone(&context.partitions), position, wait, response)))
+}
+
+/// Waits until what was appended is on disk.
+async fn acknowledge(
+    partitions: Arc<Partitions>,
+    position: Position,
+    wait: Duration,
+    mut response: ProduceResponse,
+) -> ProduceResponse {
+    let (code, message) = match timeout(wait, partitions.durable(position)).await {
+        Ok(Ok(())) => return response,
+        Ok(Err(poisoned)) => (ErrorCode::KafkaStorageError, poisoned.to_string()),
+        Err(_) => (ErrorCode::RequestTimedOut, "the disk did not confirm in time".to_owned()),
+    };
+    for partition in response.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses) {
+        if partition.error_code == 0 {
+            partition.error_code = code.into();
+            partition.error_message = Some(message.clone());
+        }
+    }
+    response
+}
+
+fn append_topic(
+    context: &Context,
+    image: &Image,
+    version: i16,
+    data: TopicProduceData,
+    position: &mut Position,
+) -> TopicProduceResponse {
+    let key =
+        if version >= TOPIC_IDS_SINCE { TopicKey::Id(data.topic_id) } else { TopicKey::Name(data.name.clone()) };
+    let topic = key.topic(image).ok_or(key.unknown());
+    let append = |partition: PartitionProduceData| {
+        let index = partition.index;
+        let appended = match topic {
+            Ok(topic) => append_partition(context, topic, version, partition, position),
+            Err(code) => Err(Refused::plain(code)),
+        };
+        appended.unwrap_or_else(|refused| refused.response(index))
+    };
+    let partition_responses = data.partition_data.into_iter().map(append).collect();
+    TopicProduceResponse { name: data.name, topic_id: data.topic_id, partition_responses }
+}
+
+fn append_partition(
+    context: &Context,
+    topic: &Topic,
+    version: i16,
+    data: PartitionProduceData,
+    position: &mut Position,
+) -> Result<PartitionProduceResponse, Refused> {
+    if topic.internal {
+        let message = format!("Cannot append to internal topic {}", topic.name);
+        return Err(Refused { message: Some(message), ..Refused::plain(ErrorCode::InvalidTopicException) });
+    }
+    let served = Served::find(&context.partitions, topic, data.index).map_err(Refused::plain)?;
+    let batches = check_version(data.records, version)?;
+    let appended = context
+        .partitions
+        .append(&served.partition, batches, Origin::Client, served.leader_epoch)
+        .map_err(|error| Refused::by_log(&topic.name, data.index, &error))?;
+    *position = (*position).max(appended.position);
+    Ok(PartitionProduceResponse {
+        index: data.index,
+        base_offset: appended.base_offset,
+        log_append_time_ms: appended.log_append_time_ms,
+        log_start_offset: appended.log_start_offset,
+        ..PartitionProduceResponse::default()
+    })
+}
+
+/// What the request's version allows; the rest is the log's to check.
+fn check_version(records: Option<Bytes>, version: i16) -> Result<Bytes, Refused> {
+    let batches = records.filter(|records| !records.is_empty()).ok_or_else(|| Refused {
+        message: Some("a produce request must have a record batch for each partition".to_owned()),
+        ..Refused::plain(ErrorCode::InvalidRecord)
+    })?;
+    let is_zstd = || {
+        BatchHeader::parse(&batches).is_ok_and(|header| matches!(header.attributes.compression(), Ok(Compression::Zstd)))
+    };
+    if version < ZSTD_SINCE && is_zstd() {
+        return Err(Refused {
+            message: Some(format!("produce version {version} must not carry zstd: {ZSTD_SINCE} and up may")),
+            ..Refused::plain(ErrorCode::UnsupportedCompressionType)
+        });
+    }
+    Ok(batches)
+}
+
+fn first_error(response: &ProduceResponse) -> Option<String> {
+    let mut partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
+    let refused = partitions.find(|partition| partition.error_code != 0)?;
+    let name = ErrorCode::try_from(refused.error_code).map_or("an unknown error", ErrorCode::name);
+    Some(format!("{name} {}", refused.error_message.as_deref().unwrap_or_default()))
+}
+
+/// Why nothing was appended to a partition.
+struct Refused {
+    code: ErrorCode,
+    message: Option<String>,
+    record_errors: Vec<BatchIndexAndErrorMessage>,
+}
+
+impl Refused {
+    fn plain(code: ErrorCode) -> Refused {
+        Refused { code, message: None, record_errors: Vec::new() }
+    }
+
+    fn by_log(topic: &str, partition: i32, error: &AppendError) -> Refused {
+        if let AppendError::Storage(fault) = error {
+            warn!(topic, partition, "append failed: {fault}");
+        }
+        let record_errors = match error {
+            AppendError::InvalidRecord { record_errors, .. } | AppendError::InvalidTimestamp { record_errors, .. } => {
+                record_errors.iter().map(record_error).collect()
+            }
+            _ => Vec::new(),
+        };
+        Refused { code: error.to_error_code(), message: Some(error.to_string()), record_errors }
+    }
+
+    fn response(self, index: i32) -> PartitionProduceResponse {
+        PartitionProduceResponse {
+            index,
+            error_code: self.code.into(),
+            base_offset: -1,
+            record_errors: self.record_errors,
+            error_message: self.message,
+            ..PartitionProduceResponse::default()
+        }
+    }
+}
+
+fn record_error(detail: &InvalidRecordDetail) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage {
+        batch_index: detail.batch_index,
+        batch_index_error_message: Some(detail.message.clone()),
+    }
+}

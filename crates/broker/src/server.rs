@@ -1,0 +1,88 @@
+//! The listener: accepts connections up to a limit and lets them end when the node stops.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use crate::connection::{self, Shared};
+use crate::context::ConnectionInfo;
+use crate::error::StartError;
+
+/// How long accepting pauses when the system has no file handle left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Opens the port.
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => StartError::PortInUse { address },
+        _ => StartError::Listen { address, source },
+    })
+}
+
+/// Serves connections until the node stops, and returns when the last has ended.
+pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, connections: Arc<AtomicUsize>) {
+    let max_connections = shared.context.settings.limits.max_connections;
+    let mut open = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.stopping.cancelled() => break,
+            Some(ended) = open.join_next() => {
+                if let Err(panic) = ended {
+                    warn!("a connection's task ended abnormally: {panic}");
+                }
+                continue;
+            }
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) if open.len() >= max_connections => {
+                warn!(%peer, max_connections, "connection refused: max.connections is reached");
+                drop(stream);
+            }
+            Ok((stream, peer)) => match info(&stream, peer) {
+                Ok(info) => {
+                    let counted = Counted::new(&connections);
+                    let shared = Arc::clone(&shared);
+                    open.spawn(async move {
+                        connection::serve(stream, info, shared).await;
+                        drop(counted);
+                    });
+                }
+                Err(failure) => debug!(%peer, "connection lost before it began: {failure}"),
+            },
+            Err(failure) => {
+                warn!("accepting failed: {failure}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    while open.join_next().await.is_some() {}
+}
+
+fn info(stream: &TcpStream, peer: SocketAddr) -> io::Result<ConnectionInfo> {
+    stream.set_nodelay(true)?;
+    Ok(ConnectionInfo { peer, local: stream.local_addr()?, client_id: "".into() })
+}
+
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(connections: &Arc<AtomicUsize>) -> Counted {
+        connections.fetch_add(1, Ordering::Relaxed);
+        Counted(Arc::clone(connections))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
