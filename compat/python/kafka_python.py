@@ -1,0 +1,138 @@
+"""kafka-python: a client that shares no code with librdkafka or Kafka's own."""
+
+from checks import until
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.structs import OffsetAndMetadata
+
+CODECS = [None, "gzip", "snappy", "lz4", "zstd"]
+
+
+def create(suite, name, partitions):
+    """A topic of this suite's own."""
+    topic = suite.name(name)
+    client = KafkaAdminClient(bootstrap_servers=suite.bootstrap)
+    client.create_topics([NewTopic(name=topic, num_partitions=partitions, replication_factor=-1)])
+    until(lambda: topic in client.list_topics())
+    client.close()
+    return topic
+
+
+def consumer(suite, *topics, **config):
+    return KafkaConsumer(
+        *topics,
+        bootstrap_servers=suite.bootstrap,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        consumer_timeout_ms=60_000,
+        metadata_max_age_ms=1_000,
+        **config,
+    )
+
+
+def take(source, count):
+    """The next `count` records."""
+    records = []
+    for record in source:
+        records.append(record)
+        if len(records) == count:
+            return records
+    raise TimeoutError(f"only {len(records)} of {count}")
+
+
+def every_codec(suite):
+    """kafka-python: records in every codec with headers and timestamps come back."""
+    topic = create(suite, "codecs", 1)
+    for codec in CODECS:
+        producer = KafkaProducer(bootstrap_servers=suite.bootstrap, acks="all", compression_type=codec, linger_ms=50)
+        sent = [
+            producer.send(
+                topic,
+                key=b"k",
+                value=f"{codec} {number} ".encode() * 20,
+                headers=[("n", str(number).encode())],
+                timestamp_ms=number + 1,
+            )
+            for number in range(100)
+        ]
+        producer.flush(60)
+        assert sorted(future.get(60).offset for future in sent) == [future.get(60).offset for future in sent]
+        producer.close()
+    reading = consumer(suite)
+    reading.assign([TopicPartition(topic, 0)])
+    records = take(reading, 100 * len(CODECS))
+    for index, codec in enumerate(CODECS):
+        part = records[100 * index : 100 * (index + 1)]
+        assert [record.value for record in part] == [f"{codec} {n} ".encode() * 20 for n in range(100)], codec
+        assert [(key, bytes(value)) for key, value in part[7].headers] == [("n", b"7")]
+        assert part[7].timestamp == 8
+    reading.close()
+
+
+def group_resumes(suite):
+    """kafka-python: a group commits and goes on where it stopped."""
+    topic, group = create(suite, "resumes", 1), suite.name("group")
+    producer = KafkaProducer(bootstrap_servers=suite.bootstrap, acks="all")
+    for number in range(10):
+        producer.send(topic, str(number).encode())
+    producer.flush(60)
+    producer.close()
+    first = consumer(suite, topic, group_id=group)
+    assert [record.value for record in take(first, 4)] == [b"0", b"1", b"2", b"3"]
+    first.commit({TopicPartition(topic, 0): OffsetAndMetadata(4, "", -1)})
+    first.close(autocommit=False)
+    second = consumer(suite, topic, group_id=group)
+    assert [record.value for record in take(second, 6)] == [str(n).encode() for n in range(4, 10)]
+    second.close(autocommit=False)
+
+
+def group_shares(suite):
+    """kafka-python: two members share four partitions, and one takes over."""
+    topic, group = create(suite, "shares", 4), suite.name("group")
+    first, second = consumer(suite, topic, group_id=group), None
+    until(lambda: first.poll(timeout_ms=1000) or len(first.assignment()) == 4)
+    second = consumer(suite, topic, group_id=group)
+
+    def shared():
+        first.poll(timeout_ms=1000), second.poll(timeout_ms=1000)
+        return len(first.assignment()) == 2 and len(second.assignment()) == 2
+
+    until(shared)
+    assert not first.assignment() & second.assignment()
+    second.close()
+    until(lambda: first.poll(timeout_ms=1000) or len(first.assignment()) == 4)
+    first.close()
+
+
+def admin(suite):
+    """kafka-python: the admin client lists, describes and deletes topics and groups."""
+    topic, group = create(suite, "admin", 3), suite.name("group")
+    member = consumer(suite, topic, group_id=group)
+    until(lambda: member.poll(timeout_ms=1000) or len(member.assignment()) == 3)
+    member.commit()
+    member.close()
+    client = KafkaAdminClient(bootstrap_servers=suite.bootstrap)
+    assert topic in client.list_topics()
+    described = client.describe_topics([topic])
+    assert len(described[0]["partitions"]) == 3, described
+    client.delete_topics([topic])
+    until(lambda: topic not in client.list_topics())
+    client.close()
+
+
+def end_offsets(suite):
+    """kafka-python: beginning and end offsets."""
+    topic = create(suite, "offsets", 1)
+    producer = KafkaProducer(bootstrap_servers=suite.bootstrap, acks="all")
+    for number in range(7):
+        producer.send(topic, str(number).encode())
+    producer.flush(60)
+    producer.close()
+    partition = TopicPartition(topic, 0)
+    reading = consumer(suite)
+    assert reading.beginning_offsets([partition]) == {partition: 0}
+    assert reading.end_offsets([partition]) == {partition: 7}
+    reading.close()
+
+
+CHECKS = [every_codec, group_resumes, group_shares, admin, end_offsets]
