@@ -1,138 +1,277 @@
 //! The state machine of one partition of `__consumer_offsets`.
+//!
+//! Owns the order of things: loading before requests, one turn per call, replay before the next. The
+//! contract is in the crate's documentation; what groups do is [`crate::group`]'s.
 
-use headwater_protocol::ErrorCode;
+use std::collections::BTreeMap;
+
 use headwater_protocol::messages::delete_groups::DeleteGroupsRequest;
 use headwater_protocol::messages::describe_groups::DescribeGroupsRequest;
-use headwater_protocol::messages::heartbeat::HeartbeatRequest;
+use headwater_protocol::messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use headwater_protocol::messages::join_group::JoinGroupRequest;
 use headwater_protocol::messages::leave_group::LeaveGroupRequest;
 use headwater_protocol::messages::list_groups::ListGroupsRequest;
 use headwater_protocol::messages::offset_commit::OffsetCommitRequest;
 use headwater_protocol::messages::offset_fetch::OffsetFetchRequest;
 use headwater_protocol::messages::sync_group::SyncGroupRequest;
+use headwater_protocol::{ErrorCode, Request};
 
 use crate::config::GroupConfig;
-use crate::effect::{AppendFailure, Call, Client, CoordinatorRecord, Effect, Response};
-use crate::record::RecordError;
+use crate::effect::{AppendFailure, Call, Client, CoordinatorRecord, Effect};
+use crate::group::Groups;
+use crate::record::{GroupMetadata, GroupRecord, OffsetCommitKey, OffsetCommitValue, RecordError};
+use crate::response::Response;
+use crate::timers::{Timer, Timers};
+use crate::turn::Turn;
+
+/// Whether the partition has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Loading,
+    Serving,
+    Unloaded,
+}
 
 /// The groups and committed offsets of one partition of `__consumer_offsets`.
 #[derive(Debug)]
 pub struct GroupCoordinator {
     config: GroupConfig,
+    phase: Phase,
+    groups: Groups,
+    timers: Timers,
+    /// The time of the latest call.
+    now_ms: i64,
+    /// Groups whose state was among the records of the latest append, until these are replayed.
+    written_groups: Vec<String>,
+}
+
+/// What the log has told the coordinator: for comparisons, and for those who look after a store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DurableState {
+    pub groups: BTreeMap<String, GroupMetadata>,
+    pub offsets: BTreeMap<OffsetCommitKey, OffsetCommitValue>,
 }
 
 impl GroupCoordinator {
     /// An empty coordinator that is still loading.
     pub fn new(config: GroupConfig) -> Self {
-        Self { config }
+        Self {
+            config,
+            phase: Phase::Loading,
+            groups: Groups::default(),
+            timers: Timers::default(),
+            now_ms: 0,
+            written_groups: Vec::new(),
+        }
     }
 
     /// Applies one record of the partition: the only thing that changes durable state.
     /// Records of kinds that are not built yet are skipped.
     pub fn replay(&mut self, record: &CoordinatorRecord) -> Result<(), RecordError> {
-        let _ = (record, &self.config);
+        let record = GroupRecord::decode(record)?;
+        self.groups.replay(record, self.now_ms);
+        self.written_groups.clear();
         Ok(())
     }
 
     /// All records of the partition have been replayed: sessions start, requests are served.
     pub fn loaded(&mut self, now_ms: i64) -> Vec<Effect> {
-        let _ = now_ms;
-        Vec::new()
+        self.phase = Phase::Serving;
+        self.turn(now_ms, |groups, turn| {
+            groups.restore_all(turn);
+            let interval_ms = turn.config.offsets_retention_check_interval_ms.max(1);
+            let deadline_ms = turn.now_ms.saturating_add(interval_ms);
+            turn.timers.schedule(Timer::ExpireOffsets, deadline_ms);
+        })
     }
 
-    /// Answers whatever waits with `NotCoordinator`. The coordinator is of no use afterwards.
+    /// Answers whatever waits with `NotCoordinator`, and every later request likewise.
     pub fn unload(&mut self) -> Vec<Effect> {
-        Vec::new()
+        self.phase = Phase::Unloaded;
+        let effects = self.turn(self.now_ms, |groups, turn| {
+            groups.abandon_all(turn, ErrorCode::NotCoordinator);
+        });
+        self.groups = Groups::default();
+        self.timers = Timers::default();
+        effects
     }
 
     /// When [`Self::fire_timer`] is to be called next, if ever.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        None
+        self.timers.next_deadline_ms()
     }
 
     /// Fires the earliest timer that is due by now, if one is.
     pub fn fire_timer(&mut self, now_ms: i64) -> Vec<Effect> {
-        let _ = now_ms;
-        Vec::new()
+        match self.timers.pop_due(now_ms) {
+            Some(timer) => self.turn(now_ms, |groups, turn| groups.on_timer(turn, timer)),
+            None => Vec::new(),
+        }
     }
 
-    /// The log refused the records of the last [`Effect::Append`], and nothing was replayed.
-    /// `rest`: the effects of the same call that came after it. Groups whose change was in the records go
-    /// back to their durable state.
+    /// The log refused the records of the latest [`Effect::Append`], and nothing was replayed.
+    /// `rest`: the effects of the same call that came after it.
+    ///
+    /// Groups whose change was in the records go back to their durable state: whoever waits in
+    /// them is answered with an error, and members the log does not know have to join again.
     pub fn append_failed(
         &mut self,
         now_ms: i64,
         failure: AppendFailure,
         rest: Vec<Effect>,
     ) -> Vec<Effect> {
-        let _ = (now_ms, failure);
-        rest
+        let code = match failure {
+            AppendFailure::Storage => ErrorCode::NotCoordinator,
+            AppendFailure::TooLarge => ErrorCode::UnknownServerError,
+        };
+        let refused = rest.into_iter().map(|effect| refuse(effect, failure, code));
+        let mut effects: Vec<Effect> = refused.collect();
+        let written = std::mem::take(&mut self.written_groups);
+        effects.extend(self.turn(now_ms, |groups, turn| {
+            for group_id in &written {
+                groups.revert(turn, group_id, code);
+            }
+        }));
+        effects
     }
 
-    /// The topics are gone: their committed offsets go too.
+    /// The topics are gone: what was committed for them goes too.
     pub fn topics_deleted(&mut self, now_ms: i64, topics: &[&str]) -> Vec<Effect> {
-        let _ = (now_ms, topics);
-        Vec::new()
+        if self.phase != Phase::Serving {
+            return Vec::new();
+        }
+        self.turn(now_ms, |groups, turn| {
+            for topic in topics {
+                groups.delete_topic_offsets(turn, topic);
+            }
+        })
     }
 
+    /// Answered at once, or when the rebalance that it is part of has gathered the members.
     pub fn join_group(
         &mut self,
         call: Call,
         client: Client<'_>,
         request: &JoinGroupRequest,
     ) -> Vec<Effect> {
-        let _ = (call, client, request);
-        Vec::new()
+        self.request(call, request, |groups, turn| {
+            groups.join(turn, call, client, request);
+        })
     }
 
+    /// Answered at once, or when the leader has synced.
     pub fn sync_group(&mut self, call: Call, request: &SyncGroupRequest) -> Vec<Effect> {
-        let _ = (call, request);
-        Vec::new()
+        self.request(call, request, |groups, turn| {
+            groups.sync(turn, call, request);
+        })
     }
 
+    /// While loading, members are believed.
     pub fn heartbeat(&mut self, call: Call, request: &HeartbeatRequest) -> Vec<Effect> {
-        let _ = (call, request);
-        Vec::new()
+        if self.phase == Phase::Loading {
+            return vec![Effect::Reply {
+                token: call.token,
+                response: HeartbeatResponse::default().into(),
+            }];
+        }
+        self.request(call, request, |groups, turn| {
+            groups.heartbeat(turn, call, request);
+        })
     }
 
     pub fn leave_group(&mut self, call: Call, request: &LeaveGroupRequest) -> Vec<Effect> {
-        let _ = (call, request);
-        Vec::new()
+        self.request(call, request, |groups, turn| {
+            groups.leave(turn, call, request);
+        })
     }
 
-    /// Topic names must be filled in at every version.
+    /// Topics are known by name at every version; their ids are stored when they are given.
     pub fn offset_commit(&mut self, call: Call, request: &OffsetCommitRequest) -> Vec<Effect> {
-        let _ = (call, request);
-        Vec::new()
+        self.request(call, request, |groups, turn| {
+            groups.commit_offsets(turn, call, request);
+        })
     }
 
-    /// Topic names must be filled in at every version.
+    /// Topics are known by name at every version; with an id, only what was committed to that topic is found. All topics
+    /// of a group (`None`) are answered by name.
     pub fn offset_fetch(&mut self, call: Call, request: &OffsetFetchRequest) -> Vec<Effect> {
-        let _ = (call, request);
-        Vec::new()
+        self.request(call, request, |groups, turn| {
+            groups.fetch_offsets(turn, call, request);
+        })
     }
 
     pub fn describe_groups(&mut self, call: Call, request: &DescribeGroupsRequest) -> Vec<Effect> {
-        let _ = (call, request);
-        Vec::new()
+        self.request(call, request, |groups, turn| {
+            groups.describe(turn, call, request);
+        })
     }
 
-    /// The groups of this partition; `DeleteGroups` of several partitions are put together by the broker.
+    /// The groups of this partition.
     pub fn list_groups(&mut self, call: Call, request: &ListGroupsRequest) -> Vec<Effect> {
-        let _ = (call, request);
-        Vec::new()
+        self.request(call, request, |groups, turn| {
+            groups.list(turn, call, request);
+        })
     }
 
     pub fn delete_groups(&mut self, call: Call, request: &DeleteGroupsRequest) -> Vec<Effect> {
-        let _ = (call, request);
-        Vec::new()
+        self.request(call, request, |groups, turn| {
+            groups.delete(turn, call, request);
+        })
+    }
+
+    /// A copy of all that the log has told.
+    pub fn durable_state(&self) -> DurableState {
+        DurableState {
+            groups: self.groups.durable_groups(),
+            offsets: self.groups.committed_offsets().all(),
+        }
+    }
+
+    /// A turn for a request, unless this is not the time for any.
+    fn request<R: Request>(
+        &mut self,
+        call: Call,
+        request: &R,
+        act: impl FnOnce(&mut Groups, &mut Turn<'_>),
+    ) -> Vec<Effect>
+    where
+        Response: From<R::Response>,
+    {
+        let code = match self.phase {
+            Phase::Serving => return self.turn(call.now_ms, act),
+            Phase::Loading => ErrorCode::CoordinatorLoadInProgress,
+            Phase::Unloaded => ErrorCode::NotCoordinator,
+        };
+        vec![Effect::Reply {
+            token: call.token,
+            response: request.error_response(code, call.version).into(),
+        }]
+    }
+
+    fn turn(&mut self, now_ms: i64, act: impl FnOnce(&mut Groups, &mut Turn<'_>)) -> Vec<Effect> {
+        self.now_ms = now_ms;
+        let mut turn = Turn::new(now_ms, &self.config, &mut self.timers);
+        act(&mut self.groups, &mut turn);
+        let (effects, written_groups) = turn.finish();
+        self.written_groups = written_groups;
+        effects
     }
 }
 
-impl Response {
-    /// The same answer, refusing what was asked for.
-    pub fn into_error(self, code: ErrorCode) -> Self {
-        let _ = code;
-        self
+fn refuse(effect: Effect, failure: AppendFailure, code: ErrorCode) -> Effect {
+    match effect {
+        Effect::Reply { token, response } => {
+            let code = match (&response, failure) {
+                (Response::OffsetCommit(_), AppendFailure::TooLarge) => {
+                    ErrorCode::InvalidCommitOffsetSize
+                }
+                _ => code,
+            };
+            Effect::Reply {
+                token,
+                response: response.into_error(code),
+            }
+        }
+        append @ Effect::Append { .. } => append,
     }
 }

@@ -3,16 +3,8 @@
 //! Owns the vocabulary of the contract with the broker; decides nothing.
 
 use bytes::Bytes;
-use headwater_protocol::ErrorCode;
-use headwater_protocol::messages::delete_groups::DeleteGroupsResponse;
-use headwater_protocol::messages::describe_groups::DescribeGroupsResponse;
-use headwater_protocol::messages::heartbeat::HeartbeatResponse;
-use headwater_protocol::messages::join_group::JoinGroupResponse;
-use headwater_protocol::messages::leave_group::LeaveGroupResponse;
-use headwater_protocol::messages::list_groups::ListGroupsResponse;
-use headwater_protocol::messages::offset_commit::OffsetCommitResponse;
-use headwater_protocol::messages::offset_fetch::OffsetFetchResponse;
-use headwater_protocol::messages::sync_group::SyncGroupResponse;
+
+use crate::response::Response;
 
 /// The broker's name for whoever waits for an answer. Opaque here; answered exactly once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,18 +52,4 @@ pub enum AppendFailure {
     Storage,
     /// The batch exceeds what the partition takes: trying again will not help.
     TooLarge,
-}
-
-/// An answer, at the version of its [`Call`].
-#[derive(Debug, Clone, PartialEq)]
-pub enum Response {
-    JoinGroup(JoinGroupResponse),
-    SyncGroup(SyncGroupResponse),
-    Heartbeat(HeartbeatResponse),
-    LeaveGroup(LeaveGroupResponse),
-    OffsetCommit(OffsetCommitResponse),
-    OffsetFetch(OffsetFetchResponse),
-    DescribeGroups(DescribeGroupsResponse),
-    ListGroups(ListGroupsResponse),
-    DeleteGroups(DeleteGroupsResponse),
 }

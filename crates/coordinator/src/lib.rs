@@ -68,11 +68,17 @@
 mod config;
 mod coordinator;
 mod effect;
+mod group;
 mod record;
+mod response;
+mod timers;
+mod turn;
+mod versions;
 
 pub use config::GroupConfig;
-pub use coordinator::GroupCoordinator;
-pub use effect::{AppendFailure, Call, Client, CoordinatorRecord, Effect, Response, Token};
+pub use coordinator::{DurableState, GroupCoordinator};
+pub use effect::{AppendFailure, Call, Client, CoordinatorRecord, Effect, Token};
 pub use record::{
     GroupMetadata, GroupRecord, MemberMetadata, OffsetCommitKey, OffsetCommitValue, RecordError,
 };
+pub use response::Response;

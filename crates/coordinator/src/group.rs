@@ -1,0 +1,145 @@
+//! The groups of one partition of `__consumer_offsets`, and what they committed.
+//!
+//! Owns the two maps and what concerns more than one group: which group a request is for, when a
+//! group comes into being and when it goes, and replay. What happens inside of a group is [`classic`]'s.
+
+mod admin;
+pub(crate) mod classic;
+mod membership;
+mod offsets;
+
+use std::collections::BTreeMap;
+
+use headwater_protocol::ErrorCode;
+
+use crate::record::{GroupMetadata, GroupRecord};
+use crate::timers::Timer;
+use crate::turn::{Check, Turn};
+
+use classic::ClassicGroup;
+pub(crate) use offsets::CommittedOffsets;
+
+/// The longest text of a request that gets into a record, whose strings have 16-bit lengths; some
+/// room is left for the UUID that makes a member id of a client id.
+const MAX_TEXT: usize = i16::MAX as usize - 64;
+
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    /// A group is here when the log has it or an offset of it, or when somebody has begun to join it.
+    classic: BTreeMap<String, ClassicGroup>,
+    /// Durable: set by replay only.
+    offsets: CommittedOffsets,
+}
+
+impl Groups {
+    /// Sets durable state: the one way for it to change.
+    pub(crate) fn replay(&mut self, record: GroupRecord, now_ms: i64) {
+        match record {
+            GroupRecord::OffsetCommit { key, value } => {
+                let group_id = key.group.clone();
+                self.offsets.set(key, value);
+                self.settle(&group_id, now_ms);
+            }
+            GroupRecord::GroupMetadata { group_id, value } => {
+                if let Some(value) = value {
+                    self.group_or_new(&group_id, now_ms).set_durable(value);
+                } else {
+                    // Only groups without members are deleted; ids given out are forgotten with it.
+                    self.classic.remove(&group_id);
+                }
+                self.settle(&group_id, now_ms);
+            }
+            GroupRecord::Unknown { .. } => {}
+        }
+    }
+
+    /// A group exists as long as there is something of it.
+    fn settle(&mut self, group_id: &str, now_ms: i64) {
+        let has_offsets = self.offsets.of_group(group_id).is_some();
+        if has_offsets {
+            self.group_or_new(group_id, now_ms);
+        } else if self
+            .classic
+            .get(group_id)
+            .is_some_and(ClassicGroup::is_vacant)
+        {
+            self.classic.remove(group_id);
+        }
+    }
+
+    fn group_or_new(&mut self, group_id: &str, now_ms: i64) -> &mut ClassicGroup {
+        self.classic
+            .entry(group_id.to_owned())
+            .or_insert_with(|| ClassicGroup::new(group_id, now_ms))
+    }
+
+    /// After loading: soft state from durable state.
+    pub(crate) fn restore_all(&mut self, turn: &mut Turn<'_>) {
+        for group in self.classic.values_mut() {
+            group.restore(turn);
+        }
+    }
+
+    /// The log refused what this group had become: back to what it was.
+    pub(crate) fn revert(&mut self, turn: &mut Turn<'_>, group_id: &str, code: ErrorCode) {
+        if let Some(group) = self.classic.get_mut(group_id) {
+            group.abandon(turn, code);
+            group.restore(turn);
+        }
+        self.settle(group_id, turn.now_ms);
+    }
+
+    /// Answers whoever waits.
+    pub(crate) fn abandon_all(&mut self, turn: &mut Turn<'_>, code: ErrorCode) {
+        for group in self.classic.values_mut() {
+            group.abandon(turn, code);
+        }
+    }
+
+    pub(crate) fn on_timer(&mut self, turn: &mut Turn<'_>, timer: Timer) {
+        match timer {
+            Timer::Session {
+                group_id,
+                member_id,
+            } => {
+                if let Some(group) = self.classic.get_mut(&group_id) {
+                    group.on_session_timer(turn, &member_id);
+                }
+                self.settle(&group_id, turn.now_ms);
+            }
+            Timer::Join { group_id } => {
+                if let Some(group) = self.classic.get_mut(&group_id) {
+                    group.on_join_timer(turn);
+                }
+            }
+            Timer::Sync { group_id } => {
+                if let Some(group) = self.classic.get_mut(&group_id) {
+                    group.on_sync_timer(turn);
+                }
+            }
+            Timer::ExpireOffsets => self.expire_offsets(turn),
+            Timer::TopicDeleted { topic } => self.delete_topic_offsets(turn, &topic),
+        }
+    }
+
+    /// The durable state, for comparisons.
+    pub(crate) fn durable_groups(&self) -> BTreeMap<String, GroupMetadata> {
+        let durable = self.classic.iter().filter_map(|(group_id, group)| {
+            let metadata = group.durable()?.clone();
+            Some((group_id.clone(), metadata))
+        });
+        durable.collect()
+    }
+
+    pub(crate) fn committed_offsets(&self) -> &CommittedOffsets {
+        &self.offsets
+    }
+}
+
+/// Group ids of members may not be empty; records cannot hold longer ones.
+fn check_member_group_id(group_id: &str) -> Check {
+    if group_id.is_empty() || group_id.len() > MAX_TEXT {
+        return Err(ErrorCode::InvalidGroupId);
+    }
+    Ok(())
+}

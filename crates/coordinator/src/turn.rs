@@ -1,0 +1,80 @@
+//! One turn of the machine: what a call reads besides the groups, and what it brings about.
+//!
+//! Owns the order of effects (records first, in one append, then replies); decides nothing.
+
+use headwater_protocol::ErrorCode;
+
+use crate::config::GroupConfig;
+use crate::effect::{CoordinatorRecord, Effect, Token};
+use crate::record::GroupRecord;
+use crate::response::Response;
+use crate::timers::Timers;
+
+/// The surroundings of one call.
+pub(crate) struct Turn<'a> {
+    pub(crate) now_ms: i64,
+    pub(crate) config: &'a GroupConfig,
+    pub(crate) timers: &'a mut Timers,
+    records: Vec<CoordinatorRecord>,
+    /// Groups whose state is written in this turn.
+    written_groups: Vec<String>,
+    replies: Vec<Effect>,
+}
+
+impl<'a> Turn<'a> {
+    pub(crate) fn new(now_ms: i64, config: &'a GroupConfig, timers: &'a mut Timers) -> Self {
+        Self {
+            now_ms,
+            config,
+            timers,
+            records: Vec::new(),
+            written_groups: Vec::new(),
+            replies: Vec::new(),
+        }
+    }
+
+    /// A time from now.
+    pub(crate) fn after_ms(&self, delay_ms: i32) -> i64 {
+        self.now_ms.saturating_add(i64::from(delay_ms.max(0)))
+    }
+
+    pub(crate) fn reply(&mut self, token: Token, response: impl Into<Response>) {
+        self.replies.push(Effect::Reply {
+            token,
+            response: response.into(),
+        });
+    }
+
+    pub(crate) fn append(&mut self, record: &GroupRecord) {
+        if let GroupRecord::GroupMetadata {
+            group_id,
+            value: Some(_),
+        } = record
+        {
+            self.written_groups.push(group_id.clone());
+        }
+        let record = record
+            .encode()
+            .expect("text from requests fits, and longer ids are refused before they are made");
+        self.records.push(record);
+    }
+
+    pub(crate) fn record_count(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The effects, and the groups whose state is among the records.
+    pub(crate) fn finish(self) -> (Vec<Effect>, Vec<String>) {
+        let mut effects = Vec::with_capacity(self.replies.len() + 1);
+        if !self.records.is_empty() {
+            effects.push(Effect::Append {
+                records: self.records,
+            });
+        }
+        effects.extend(self.replies);
+        (effects, self.written_groups)
+    }
+}
+
+/// Checks end in the error that the client is to see.
+pub(crate) type Check<T = ()> = Result<T, ErrorCode>;
