@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
     /// The address is taken or not ours.
-    #[error("cannot serve the page on {listen}: {source}; stop what listens there or choose another port")]
+    #[error(
+        "cannot serve the page on {listen}: {source}; stop what listens there or choose another port"
+    )]
     Bind {
         /// The address asked for.
         listen: SocketAddr,
@@ -20,11 +22,5 @@ pub enum ConsoleError {
         listen: SocketAddr,
         /// What the operating system said.
         source: std::io::Error,
-    },
-    /// The librdkafka properties are not usable.
-    #[error("the Kafka client of the page cannot be made: {cause}; check the properties given with -X and --config")]
-    Client {
-        /// What librdkafka said.
-        cause: String,
     },
 }

@@ -32,7 +32,10 @@ pub struct FeedError {
 impl FeedError {
     /// An error with its cause and its remedy.
     pub fn new(cause: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { cause: cause.into(), remedy: remedy.into() }
+        Self {
+            cause: cause.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 

@@ -19,7 +19,9 @@ pub struct ConsoleSettings {
 impl ConsoleSettings {
     /// The bootstrap servers, for messages to the reader.
     pub fn bootstrap(&self) -> &str {
-        self.kafka.get("bootstrap.servers").map_or("(no bootstrap.servers)", String::as_str)
+        self.kafka
+            .get("bootstrap.servers")
+            .map_or("(no bootstrap.servers)", String::as_str)
     }
 }
 
