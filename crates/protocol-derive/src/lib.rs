@@ -4,7 +4,7 @@
 //! that walk it. It never holds wire logic itself: every byte is written by `headwater-protocol`,
 //! so that the code generated for a field is one call.
 //!
-//! ```ignore
+//! ```text
 //! #[derive(Debug, Clone, PartialEq, Message)]
 //! #[message(flexible = 9)]                       // left out: never flexible
 //! pub struct ProduceRequest {

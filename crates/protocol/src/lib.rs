@@ -4,6 +4,32 @@
 //! [`Encoder`] and [`Decoder`] for the primitives, `#[derive(Message)]` for structs, also those
 //! persisted by other crates. Records are carried as opaque [`bytes::Bytes`].
 //! It never touches a socket, a clock, a file or a thread, and it never trusts a length it read.
+//!
+//! ```
+//! use headwater_protocol::{Decoder, Encoder, Message};
+//!
+//! /// A record that some crate persists, its version in front.
+//! #[derive(Debug, Clone, PartialEq, Message)]
+//! #[message(flexible = 4)]
+//! struct OffsetCommitValue {
+//!     offset: i64,
+//!     #[field(versions = 3.., default = -1, ignorable)]
+//!     leader_epoch: i32,
+//!     metadata: String,
+//!     #[field(versions = 4.., tag = 0)]
+//!     topic_id: headwater_protocol::Uuid,
+//! }
+//!
+//! let value = OffsetCommitValue { offset: 7, ..OffsetCommitValue::default() };
+//! let mut out = Encoder::new();
+//! out.write_i16(3);
+//! value.encode(&mut out, 3)?;
+//!
+//! let mut input = Decoder::new(out.into_bytes());
+//! let version = input.read_i16()?;
+//! assert_eq!(OffsetCommitValue::decode(&mut input, version)?, value);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![warn(clippy::indexing_slicing)]
 

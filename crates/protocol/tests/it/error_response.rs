@@ -17,7 +17,6 @@ use headwater_protocol::messages::produce::{
     PartitionProduceData, ProduceRequest, TopicProduceData,
 };
 use headwater_protocol::{Decoder, Encoder, ErrorCode, Message, Request, Uuid};
-use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::apis::every_api;

@@ -1,6 +1,8 @@
 //! The wire format against itself, against another implementation, against bytes of real clients
 //! and against bytes of no good will.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod allocation;
 mod apis;
 mod captured;

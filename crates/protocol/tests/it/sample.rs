@@ -17,9 +17,11 @@ pub(crate) fn entropy() -> impl Strategy<Value = Vec<u8>> {
 
 /// An encoding of `M`.
 pub(crate) fn encoded<M: Message>(version: i16, entropy: &[u8]) -> Vec<u8> {
+    let first_flexible = M::SCHEMA.first_flexible;
     let mut sampler = Sampler {
         entropy: entropy.iter(),
         version,
+        flexible: first_flexible.is_some_and(|first| version >= first),
         out: Vec::new(),
     };
     sampler.message(M::SCHEMA, Values::Any);
@@ -33,24 +35,37 @@ enum Values {
     NotDefault,
 }
 
+impl Values {
+    /// How long a text, block or array is at the least.
+    fn least(self) -> usize {
+        usize::from(self == Self::NotDefault)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Null {
+    Impossible,
+    /// Possible, but not this time.
+    Spared,
+    Chosen,
+}
+
 struct Sampler<'a> {
     entropy: Iter<'a, u8>,
     version: i16,
+    flexible: bool,
     out: Vec<u8>,
 }
 
 impl Sampler<'_> {
     fn message(&mut self, schema: &Schema, values: Values) {
-        let flexible = schema
-            .first_flexible
-            .is_some_and(|first| self.version >= first);
         for field in schema.fields {
             let in_line = !field.tagged.contains(self.version);
             if in_line && field.versions.contains(self.version) {
-                self.field(field, flexible, values);
+                self.field(field, values);
             }
         }
-        if flexible {
+        if self.flexible {
             self.tagged_fields(schema);
         }
     }
@@ -67,68 +82,73 @@ impl Sampler<'_> {
         for field in tagged {
             self.varint(field.tag.unwrap() as usize);
             let before = std::mem::take(&mut self.out);
-            self.field(field, true, Values::NotDefault);
+            self.field(field, Values::NotDefault);
             let value = std::mem::replace(&mut self.out, before);
             self.varint(value.len());
             self.out.extend(value);
         }
     }
 
-    fn field(&mut self, field: &FieldSpec, flexible: bool, values: Values) {
-        let nullable = field.nullable.contains(self.version);
-        let null = nullable && values == Values::Any && self.byte().is_multiple_of(4);
-        self.value(&field.kind, flexible, nullable, null, values);
+    fn field(&mut self, field: &FieldSpec, values: Values) {
+        let null = if !field.nullable.contains(self.version) {
+            Null::Impossible
+        } else if values == Values::Any && self.byte().is_multiple_of(4) {
+            Null::Chosen
+        } else {
+            Null::Spared
+        };
+        self.value(&field.kind, null, values);
     }
 
-    #[expect(
-        clippy::fn_params_excessive_bools,
-        reason = "three facts about one value"
-    )]
-    fn value(&mut self, kind: &Kind, flexible: bool, nullable: bool, null: bool, values: Values) {
-        let least = usize::from(values == Values::NotDefault);
+    fn value(&mut self, kind: &Kind, null: Null, values: Values) {
         match kind {
             Kind::Bool => {
                 let value = self.byte() % 2;
-                self.out.push(value.max(least as u8));
+                self.out.push(value.max(values.least() as u8));
             }
             Kind::Int8 => self.integer(1, values),
             Kind::Int16 | Kind::Uint16 => self.integer(2, values),
             Kind::Int32 | Kind::Uint32 => self.integer(4, values),
             Kind::Int64 | Kind::Float64 => self.integer(8, values),
             Kind::Uuid => self.integer(16, values),
-            Kind::String if null => self.length(None, 2, flexible),
-            Kind::String => {
-                let symbols = ["a", "Z", "-", "0", "é", "日", "🜚", "\0"];
-                let text: String = (0..self.count(8).max(least))
-                    .map(|_| symbols[usize::from(self.byte()) % symbols.len()])
-                    .collect();
-                self.length(Some(text.len()), 2, flexible);
-                self.out.extend(text.bytes());
-            }
-            Kind::Bytes if null => self.length(None, 4, flexible),
-            Kind::Bytes => {
-                // One block in 32 is of the size that encoders do not copy.
-                let large = if self.byte() % 32 == 31 { 5000 } else { 0 };
-                let count = self.count(12).max(least) + large;
-                self.length(Some(count), 4, flexible);
-                let bytes: Vec<_> = (0..count).map(|_| self.byte()).collect();
-                self.out.extend(bytes);
-            }
-            Kind::Array(_) if null => self.length(None, 4, flexible),
+            Kind::String if null == Null::Chosen => self.length(None, 2),
+            Kind::Bytes | Kind::Array(_) if null == Null::Chosen => self.length(None, 4),
+            Kind::Struct(_) if null == Null::Chosen => self.out.push(0xff),
+            Kind::String => self.text(values),
+            Kind::Bytes => self.block(values),
             Kind::Array(element) => {
-                let count = self.count(4).max(least);
-                self.length(Some(count), 4, flexible);
+                let count = self.count(4).max(values.least());
+                self.length(Some(count), 4);
                 for _ in 0..count {
-                    self.value(element, flexible, false, false, values);
+                    self.value(element, Null::Impossible, values);
                 }
             }
-            Kind::Struct(_) if null => self.out.push(0xff),
             Kind::Struct(schema) => {
-                if nullable {
+                if null == Null::Spared {
                     self.out.push(1);
                 }
                 self.message(schema, values);
             }
+        }
+    }
+
+    fn text(&mut self, values: Values) {
+        let symbols = ["a", "Z", "-", "0", "é", "日", "🜚", "\0"];
+        let text: String = (0..self.count(8).max(values.least()))
+            .map(|_| symbols[usize::from(self.byte()) % symbols.len()])
+            .collect();
+        self.length(Some(text.len()), 2);
+        self.out.extend(text.bytes());
+    }
+
+    fn block(&mut self, values: Values) {
+        // One block in 32 is of the size that encoders do not copy.
+        let large = if self.byte() % 32 == 31 { 5000 } else { 0 };
+        let count = self.count(12).max(values.least()) + large;
+        self.length(Some(count), 4);
+        for _ in 0..count {
+            let byte = self.byte();
+            self.out.push(byte);
         }
     }
 
@@ -144,8 +164,8 @@ impl Sampler<'_> {
         }
     }
 
-    fn length(&mut self, length: Option<usize>, width: usize, flexible: bool) {
-        if flexible {
+    fn length(&mut self, length: Option<usize>, width: usize) {
+        if self.flexible {
             self.varint(length.map_or(0, |length| length + 1));
         } else {
             let bytes = length.map_or(-1, |length| length as i64).to_be_bytes();
