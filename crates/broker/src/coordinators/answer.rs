@@ -1,0 +1,43 @@
+//! From a coordinator's response to that of the API asked.
+
+use headwater_coordinator::Response;
+use headwater_protocol::messages::delete_groups::DeleteGroupsResponse;
+use headwater_protocol::messages::describe_groups::DescribeGroupsResponse;
+use headwater_protocol::messages::heartbeat::HeartbeatResponse;
+use headwater_protocol::messages::join_group::JoinGroupResponse;
+use headwater_protocol::messages::leave_group::LeaveGroupResponse;
+use headwater_protocol::messages::list_groups::ListGroupsResponse;
+use headwater_protocol::messages::offset_commit::OffsetCommitResponse;
+use headwater_protocol::messages::offset_fetch::OffsetFetchResponse;
+use headwater_protocol::messages::sync_group::SyncGroupResponse;
+
+/// A response a coordinator can give.
+pub(crate) trait FromResponse: Sized {
+    /// `None` if the coordinator answered another API's question, which is a mistake of ours.
+    fn from_response(response: Response) -> Option<Self>;
+}
+
+macro_rules! from_response {
+    ($($variant:ident $response:ident)*) => {
+        $(impl FromResponse for $response {
+            fn from_response(response: Response) -> Option<Self> {
+                match response {
+                    Response::$variant(response) => Some(response),
+                    _ => None,
+                }
+            }
+        })*
+    };
+}
+
+from_response! {
+    JoinGroup JoinGroupResponse
+    SyncGroup SyncGroupResponse
+    Heartbeat HeartbeatResponse
+    LeaveGroup LeaveGroupResponse
+    OffsetCommit OffsetCommitResponse
+    OffsetFetch OffsetFetchResponse
+    DescribeGroups DescribeGroupsResponse
+    ListGroups ListGroupsResponse
+    DeleteGroups DeleteGroupsResponse
+}

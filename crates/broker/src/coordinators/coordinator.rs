@@ -1,0 +1,255 @@
+//! The coordinator of one partition, with its log and those who wait for an answer.
+//!
+//! A call runs under the partition's lock: decide, append, replay, hand out the replies. A reply
+//! carries the position of the partition's latest append and is released when that is durable.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use headwater_coordinator::{
+    AppendFailure, Call, CoordinatorRecord, Effect, GroupConfig, GroupCoordinator, Response, Token,
+};
+use headwater_log::{AppendError, Origin, Position};
+use headwater_protocol::ErrorCode;
+use headwater_records::BatchBuilder;
+use tokio::sync::oneshot;
+
+use super::timers::Timers;
+use crate::clock;
+use crate::partition::Partition;
+use crate::partitions::Partitions;
+
+/// Timers fired under one hold of the lock, so that requests get their turn.
+const TIMERS_PER_TURN: usize = 100;
+
+/// The coordinator of one partition of `__consumer_offsets`.
+pub(super) struct PartitionCoordinator {
+    partitions: Arc<Partitions>,
+    partition: Arc<Partition>,
+    timers: Arc<Timers>,
+    state: Mutex<State>,
+}
+
+struct State {
+    machine: GroupCoordinator,
+    /// Of the latest append: what every reply from here on depends on.
+    position: Position,
+    // Bounded by the requests in flight on all connections.
+    waiting: HashMap<Token, oneshot::Sender<Released>>,
+    unloaded: bool,
+}
+
+/// A reply and what has to be on disk before it goes out.
+struct Released {
+    response: Response,
+    position: Position,
+}
+
+/// An answer that is to come.
+pub(super) struct Waiting {
+    coordinator: Arc<PartitionCoordinator>,
+    released: oneshot::Receiver<Released>,
+}
+
+impl Waiting {
+    /// The answer, when what it shows is on disk.
+    pub(super) async fn answer(self) -> Result<Response, ErrorCode> {
+        let Ok(released) = self.released.await else {
+            return Err(ErrorCode::NotCoordinator);
+        };
+        let partitions = &self.coordinator.partitions;
+        if partitions.durable(released.position).await.is_ok() {
+            return Ok(released.response);
+        }
+        self.coordinator.unload();
+        Ok(released.response.into_error(ErrorCode::NotCoordinator))
+    }
+}
+
+impl PartitionCoordinator {
+    pub(super) fn new(
+        partitions: Arc<Partitions>,
+        partition: Arc<Partition>,
+        timers: Arc<Timers>,
+        config: GroupConfig,
+    ) -> PartitionCoordinator {
+        PartitionCoordinator {
+            partitions,
+            partition,
+            timers,
+            state: Mutex::new(State {
+                machine: GroupCoordinator::new(config),
+                position: Position::ZERO,
+                waiting: HashMap::new(),
+                unloaded: false,
+            }),
+        }
+    }
+
+    pub(super) fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    /// Lets the coordinator decide on a request and carries it out.
+    pub(super) fn ask(
+        self: &Arc<Self>,
+        version: i16,
+        token: Token,
+        decide: impl FnOnce(&mut GroupCoordinator, Call) -> Vec<Effect>,
+    ) -> Waiting {
+        let (release, released) = oneshot::channel();
+        let mut state = self.lock();
+        // Dropping the sender is the answer of a coordinator that is no longer one.
+        if !state.unloaded {
+            state.waiting.insert(token, release);
+            let call = Call {
+                now_ms: clock::now_ms(),
+                version,
+                token,
+            };
+            let effects = decide(&mut state.machine, call);
+            self.carry_out(&mut state, effects);
+        }
+        Waiting {
+            coordinator: Arc::clone(self),
+            released,
+        }
+    }
+
+    pub(super) fn topics_deleted(&self, topics: &[&str]) {
+        let mut state = self.lock();
+        if !state.unloaded {
+            let effects = state.machine.topics_deleted(clock::now_ms(), topics);
+            self.carry_out(&mut state, effects);
+        }
+    }
+
+    /// Replays records read from the log.
+    pub(super) fn replay(&self, records: &[CoordinatorRecord]) -> Result<(), String> {
+        let mut state = self.lock();
+        for record in records {
+            state
+                .machine
+                .replay(record)
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// The whole log has been replayed: requests are served from here on.
+    pub(super) fn loaded(&self) {
+        let mut state = self.lock();
+        if !state.unloaded {
+            let effects = state.machine.loaded(clock::now_ms());
+            self.carry_out(&mut state, effects);
+        }
+    }
+
+    /// Answers whoever waits, and is a coordinator no more.
+    pub(super) fn unload(&self) {
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.unloaded, true) {
+            return;
+        }
+        let effects = state.machine.unload();
+        self.carry_out(&mut state, effects);
+        state.waiting.clear();
+    }
+
+    /// Fires the timers that are due.
+    pub(super) fn fire_timers(&self, now_ms: i64) {
+        let mut state = self.lock();
+        for _ in 0..TIMERS_PER_TURN {
+            let is_due = |deadline: i64| deadline <= now_ms;
+            if state.unloaded || !state.machine.next_deadline_ms().is_some_and(is_due) {
+                return;
+            }
+            let effects = state.machine.fire_timer(now_ms);
+            self.carry_out(&mut state, effects);
+        }
+    }
+
+    /// When the next timer is due.
+    pub(super) fn next_deadline_ms(&self) -> Option<i64> {
+        let state = self.lock();
+        if state.unloaded {
+            return None;
+        }
+        state.machine.next_deadline_ms()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn carry_out(&self, state: &mut State, effects: Vec<Effect>) {
+        let mut effects = effects.into_iter();
+        while let Some(effect) = effects.next() {
+            match effect {
+                Effect::Append { records } => match self.append(&records) {
+                    Ok(position) => {
+                        state.position = state.position.max(position);
+                        for record in &records {
+                            let replayed = state.machine.replay(record);
+                            assert!(
+                                replayed.is_ok(),
+                                "a record of ours reads back: {replayed:?}"
+                            );
+                        }
+                    }
+                    Err(failure) => {
+                        let rest = effects.collect();
+                        let failed = state.machine.append_failed(clock::now_ms(), failure, rest);
+                        release_all(state, failed);
+                        break;
+                    }
+                },
+                Effect::Reply { token, response } => release(state, token, response),
+            }
+        }
+        if !state.unloaded
+            && let Some(deadline) = state.machine.next_deadline_ms()
+        {
+            self.timers.due_at(deadline);
+        }
+    }
+
+    fn append(&self, records: &[CoordinatorRecord]) -> Result<Position, AppendFailure> {
+        if records.is_empty() {
+            return Ok(Position::ZERO);
+        }
+        let now_ms = clock::now_ms();
+        let mut batch = BatchBuilder::new();
+        for record in records {
+            batch.append(now_ms, Some(&record.key), record.value.as_deref(), &[]);
+        }
+        self.partitions
+            .append(&self.partition, batch.build(0), Origin::Coordinator, 0)
+            .map(|appended| appended.position)
+            .map_err(|error| {
+                tracing::warn!(partition = ?self.partition.log().id(), %error, "group records not appended");
+                match error {
+                    AppendError::MessageTooLarge { .. } | AppendError::RecordListTooLarge { .. } => {
+                        AppendFailure::TooLarge
+                    }
+                    _ => AppendFailure::Storage,
+                }
+            })
+    }
+}
+
+fn release_all(state: &mut State, effects: Vec<Effect>) {
+    for effect in effects {
+        if let Effect::Reply { token, response } = effect {
+            release(state, token, response);
+        }
+    }
+}
+
+fn release(state: &mut State, token: Token, response: Response) {
+    if let Some(waiting) = state.waiting.remove(&token) {
+        let position = state.position;
+        // Whoever asked may have gone away.
+        let _ = waiting.send(Released { response, position });
+    }
+}

@@ -1,0 +1,250 @@
+//! Runs the group coordinators on the partitions of `__consumer_offsets`: one for each.
+//!
+//! Owns loading, appending what a coordinator decides, the wait of its replies for the disk, and
+//! its timers. What a group does is decided in `headwater-coordinator`, which never waits.
+//!
+//! The topic is made at the first use of a group, and read again at the next start. Until a
+//! partition has been read, its coordinator says so to clients.
+
+mod answer;
+mod coordinator;
+mod loading;
+mod timers;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use futures::future::BoxFuture;
+use headwater_coordinator::{Call, Effect, GroupConfig, GroupCoordinator, Token};
+use headwater_log::Position;
+use headwater_protocol::{ErrorCode, Request};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use self::coordinator::PartitionCoordinator;
+use self::timers::Timers;
+use crate::metadata::{CONSUMER_OFFSETS, Metadata, Refused};
+use crate::partitions::Partitions;
+use crate::settings::Settings;
+
+pub(crate) use self::answer::FromResponse;
+
+/// The group coordinators of this node.
+pub(crate) struct Coordinators {
+    partitions: Arc<Partitions>,
+    metadata: Arc<Metadata>,
+    config: GroupConfig,
+    runtime: Handle,
+    timers: Arc<Timers>,
+    next_token: AtomicU64,
+    /// Empty until there is the topic.
+    by_partition: OnceLock<Vec<Arc<PartitionCoordinator>>>,
+    opening: Mutex<()>,
+    stopping: CancellationToken,
+}
+
+impl Coordinators {
+    /// Starts the coordinators on the caller's tokio runtime, before the port opens. Partitions
+    /// that hold something are read in the background.
+    pub(crate) fn start(
+        partitions: &Arc<Partitions>,
+        metadata: &Arc<Metadata>,
+        _settings: &Arc<Settings>,
+    ) -> Arc<Coordinators> {
+        let coordinators = Arc::new(Coordinators {
+            partitions: Arc::clone(partitions),
+            metadata: Arc::clone(metadata),
+            config: group_config(metadata),
+            runtime: Handle::current(),
+            timers: Arc::default(),
+            next_token: AtomicU64::new(0),
+            by_partition: OnceLock::new(),
+            opening: Mutex::new(()),
+            stopping: CancellationToken::new(),
+        });
+        coordinators.open_existing();
+        coordinators
+    }
+
+    /// Answers whoever waits and ends the timers.
+    pub(crate) fn stop(&self) {
+        self.stopping.cancel();
+        for coordinator in self.opened() {
+            coordinator.unload();
+        }
+    }
+
+    /// Makes the topic of committed offsets if there is none; what shows it waits for the position.
+    pub(crate) fn ensure_topic(&self) -> Result<Position, Refused> {
+        let position = self.metadata.create_consumer_offsets()?;
+        self.open_existing();
+        Ok(position)
+    }
+
+    /// Asks the coordinator of a group. The state changes before this returns; the answer comes
+    /// when it is on disk, and refuses the request if it never will be.
+    pub(crate) fn ask<R>(
+        &self,
+        group: &str,
+        version: i16,
+        request: R,
+        decide: impl FnOnce(&mut GroupCoordinator, Call, &R) -> Vec<Effect>,
+    ) -> BoxFuture<'static, R::Response>
+    where
+        R: Request + Send + 'static,
+        R::Response: FromResponse + Send + 'static,
+    {
+        let coordinator = self.of_group(group);
+        let token = self.token();
+        let waiting = coordinator.map(|coordinator| {
+            coordinator.ask(version, token, |coordinator, call| {
+                decide(coordinator, call, &request)
+            })
+        });
+        Box::pin(async move {
+            let response = match waiting {
+                Ok(waiting) => waiting.answer().await,
+                Err(code) => Err(code),
+            };
+            match response.map(R::Response::from_response) {
+                Ok(Some(response)) => response,
+                Ok(None) => request.error_response(ErrorCode::UnknownServerError, version),
+                Err(code) => request.error_response(code, version),
+            }
+        })
+    }
+
+    /// Asks every coordinator, as [`Self::ask`] does one.
+    pub(crate) fn ask_all<R>(
+        &self,
+        version: i16,
+        request: &R,
+        decide: impl Fn(&mut GroupCoordinator, Call, &R) -> Vec<Effect>,
+    ) -> BoxFuture<'static, Vec<R::Response>>
+    where
+        R: Request + Send + 'static,
+        R::Response: FromResponse + Send + 'static,
+    {
+        let waiting: Vec<_> = self
+            .opened()
+            .map(|coordinator| {
+                coordinator.ask(version, self.token(), |coordinator, call| {
+                    decide(coordinator, call, request)
+                })
+            })
+            .collect();
+        let request = request.clone();
+        Box::pin(async move {
+            let mut responses = Vec::with_capacity(waiting.len());
+            for waiting in waiting {
+                responses.push(
+                    match waiting.answer().await.map(R::Response::from_response) {
+                        Ok(Some(response)) => response,
+                        Ok(None) => request.error_response(ErrorCode::UnknownServerError, version),
+                        Err(code) => request.error_response(code, version),
+                    },
+                );
+            }
+            responses
+        })
+    }
+
+    /// The topics are gone: so are the offsets committed for them.
+    pub(crate) fn topics_deleted(&self, topics: &[&str]) {
+        for coordinator in self.opened() {
+            coordinator.topics_deleted(topics);
+        }
+    }
+
+    fn of_group(&self, group: &str) -> Result<Arc<PartitionCoordinator>, ErrorCode> {
+        if self.by_partition.get().is_none() {
+            self.ensure_topic().map_err(|refused| refused.code)?;
+        }
+        let coordinators = self
+            .by_partition
+            .get()
+            .ok_or(ErrorCode::CoordinatorNotAvailable)?;
+        Ok(Arc::clone(
+            &coordinators[partition_of_group(group, coordinators.len())],
+        ))
+    }
+
+    fn opened(&self) -> impl Iterator<Item = &Arc<PartitionCoordinator>> {
+        self.by_partition.get().into_iter().flatten()
+    }
+
+    fn token(&self) -> Token {
+        Token(self.next_token.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Makes a coordinator for each partition of the topic, if the topic is there.
+    fn open_existing(&self) {
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let image = self.metadata.image();
+        let Some(topic) = image.topic(CONSUMER_OFFSETS) else {
+            return;
+        };
+        if self.by_partition.get().is_some() {
+            return;
+        }
+        let coordinators: Vec<Arc<PartitionCoordinator>> = (0..topic.partitions.len())
+            .filter_map(|number| self.partitions.get(topic.id, number as i32))
+            .map(|partition| {
+                Arc::new(PartitionCoordinator::new(
+                    Arc::clone(&self.partitions),
+                    partition,
+                    Arc::clone(&self.timers),
+                    self.config.clone(),
+                ))
+            })
+            .collect();
+        let _ = self.by_partition.set(coordinators.clone());
+        let not_empty = loading::load_empty(&coordinators);
+        if !not_empty.is_empty() {
+            self.runtime
+                .spawn_blocking(move || loading::load(&not_empty));
+        }
+        let (timers, stopping) = (Arc::clone(&self.timers), self.stopping.clone());
+        self.runtime
+            .spawn(timers::run(timers, coordinators, stopping));
+    }
+}
+
+/// Kafka's partition for a group: Java's hash of the string, made positive, over the partitions.
+fn partition_of_group(group: &str, partitions: usize) -> usize {
+    let hash = group.encode_utf16().fold(0_i32, |hash, unit| {
+        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
+    });
+    // The one number without a positive counterpart counts as zero.
+    hash.checked_abs().unwrap_or(0) as usize % partitions
+}
+
+fn group_config(metadata: &Metadata) -> GroupConfig {
+    const MINUTE_MS: i64 = 60_000;
+    let int = |name| metadata.number(name) as i32;
+    GroupConfig {
+        min_session_timeout_ms: int("group.min.session.timeout.ms"),
+        max_session_timeout_ms: int("group.max.session.timeout.ms"),
+        initial_rebalance_delay_ms: int("group.initial.rebalance.delay.ms"),
+        max_size: metadata.number("group.max.size").max(0) as usize,
+        offset_metadata_max_bytes: metadata.number("offset.metadata.max.bytes").max(0) as usize,
+        offsets_retention_ms: metadata.number("offsets.retention.minutes") * MINUTE_MS,
+        offsets_retention_check_interval_ms: metadata.number("offsets.retention.check.interval.ms"),
+        ..GroupConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_the_partition_kafka_gives_it() {
+        // Java: Math.abs("...".hashCode()) % 50.
+        assert_eq!(partition_of_group("", 50), 0);
+        assert_eq!(partition_of_group("a", 50), 97 % 50);
+        assert_eq!(partition_of_group("ab", 50), (97 * 31 + 98) % 50);
+        // "polygenelubricants".hashCode() is the smallest integer, which has no absolute value.
+        assert_eq!(partition_of_group("polygenelubricants", 50), 0);
+    }
+}

@@ -1,0 +1,120 @@
+//! `CreateTopics`, versions 2 to 7.
+//!
+//! Every topic is decided on its own; the reply waits until all that were made are on disk.
+//! Version 5 adds partitions, replication factor and configs to the answer, 7 the topic id.
+//! `timeout_ms` has no use here: nothing waits for other nodes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use headwater_log::Position;
+use headwater_protocol::ErrorCode;
+use headwater_protocol::messages::create_topics::{
+    CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest,
+    CreateTopicsResponse,
+};
+
+use super::durable::when_durable;
+use crate::config::ConfigEntry;
+use crate::context::{ConnectionInfo, Context};
+use crate::metadata::{Change, CreatedTopic, NewTopic, Refused};
+use crate::reply::Reply;
+
+pub(crate) fn begin(
+    context: &Context,
+    _connection: &ConnectionInfo,
+    version: i16,
+    request: CreateTopicsRequest,
+) -> Reply<CreateTopicsResponse> {
+    let change = if request.validate_only {
+        Change::Validate
+    } else {
+        Change::Apply
+    };
+    let mut times_named = HashMap::new();
+    for topic in &request.topics {
+        *times_named.entry(topic.name.clone()).or_insert(0) += 1;
+    }
+    let mut position = Position::ZERO;
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in &request.topics {
+        match times_named.get_mut(&topic.name) {
+            Some(1) => {
+                let created = new_topic(topic)
+                    .and_then(|topic| context.metadata.create_topic(&topic, change));
+                if let Ok(created) = &created {
+                    position = position.max(created.position);
+                }
+                topics.push(result(topic.name.clone(), created));
+            }
+            // Answered once, however often it was named.
+            Some(times @ 2..) => {
+                *times = 0;
+                let duplicate = Refused::new(
+                    ErrorCode::InvalidRequest,
+                    "Duplicate topic name in the request.",
+                );
+                topics.push(result(topic.name.clone(), Err(duplicate)));
+            }
+            _ => {}
+        }
+    }
+    let response = CreateTopicsResponse {
+        topics,
+        ..CreateTopicsResponse::default()
+    };
+    when_durable(context, position, version, request, response)
+}
+
+fn new_topic(topic: &CreatableTopic) -> Result<NewTopic, Refused> {
+    let mut configs = BTreeMap::new();
+    for config in &topic.configs {
+        let value = config.value.clone().ok_or_else(|| {
+            let reason = format!(
+                "Null value not supported for topic configs: {}",
+                config.name
+            );
+            Refused::new(ErrorCode::InvalidConfig, reason)
+        })?;
+        configs.insert(config.name.clone(), value);
+    }
+    Ok(NewTopic {
+        name: topic.name.clone(),
+        partitions: topic.num_partitions,
+        replication_factor: topic.replication_factor,
+        assignments: topic
+            .assignments
+            .iter()
+            .map(|assignment| (assignment.partition_index, assignment.broker_ids.clone()))
+            .collect(),
+        configs,
+    })
+}
+
+fn result(name: String, created: Result<CreatedTopic, Refused>) -> CreatableTopicResult {
+    match created {
+        Ok(created) => CreatableTopicResult {
+            name,
+            topic_id: created.id,
+            num_partitions: created.partitions,
+            replication_factor: 1,
+            configs: Some(created.configs.into_iter().map(config).collect()),
+            ..CreatableTopicResult::default()
+        },
+        Err(refused) => CreatableTopicResult {
+            name,
+            error_code: refused.code.into(),
+            error_message: Some(refused.message),
+            ..CreatableTopicResult::default()
+        },
+    }
+}
+
+fn config(entry: ConfigEntry) -> CreatableTopicConfigs {
+    CreatableTopicConfigs {
+        name: entry.definition.name.to_owned(),
+        value: entry.value,
+        read_only: entry.read_only,
+        config_source: entry.source as i8,
+        is_sensitive: false,
+    }
+}

@@ -1,0 +1,116 @@
+//! `DeleteTopics`, versions 1 to 6: by name, from version 6 on also by topic id.
+//!
+//! Offsets committed for a topic go with it.
+
+use headwater_log::Position;
+use headwater_protocol::messages::delete_topics::{
+    DeletableTopicResult, DeleteTopicsRequest, DeleteTopicsResponse,
+};
+use headwater_protocol::{ErrorCode, Uuid};
+
+use super::durable::when_durable;
+use crate::context::{ConnectionInfo, Context};
+use crate::metadata::Refused;
+use crate::reply::Reply;
+
+pub(crate) fn begin(
+    context: &Context,
+    _connection: &ConnectionInfo,
+    version: i16,
+    request: DeleteTopicsRequest,
+) -> Reply<DeleteTopicsResponse> {
+    let mut position = Position::ZERO;
+    let mut responses = Vec::new();
+    for name in &request.topic_names {
+        let (deleted, result) = delete(context, version, Some(name), Uuid::ZERO);
+        position = position.max(deleted);
+        responses.push(result);
+    }
+    for topic in &request.topics {
+        let (deleted, result) = delete(context, version, topic.name.as_deref(), topic.topic_id);
+        position = position.max(deleted);
+        responses.push(result);
+    }
+    let deleted: Vec<&str> = responses
+        .iter()
+        .filter(|result| result.error_code == 0)
+        .filter_map(|result| result.name.as_deref())
+        .collect();
+    if !deleted.is_empty() {
+        context.groups.topics_deleted(&deleted);
+    }
+    let response = DeleteTopicsResponse {
+        responses,
+        ..DeleteTopicsResponse::default()
+    };
+    when_durable(context, position, version, request, response)
+}
+
+fn delete(
+    context: &Context,
+    version: i16,
+    name: Option<&str>,
+    topic_id: Uuid,
+) -> (Position, DeletableTopicResult) {
+    let outcome =
+        resolve(context, version, name, topic_id).and_then(|id| context.metadata.delete_topic(id));
+    match outcome {
+        Ok(deleted) => (
+            deleted.position,
+            DeletableTopicResult {
+                name: Some(deleted.name),
+                topic_id: deleted.id,
+                ..DeletableTopicResult::default()
+            },
+        ),
+        Err(refused) => (
+            Position::ZERO,
+            DeletableTopicResult {
+                name: name.map(str::to_owned),
+                topic_id,
+                error_code: refused.code.into(),
+                error_message: Some(refused.message),
+            },
+        ),
+    }
+}
+
+fn resolve(
+    context: &Context,
+    version: i16,
+    name: Option<&str>,
+    topic_id: Uuid,
+) -> Result<Uuid, Refused> {
+    if !context.metadata.is_enabled("delete.topic.enable") {
+        let code = if version < 3 {
+            ErrorCode::InvalidRequest
+        } else {
+            ErrorCode::TopicDeletionDisabled
+        };
+        return Err(Refused::new(code, "Topic deletion is disabled."));
+    }
+    let image = context.metadata.image();
+    match (name, topic_id.is_zero()) {
+        (Some(_), false) => Err(Refused::new(
+            ErrorCode::InvalidRequest,
+            "Topic name and topic id can not both be specified.",
+        )),
+        (None, true) => Err(Refused::new(
+            ErrorCode::InvalidRequest,
+            "Neither topic name nor id were specified.",
+        )),
+        (Some(name), true) => image
+            .topic(name)
+            .map(|topic| topic.id)
+            .ok_or_else(Refused::unknown_topic),
+        (None, false) => image
+            .topic_by_id(topic_id)
+            .map(|topic| topic.id)
+            .ok_or_else(|| {
+                Refused::new(
+                    ErrorCode::UnknownTopicId,
+                    "This server does not host this topic ID.",
+                )
+            }),
+    }
+}

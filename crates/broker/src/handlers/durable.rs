@@ -1,0 +1,35 @@
+//! The wait of a reply for what it shows to be on disk.
+
+use headwater_log::Position;
+use headwater_protocol::{ErrorCode, Request};
+
+use crate::context::Context;
+use crate::reply::Reply;
+
+/// Sends `response` when everything up to `position` is durable, and refuses all of `request` if it
+/// never will be.
+pub(super) fn when_durable<R>(
+    context: &Context,
+    position: Position,
+    version: i16,
+    request: R,
+    response: R::Response,
+) -> Reply<R::Response>
+where
+    R: Request + Send + 'static,
+    R::Response: Send + 'static,
+{
+    if position == Position::ZERO {
+        return Reply::Now(response);
+    }
+    let partitions = context.partitions.clone();
+    Reply::later(async move {
+        match partitions.durable(position).await {
+            Ok(()) => response,
+            Err(poisoned) => {
+                tracing::warn!(api = ?R::KEY, %poisoned, "refusing a request");
+                request.error_response(ErrorCode::KafkaStorageError, version)
+            }
+        }
+    })
+}

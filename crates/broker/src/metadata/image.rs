@@ -1,0 +1,193 @@
+//! The metadata as of one moment: what `replay` has made of the log so far.
+//!
+//! An image is never changed once it is published; the writer clones the last one, replays onto
+//! the clone and publishes that. Topics are shared between images.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock};
+
+use headwater_log::Position;
+use headwater_protocol::Uuid;
+
+use super::record::MetadataRecord;
+use crate::config::{DynamicConfigs, StaticConfigs};
+use crate::settings::NODE_ID;
+
+/// The topic in which groups and their offsets are kept.
+pub(crate) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
+/// The metadata's own log, which is not a topic to clients.
+pub(crate) const CLUSTER_METADATA: &str = "__cluster_metadata";
+
+type Values = BTreeMap<String, String>;
+
+static NO_VALUES: LazyLock<Values> = LazyLock::new(Values::new);
+
+/// What a config belongs to, numbered as in `ConfigRecord` and the config requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(i8)]
+pub(crate) enum ResourceType {
+    Topic = 2,
+    Broker = 4,
+}
+
+impl ResourceType {
+    /// The resource type of that number.
+    pub(crate) fn from_wire(number: i8) -> Option<ResourceType> {
+        match number {
+            2 => Some(Self::Topic),
+            4 => Some(Self::Broker),
+            _ => None,
+        }
+    }
+}
+
+/// One topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    pub(crate) id: Uuid,
+    /// `__consumer_offsets`: visible, but not writable by clients.
+    pub(crate) internal: bool,
+    /// Index is the partition's number.
+    pub(crate) partitions: Vec<TopicPartition>,
+}
+
+/// One partition of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TopicPartition {
+    pub(crate) leader_epoch: i32,
+}
+
+/// An immutable snapshot of topics, configs and producer ids.
+#[derive(Clone, Debug)]
+pub(crate) struct Image {
+    topics: BTreeMap<String, Arc<Topic>>,
+    names: HashMap<Uuid, Arc<str>>,
+    configs: BTreeMap<(ResourceType, String), Arc<Values>>,
+    features: BTreeMap<String, i16>,
+    next_producer_id: i64,
+    position: Position,
+}
+
+impl Image {
+    pub(super) fn new() -> Image {
+        Image {
+            topics: BTreeMap::new(),
+            names: HashMap::new(),
+            configs: BTreeMap::new(),
+            features: BTreeMap::new(),
+            next_producer_id: 0,
+            position: Position::ZERO,
+        }
+    }
+
+    /// The topic of that name.
+    pub(crate) fn topic(&self, name: &str) -> Option<&Topic> {
+        self.topics.get(name).map(Arc::as_ref)
+    }
+
+    /// The topic with that id.
+    pub(crate) fn topic_by_id(&self, id: Uuid) -> Option<&Topic> {
+        self.topic(self.names.get(&id)?)
+    }
+
+    /// Every topic, by name.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.values().map(Arc::as_ref)
+    }
+
+    /// Every topic from that name on, by name.
+    pub(crate) fn topics_from<'a>(
+        &'a self,
+        name: &str,
+    ) -> impl Iterator<Item = &'a Topic> + use<'a> {
+        self.topics
+            .range::<str, _>((std::ops::Bound::Included(name), std::ops::Bound::Unbounded))
+            .map(|(_, topic)| topic.as_ref())
+    }
+
+    /// The values set on a resource itself.
+    pub(crate) fn configs(&self, resource: ResourceType, name: &str) -> &Values {
+        self.configs
+            .get(&(resource, name.to_owned()))
+            .map_or_else(|| &*NO_VALUES, Arc::as_ref)
+    }
+
+    /// Where broker configs get their values from.
+    pub(crate) fn dynamic_configs<'a>(&'a self, fixed: &'a StaticConfigs) -> DynamicConfigs<'a> {
+        DynamicConfigs {
+            broker: self.configs(ResourceType::Broker, &NODE_ID.to_string()),
+            default_broker: self.configs(ResourceType::Broker, ""),
+            fixed,
+        }
+    }
+
+    /// What a reply that shows this image has to wait for.
+    pub(crate) fn position(&self) -> Position {
+        self.position
+    }
+
+    pub(super) fn next_producer_id(&self) -> i64 {
+        self.next_producer_id
+    }
+
+    pub(super) fn features(&self) -> &BTreeMap<String, i16> {
+        &self.features
+    }
+
+    pub(super) fn set_position(&mut self, position: Position) {
+        self.position = self.position.max(position);
+    }
+
+    /// Applies one record: the only way in which metadata changes.
+    pub(super) fn replay(&mut self, record: &MetadataRecord) {
+        match record {
+            MetadataRecord::Topic(record) => {
+                let topic = Topic {
+                    name: record.name.clone(),
+                    id: record.topic_id,
+                    internal: record.name == CONSUMER_OFFSETS,
+                    partitions: Vec::new(),
+                };
+                self.names.insert(topic.id, Arc::from(topic.name.as_str()));
+                self.topics.insert(topic.name.clone(), Arc::new(topic));
+            }
+            MetadataRecord::Partition(record) => {
+                let name = self.names.get(&record.topic_id);
+                if let Some(topic) = name.and_then(|name| self.topics.get_mut(&**name)) {
+                    Arc::make_mut(topic).partitions.push(TopicPartition {
+                        leader_epoch: record.leader_epoch,
+                    });
+                }
+            }
+            MetadataRecord::RemoveTopic(record) => {
+                if let Some(name) = self.names.remove(&record.topic_id) {
+                    self.topics.remove(&*name);
+                    self.configs
+                        .remove(&(ResourceType::Topic, name.to_string()));
+                }
+            }
+            MetadataRecord::Config(record) => {
+                let Some(resource) = ResourceType::from_wire(record.resource_type) else {
+                    return;
+                };
+                let key = (resource, record.resource_name.clone());
+                let values = Arc::make_mut(self.configs.entry(key.clone()).or_default());
+                match &record.value {
+                    Some(value) => values.insert(record.name.clone(), value.clone()),
+                    None => values.remove(&record.name),
+                };
+                if values.is_empty() {
+                    self.configs.remove(&key);
+                }
+            }
+            MetadataRecord::FeatureLevel(record) => {
+                self.features
+                    .insert(record.name.clone(), record.feature_level);
+            }
+            MetadataRecord::ProducerIds(record) => {
+                self.next_producer_id = self.next_producer_id.max(record.next_producer_id);
+            }
+        }
+    }
+}
