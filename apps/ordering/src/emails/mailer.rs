@@ -1,0 +1,215 @@
+//! Sends queued mails, in order within each lane.
+//!
+//! A lane holds the mails of one partition: they go one after the other, so their order is kept; lanes go side by side.
+//! A server that is down or says "later" (4xx) stops its lane, and the mails wait. One that refuses a mail for good
+//! (5xx) is believed: the mail is kept with the answer, and the order goes on without it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use lettre::AsyncTransport;
+use sqlx::SqliteConnection;
+use tokio::sync::Notify;
+
+use super::mail::Mail;
+use super::smtp::{self, Transport};
+use crate::backoff::Backoff;
+use crate::contracts::{Context, Event, OrderProcessed, Topic, now_ms};
+use crate::host::Host;
+use crate::outbox;
+use crate::service::Service;
+
+const BATCH: i64 = 64;
+const LANES: i64 = 8;
+const PRUNE: i64 = 1000;
+const PRUNE_EVERY: u32 = 100;
+
+/// Sends queued mails.
+pub(super) struct Mailer {
+    host: Host,
+    transport: Transport,
+    queued: Arc<Notify>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    seq: i64,
+    message_id: String,
+    order_id: String,
+    customer_id: String,
+    kind: String,
+    recipient: String,
+    subject: String,
+    body: String,
+    lane: i64,
+    context: String,
+}
+
+/// What the server said to one mail.
+enum Answer {
+    Accepted,
+    Refused(String),
+}
+
+/// What became of the mails of one lane.
+#[derive(Default)]
+struct Sent {
+    answered: Vec<(Row, Answer)>,
+    /// Why the lane stopped early.
+    stopped: Option<String>,
+}
+
+impl Mailer {
+    pub(super) fn new(host: &Host, transport: Transport, queued: Arc<Notify>) -> Self {
+        Self { host: host.clone(), transport, queued }
+    }
+
+    /// Sends whatever is queued, until the shutdown.
+    pub(super) async fn run(self) {
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+        let mut passes = 0_u32;
+        loop {
+            let wait = match self.pass().await {
+                Ok(Pass::Empty) => {
+                    backoff.reset();
+                    None
+                }
+                Ok(Pass::All) => {
+                    backoff.reset();
+                    passes = passes.wrapping_add(1);
+                    if passes.is_multiple_of(PRUNE_EVERY) {
+                        self.prune().await;
+                    }
+                    if self.host.shutdown.is_cancelled() {
+                        return;
+                    }
+                    continue;
+                }
+                Ok(Pass::Stopped(reason)) => Some(("mails wait for the SMTP server", reason)),
+                Err(error) => Some(("mails wait for the database", error.to_string())),
+            };
+            let pause = async {
+                match wait {
+                    None => self.queued.notified().await,
+                    Some((what, reason)) => backoff.report(what, reason).await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.host.shutdown.cancelled() => return,
+                () = pause => {}
+            }
+        }
+    }
+
+    async fn pass(&self) -> sqlx::Result<Pass> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT seq, message_id, order_id, customer_id, kind, recipient, subject, body, lane, context \
+             FROM mails WHERE status = 'queued' ORDER BY seq LIMIT ?",
+        )
+        .bind(BATCH)
+        .fetch_all(self.host.database.read())
+        .await?;
+        if rows.is_empty() {
+            return Ok(Pass::Empty);
+        }
+        let mut lanes: BTreeMap<i64, Vec<Row>> = BTreeMap::new();
+        for row in rows {
+            lanes.entry(row.lane.rem_euclid(LANES)).or_default().push(row);
+        }
+        let sent = join_all(lanes.into_values().map(|lane| self.send(lane))).await;
+        let stopped = sent.iter().find_map(|sent| sent.stopped.clone());
+        let answered: Vec<_> = sent.into_iter().flat_map(|sent| sent.answered).collect();
+        if !answered.is_empty() {
+            let mut transaction = self.host.database.write().await?;
+            for (row, answer) in &answered {
+                finish(&mut transaction, row, answer).await?;
+            }
+            transaction.commit().await?;
+            self.host.outbox.notify_one();
+        }
+        Ok(stopped.map_or(Pass::All, Pass::Stopped))
+    }
+
+    async fn send(&self, lane: Vec<Row>) -> Sent {
+        let mut sent = Sent::default();
+        for row in lane {
+            let mail = Mail {
+                message_id: row.message_id.clone(),
+                recipient: row.recipient.clone(),
+                subject: row.subject.clone(),
+                body: row.body.clone(),
+            };
+            let message = match smtp::message(&mail) {
+                Ok(message) => message,
+                Err(error) => {
+                    sent.answered.push((row, Answer::Refused(format!("{error:#}"))));
+                    continue;
+                }
+            };
+            match self.transport.send(message).await {
+                Ok(_) => sent.answered.push((row, Answer::Accepted)),
+                Err(error) if error.is_permanent() => {
+                    tracing::warn!(message_id = row.message_id, %error, "the SMTP server refused a mail for good");
+                    sent.answered.push((row, Answer::Refused(error.to_string())));
+                }
+                Err(error) => {
+                    sent.stopped = Some(format!("{:#}", anyhow::Error::new(error)));
+                    break;
+                }
+            }
+        }
+        sent
+    }
+
+    /// Forgets a bounded number of mails that were sent before anything could still be redelivered.
+    async fn prune(&self) {
+        let keep = i64::try_from(self.host.settings.retention.inbox.as_millis()).unwrap_or(i64::MAX / 2);
+        let done = sqlx::query(
+            "DELETE FROM mails WHERE seq IN (SELECT seq FROM mails WHERE done_at_ms < ? AND status = 'accepted' LIMIT ?)",
+        )
+        .bind(now_ms() - keep)
+        .bind(PRUNE)
+        .execute(self.host.database.relaxed())
+        .await;
+        if let Err(error) = done {
+            tracing::warn!(%error, "old mails were not pruned");
+        }
+    }
+}
+
+enum Pass {
+    Empty,
+    All,
+    Stopped(String),
+}
+
+/// Marks a mail and, for a confirmed order, publishes that it is processed.
+async fn finish(connection: &mut SqliteConnection, row: &Row, answer: &Answer) -> sqlx::Result<()> {
+    let (status, detail) = match answer {
+        Answer::Accepted => ("accepted", None),
+        Answer::Refused(reason) => ("refused", Some(reason.as_str())),
+    };
+    let marked = sqlx::query(
+        "UPDATE mails SET status = ?, detail = ?, done_at_ms = ? WHERE seq = ? AND status = 'queued'",
+    )
+    .bind(status)
+    .bind(detail)
+    .bind(now_ms())
+    .bind(row.seq)
+    .execute(&mut *connection)
+    .await?;
+    if marked.rows_affected() == 0 || row.kind != Topic::OrderConfirmed.name() {
+        return Ok(());
+    }
+    let context: Context =
+        serde_json::from_str(&row.context).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let event = Event::OrderProcessed(OrderProcessed {
+        order_id: row.order_id.clone(),
+        customer_id: row.customer_id.clone(),
+        message_id: row.message_id.clone(),
+    });
+    outbox::enqueue(connection, &event, &context.caused(Service::Emails)).await
+}
