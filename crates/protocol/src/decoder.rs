@@ -11,7 +11,7 @@ use crate::error::{DecodeError, DecodeProblem};
 const MEMORY_FLOOR: usize = 1 << 20;
 /// What decoded arrays may take for each byte of input. Elements are larger in memory than on the
 /// wire (an empty string is 1 byte there and 24 here), so that a hostile frame could otherwise ask
-/// for many times its own size; real requests stay below 6.
+/// for many times its own size; real requests stay below 7.
 const MEMORY_PER_BYTE: usize = 8;
 
 /// Reads a block from front to back. Byte fields are slices of the block, not copies.

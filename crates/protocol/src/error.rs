@@ -37,6 +37,8 @@ pub enum DecodeProblem {
     Truncated { needed: usize, remaining: usize },
     #[error("length {0} is negative")]
     NegativeLength(i64),
+    #[error("text of {0} bytes is longer than the format allows")]
+    OversizedText(usize),
     #[error("{length} elements cannot be in the {remaining} bytes left")]
     ImpossibleCount { length: usize, remaining: usize },
     #[error("decoded arrays would take more than the memory allowed")]

@@ -261,6 +261,9 @@ impl<T: Message> Nullable for T {
     }
 }
 
+/// Kafka's strings are at most 32,767 bytes, whichever way their length is written.
+const TEXT_LIMIT: usize = i16::MAX as usize;
+
 /// The width of a classic length: strings have 16 bits, bytes and arrays 32.
 #[derive(Debug, Clone, Copy)]
 enum Width {
@@ -278,9 +281,8 @@ fn write_length(
         field: form.name,
         length,
     };
-    // Kafka's strings are at most 32,767 bytes, whichever way their length is written.
     let limit = match width {
-        Width::Short => i16::MAX as usize,
+        Width::Short => TEXT_LIMIT,
         Width::Long => i32::MAX as usize - 1,
     };
     if let Some(length) = length.filter(|length| *length > limit) {
@@ -311,10 +313,12 @@ fn read_length(
         (Encoding::Classic, Width::Short) => i64::from(input.read_i16()?),
         (Encoding::Classic, Width::Long) => i64::from(input.read_i32()?),
     };
-    match length {
-        -1 => Ok(None),
-        length => usize::try_from(length)
-            .map(Some)
-            .map_err(|_| DecodeProblem::NegativeLength(length).into()),
+    if length == -1 {
+        return Ok(None);
+    }
+    let length = usize::try_from(length).map_err(|_| DecodeProblem::NegativeLength(length))?;
+    match width {
+        Width::Short if length > TEXT_LIMIT => Err(DecodeProblem::OversizedText(length).into()),
+        _ => Ok(Some(length)),
     }
 }

@@ -7,6 +7,9 @@ use crate::schema::Schema;
 use crate::{ApiKey, DecodeError, Decoder, EncodeError, Encoder, ErrorCode};
 
 /// A struct with a wire format that depends on a version. Implemented by `#[derive(Message)]`.
+///
+/// A message cannot contain itself (its schema would not end, which the compiler refuses), so that
+/// decoding is never deeper than the types are.
 pub trait Message: Default + Clone + Debug + PartialEq {
     /// The fields, for those who walk them.
     const SCHEMA: &'static Schema;

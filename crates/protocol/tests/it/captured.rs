@@ -144,7 +144,7 @@ fn aiokafka() {
 
 #[test]
 fn java() {
-    check_all(JAVA, 55);
+    check_all(JAVA, 59);
 }
 
 fn body_reads_and_writes<M: Message>(captured: &Captured) {

@@ -76,8 +76,25 @@ fn garbage<M: Message>(version: i16) {
     outcome.unwrap();
 }
 
+/// What a newer client adds is passed over, at every depth.
+fn unknown_tags_are_skipped<M: Message>(version: i16) {
+    let outcome = runner(16).run(&sample::entropy(), |entropy| {
+        let plain = Bytes::from(sample::encoded::<M>(version, &entropy));
+        let newer = Bytes::from(sample::encoded_by_the_future::<M>(version, &entropy));
+        let flexible = M::SCHEMA
+            .first_flexible
+            .is_some_and(|first| version >= first);
+        prop_assert_eq!(plain != newer, flexible);
+        prop_assert_eq!(decode::<M>(newer, version), decode::<M>(plain, version));
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
 fn withstands<R: Request>() {
     for version in R::VERSIONS {
+        unknown_tags_are_skipped::<R>(version);
+        unknown_tags_are_skipped::<R::Response>(version);
         cut_short::<R>(version);
         cut_short::<R::Response>(version);
         corrupted::<R>(version);
@@ -185,6 +202,19 @@ fn text_must_be_utf8() {
     let bytes = Bytes::from_static(&[0, 0, 0, 1, 0, 2, 0xc3, 0x28]);
     let error = decode::<MetadataRequest>(bytes, 0).unwrap_err();
     assert_eq!(error.to_string(), "field name: text is not UTF-8");
+}
+
+#[test]
+fn text_longer_than_kafkas_limit_is_refused() {
+    let mut out = Encoder::new();
+    out.write_unsigned_varint(2);
+    out.write_unsigned_varint(32_769);
+    out.write_slice(&vec![b'g'; 32_768]);
+    out.write_slice(&[0, 0]);
+    assert_eq!(
+        problem(decode::<DescribeGroupsRequest>(out.into_bytes(), 5)),
+        DecodeProblem::OversizedText(32_768)
+    );
 }
 
 #[test]

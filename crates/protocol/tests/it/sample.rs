@@ -17,11 +17,25 @@ pub(crate) fn entropy() -> impl Strategy<Value = Vec<u8>> {
 
 /// An encoding of `M`.
 pub(crate) fn encoded<M: Message>(version: i16, entropy: &[u8]) -> Vec<u8> {
+    sample::<M>(version, entropy, &[])
+}
+
+/// The same with tagged fields nobody knows, wherever there may be some.
+pub(crate) fn encoded_by_the_future<M: Message>(version: i16, entropy: &[u8]) -> Vec<u8> {
+    sample::<M>(version, entropy, &[(9_000, b""), (70_000, b"future")])
+}
+
+fn sample<M: Message>(
+    version: i16,
+    entropy: &[u8],
+    unknown_tags: &'static [(usize, &'static [u8])],
+) -> Vec<u8> {
     let first_flexible = M::SCHEMA.first_flexible;
     let mut sampler = Sampler {
         entropy: entropy.iter(),
         version,
         flexible: first_flexible.is_some_and(|first| version >= first),
+        unknown_tags,
         out: Vec::new(),
     };
     sampler.message(M::SCHEMA, Values::Any);
@@ -54,6 +68,7 @@ struct Sampler<'a> {
     entropy: Iter<'a, u8>,
     version: i16,
     flexible: bool,
+    unknown_tags: &'static [(usize, &'static [u8])],
     out: Vec<u8>,
 }
 
@@ -78,7 +93,7 @@ impl Sampler<'_> {
             .collect();
         tagged.retain(|_| self.byte() % 2 == 1);
         tagged.sort_by_key(|field| field.tag);
-        self.varint(tagged.len());
+        self.varint(tagged.len() + self.unknown_tags.len());
         for field in tagged {
             self.varint(field.tag.unwrap() as usize);
             let before = std::mem::take(&mut self.out);
@@ -86,6 +101,11 @@ impl Sampler<'_> {
             let value = std::mem::replace(&mut self.out, before);
             self.varint(value.len());
             self.out.extend(value);
+        }
+        for (tag, value) in self.unknown_tags {
+            self.varint(*tag);
+            self.varint(value.len());
+            self.out.extend(*value);
         }
     }
 
