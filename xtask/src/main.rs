@@ -7,8 +7,17 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod assets;
+mod ci;
 mod command;
+mod compat;
+mod crash;
+mod e2e;
+mod headwater;
 mod kafka;
+mod outcome;
+mod tests;
+mod tidy;
 mod workspace;
 
 #[derive(Parser)]
@@ -20,15 +29,33 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Format, clippy, tests, docs, tidy, licences: what must hold before a push
+    Ci,
+    /// What must be absent, and how long files and functions are
+    Tidy,
     /// A real Apache Kafka on this machine, from Maven Central, on loopback ports
     #[command(subcommand)]
     Kafka(kafka::Action),
+    /// The same suites against the embedded store and against Apache Kafka, with clients of other languages
+    Compat(compat::Arguments),
+    /// The page in a real browser, against `headwater demo`
+    E2e,
+    /// Rebuilds the page's assets and fails if they differ from those in the repository
+    Assets,
+    /// kill -9 in the middle of everything, again and again
+    Crash(crash::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.task {
+        Task::Ci => ci::run(),
+        Task::Tidy => tidy::run(),
         Task::Kafka(action) => kafka::run(&action),
+        Task::Compat(arguments) => compat::run(&arguments),
+        Task::E2e => e2e::run(),
+        Task::Assets => assets::run(),
+        Task::Crash(arguments) => crash::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,176 @@
+//! `cargo xtask compat`: the same suites against the embedded event store and against Apache Kafka.
+//!
+//! Suites: the command line's tests, the ordering system's end-to-end tests, Python's clients, Java's console tools.
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::command::{command, which};
+use crate::headwater::{self, TemporaryStore};
+use crate::kafka::{self, NameArguments, UpArguments};
+use crate::outcome::Outcomes;
+use crate::tests;
+use crate::workspace::root;
+
+mod java;
+mod python;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Fail where a suite cannot run on this machine, instead of saying so
+    #[arg(long)]
+    require: bool,
+    /// Only this suite
+    #[arg(long, value_enum)]
+    only: Option<Suite>,
+    /// Only against this Kafka
+    #[arg(long, value_enum)]
+    on: Option<Target>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Suite {
+    Cli,
+    Ordering,
+    Python,
+    Java,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Target {
+    Embedded,
+    Kafka,
+}
+
+/// The cluster that the suites run against.
+const CLUSTER: &str = "compat";
+const BROKERS: u16 = 3;
+
+const SUITES: [(Suite, &str); 4] = [
+    (Suite::Cli, "cli"),
+    (Suite::Ordering, "ordering"),
+    (Suite::Python, "python"),
+    (Suite::Java, "java"),
+];
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let mut outcomes = Outcomes::default();
+    let mut missing = Vec::new();
+    // Not by the suites: a build that fails is one failure, not eight.
+    headwater::binary()?;
+    for (target, name) in [
+        (Target::Embedded, "embedded store"),
+        (Target::Kafka, "Apache Kafka"),
+    ] {
+        if arguments.on.is_some_and(|on| on != target) {
+            continue;
+        }
+        if target == Target::Kafka
+            && let Some(reason) = kafka::missing()
+        {
+            outcomes.skipped(&format!("all on {name}"), &reason);
+            missing.push(reason);
+            continue;
+        }
+        on_target(target, name, arguments, &mut outcomes, &mut missing)?;
+    }
+    let result = outcomes.finish("compat");
+    if arguments.require && !missing.is_empty() {
+        missing.dedup();
+        bail!("--require, but {}", missing.join("; "));
+    }
+    result
+}
+
+fn on_target(
+    target: Target,
+    target_name: &str,
+    arguments: &Arguments,
+    outcomes: &mut Outcomes,
+    missing: &mut Vec<String>,
+) -> Result<()> {
+    let running = Running::start(target)?;
+    for (suite, suite_name) in SUITES {
+        if arguments.only.is_some_and(|only| only != suite) {
+            continue;
+        }
+        let name = format!("{suite_name} on {target_name}");
+        let absent = match suite {
+            Suite::Python => which("python3")
+                .is_none()
+                .then(|| "python3 not found on this machine".to_owned()),
+            Suite::Java => kafka::missing(),
+            Suite::Cli | Suite::Ordering => None,
+        };
+        if let Some(reason) = absent {
+            outcomes.skipped(&name, &reason);
+            missing.push(reason);
+            continue;
+        }
+        outcomes.step(&name, || match suite {
+            Suite::Cli => cargo_test("headwater-cli", target, running.bootstrap()),
+            Suite::Ordering => cargo_test("headwater-ordering", target, running.bootstrap()),
+            Suite::Python => python::run(running.bootstrap()),
+            Suite::Java => java::run(running.bootstrap()),
+        });
+    }
+    Ok(())
+}
+
+/// Integration tests of a crate against a Kafka named by the environment.
+fn cargo_test(package: &str, target: Target, bootstrap: &str) -> Result<String> {
+    let mut command = command(
+        "cargo",
+        &["test", "--package", package, "--test", "it"],
+        &root(),
+    );
+    command.env("HEADWATER_TEST_BOOTSTRAP", bootstrap);
+    if target == Target::Kafka {
+        // These are about the embedded store's own process.
+        command.args(["--", "--skip", "broker::", "--skip", "kill::"]);
+    }
+    let crates = tests::run(&mut command)?;
+    if crates.values().all(|counts| counts.passed == 0) {
+        bail!("no test ran");
+    }
+    Ok(tests::summary(&crates))
+}
+
+/// A Kafka for the time of the suites.
+enum Running {
+    Embedded(TemporaryStore),
+    Kafka(kafka::Cluster),
+}
+
+impl Running {
+    fn start(target: Target) -> Result<Self> {
+        match target {
+            Target::Embedded => Ok(Self::Embedded(TemporaryStore::start()?)),
+            Target::Kafka => Ok(Self::Kafka(kafka::up(&UpArguments {
+                brokers: BROKERS,
+                port: None,
+                settings: Vec::new(),
+                name: NameArguments {
+                    name: CLUSTER.to_owned(),
+                },
+            })?)),
+        }
+    }
+
+    fn bootstrap(&self) -> &str {
+        match self {
+            Self::Embedded(store) => store.bootstrap(),
+            Self::Kafka(cluster) => &cluster.bootstrap,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Self::Kafka(_) = self
+            && let Err(error) = kafka::down(CLUSTER)
+        {
+            eprintln!("stopping Apache Kafka: {error:#}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The `headwater` binary of this tree, built and started.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use headwater_testkit::{Store, StoreSettings};
+
+use crate::command::{command, run};
+use crate::workspace::root;
+
+/// Builds the development binary and says where it is.
+pub(crate) fn binary() -> Result<PathBuf> {
+    run(&mut command(
+        "cargo",
+        &["build", "--package", "headwater-cli"],
+        &root(),
+    ))?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    Ok(target.join("debug/headwater"))
+}
+
+/// An event store for one suite: on a free port, in a directory that goes with it.
+pub(crate) struct TemporaryStore {
+    store: Option<Store>,
+    dir: PathBuf,
+}
+
+impl TemporaryStore {
+    pub(crate) fn start() -> Result<Self> {
+        let dir = temporary_dir("store")?;
+        let store = Store::start(StoreSettings {
+            binary: binary()?,
+            data_dir: dir.join("data"),
+            arguments: vec!["--set".into(), "group.initial.rebalance.delay.ms=0".into()],
+        })?;
+        Ok(Self {
+            store: Some(store),
+            dir,
+        })
+    }
+
+    pub(crate) fn bootstrap(&self) -> &str {
+        self.store.as_ref().map_or("", Store::bootstrap)
+    }
+}
+
+impl Drop for TemporaryStore {
+    fn drop(&mut self) {
+        drop(self.store.take());
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// A directory that only this process uses.
+pub(crate) fn temporary_dir(name: &str) -> Result<PathBuf> {
+    let dir = std::env::temp_dir().join(format!("headwater-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+    Ok(dir)
+}
