@@ -16,7 +16,12 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) const fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, next: first, said: None }
+        Self {
+            first,
+            longest,
+            next: first,
+            said: None,
+        }
     }
 
     /// Logs the failure, at most every ten seconds, and waits: each time twice as long, up to the longest.

@@ -35,8 +35,16 @@ const SHELVES: [Shelf; 10] = [
         kinds: ["1 kg", "organic, 1 kg"],
         second_percent: 140,
         things: [
-            ("Bananas", 179), ("Apples", 249), ("Oranges", 229), ("Pears", 279), ("Lemons", 299),
-            ("Grapes", 399), ("Kiwis", 349), ("Mangoes", 459), ("Plums", 319), ("Strawberries", 549),
+            ("Bananas", 179),
+            ("Apples", 249),
+            ("Oranges", 229),
+            ("Pears", 279),
+            ("Lemons", 299),
+            ("Grapes", 399),
+            ("Kiwis", 349),
+            ("Mangoes", 459),
+            ("Plums", 319),
+            ("Strawberries", 549),
         ],
     },
     Shelf {
@@ -44,8 +52,16 @@ const SHELVES: [Shelf; 10] = [
         kinds: ["500 g", "organic, 500 g"],
         second_percent: 135,
         things: [
-            ("Tomatoes", 199), ("Carrots", 99), ("Potatoes", 129), ("Onions", 109), ("Cucumbers", 89),
-            ("Peppers", 249), ("Spinach", 219), ("Broccoli", 189), ("Mushrooms", 239), ("Courgettes", 179),
+            ("Tomatoes", 199),
+            ("Carrots", 99),
+            ("Potatoes", 129),
+            ("Onions", 109),
+            ("Cucumbers", 89),
+            ("Peppers", 249),
+            ("Spinach", 219),
+            ("Broccoli", 189),
+            ("Mushrooms", 239),
+            ("Courgettes", 179),
         ],
     },
     Shelf {
@@ -53,8 +69,16 @@ const SHELVES: [Shelf; 10] = [
         kinds: ["fresh", "wholegrain"],
         second_percent: 115,
         things: [
-            ("Bread", 299), ("Rolls, 6", 219), ("Baguette", 149), ("Croissants, 4", 329), ("Bagels, 4", 279),
-            ("Ciabatta", 199), ("Pretzels, 3", 249), ("Toast", 189), ("Muffins, 4", 349), ("Flatbread", 239),
+            ("Bread", 299),
+            ("Rolls, 6", 219),
+            ("Baguette", 149),
+            ("Croissants, 4", 329),
+            ("Bagels, 4", 279),
+            ("Ciabatta", 199),
+            ("Pretzels, 3", 249),
+            ("Toast", 189),
+            ("Muffins, 4", 349),
+            ("Flatbread", 239),
         ],
     },
     Shelf {
@@ -62,9 +86,16 @@ const SHELVES: [Shelf; 10] = [
         kinds: ["classic", "lactose-free"],
         second_percent: 125,
         things: [
-            ("Milk, 1 l", 119), ("Butter, 250 g", 249), ("Yoghurt, 500 g", 159), ("Cream, 200 ml", 99),
-            ("Mozzarella", 139), ("Cheddar, 200 g", 289), ("Cottage cheese", 149), ("Sour cream", 89),
-            ("Feta, 180 g", 219), ("Gouda, 400 g", 379),
+            ("Milk, 1 l", 119),
+            ("Butter, 250 g", 249),
+            ("Yoghurt, 500 g", 159),
+            ("Cream, 200 ml", 99),
+            ("Mozzarella", 139),
+            ("Cheddar, 200 g", 289),
+            ("Cottage cheese", 149),
+            ("Sour cream", 89),
+            ("Feta, 180 g", 219),
+            ("Gouda, 400 g", 379),
         ],
     },
     Shelf {
@@ -72,8 +103,16 @@ const SHELVES: [Shelf; 10] = [
         kinds: ["500 g", "family pack"],
         second_percent: 180,
         things: [
-            ("Spaghetti", 129), ("Basmati rice", 229), ("Oats", 119), ("Red lentils", 199), ("Flour", 89),
-            ("Sugar", 109), ("Muesli", 329), ("Couscous", 219), ("Chickpeas", 149), ("Penne", 129),
+            ("Spaghetti", 129),
+            ("Basmati rice", 229),
+            ("Oats", 119),
+            ("Red lentils", 199),
+            ("Flour", 89),
+            ("Sugar", 109),
+            ("Muesli", 329),
+            ("Couscous", 219),
+            ("Chickpeas", 149),
+            ("Penne", 129),
         ],
     },
     Shelf {
@@ -81,8 +120,16 @@ const SHELVES: [Shelf; 10] = [
         kinds: ["1 l", "six-pack"],
         second_percent: 540,
         things: [
-            ("Mineral water", 69), ("Orange juice", 229), ("Apple juice", 199), ("Cola", 149), ("Lemonade", 139),
-            ("Iced tea", 159), ("Oat drink", 189), ("Tonic water", 169), ("Ginger ale", 179), ("Grape juice", 249),
+            ("Mineral water", 69),
+            ("Orange juice", 229),
+            ("Apple juice", 199),
+            ("Cola", 149),
+            ("Lemonade", 139),
+            ("Iced tea", 159),
+            ("Oat drink", 189),
+            ("Tonic water", 169),
+            ("Ginger ale", 179),
+            ("Grape juice", 249),
         ],
     },
     Shelf {
@@ -90,8 +137,16 @@ const SHELVES: [Shelf; 10] = [
         kinds: ["250 g", "fair trade, 250 g"],
         second_percent: 130,
         things: [
-            ("Espresso beans", 599), ("Filter coffee", 449), ("Decaf", 549), ("Black tea", 399), ("Green tea", 429),
-            ("Peppermint tea", 299), ("Chamomile tea", 279), ("Rooibos", 349), ("Cocoa", 379), ("Chai", 459),
+            ("Espresso beans", 599),
+            ("Filter coffee", 449),
+            ("Decaf", 549),
+            ("Black tea", 399),
+            ("Green tea", 429),
+            ("Peppermint tea", 299),
+            ("Chamomile tea", 279),
+            ("Rooibos", 349),
+            ("Cocoa", 379),
+            ("Chai", 459),
         ],
     },
     Shelf {
@@ -99,9 +154,16 @@ const SHELVES: [Shelf; 10] = [
         kinds: ["regular", "large"],
         second_percent: 165,
         things: [
-            ("Margherita pizza", 299), ("Peas", 179), ("Vanilla ice cream", 349), ("French fries", 229),
-            ("Fish fingers", 389), ("Mixed berries", 329), ("Spring rolls", 279), ("Spinach leaves", 169),
-            ("Lasagne", 429), ("Veggie burgers", 399),
+            ("Margherita pizza", 299),
+            ("Peas", 179),
+            ("Vanilla ice cream", 349),
+            ("French fries", 229),
+            ("Fish fingers", 389),
+            ("Mixed berries", 329),
+            ("Spring rolls", 279),
+            ("Spinach leaves", 169),
+            ("Lasagne", 429),
+            ("Veggie burgers", 399),
         ],
     },
     Shelf {
@@ -109,8 +171,15 @@ const SHELVES: [Shelf; 10] = [
         kinds: ["single", "sharing bag"],
         second_percent: 210,
         things: [
-            ("Milk chocolate", 129), ("Dark chocolate", 149), ("Crisps", 169), ("Salted peanuts", 189),
-            ("Gummy bears", 119), ("Shortbread", 209), ("Popcorn", 139), ("Crackers", 159), ("Cashews", 299),
+            ("Milk chocolate", 129),
+            ("Dark chocolate", 149),
+            ("Crisps", 169),
+            ("Salted peanuts", 189),
+            ("Gummy bears", 119),
+            ("Shortbread", 209),
+            ("Popcorn", 139),
+            ("Crackers", 159),
+            ("Cashews", 299),
             ("Liquorice", 109),
         ],
     },
@@ -119,8 +188,15 @@ const SHELVES: [Shelf; 10] = [
         kinds: ["standard", "refill"],
         second_percent: 80,
         things: [
-            ("Dish soap", 189), ("Laundry detergent", 699), ("Hand soap", 169), ("Shampoo", 299), ("Toothpaste", 229),
-            ("Kitchen rolls, 4", 329), ("Bin bags, 30", 249), ("Sponges, 6", 149), ("All-purpose cleaner", 259),
+            ("Dish soap", 189),
+            ("Laundry detergent", 699),
+            ("Hand soap", 169),
+            ("Shampoo", 299),
+            ("Toothpaste", 229),
+            ("Kitchen rolls, 4", 329),
+            ("Bin bags, 30", 249),
+            ("Sponges, 6", 149),
+            ("All-purpose cleaner", 259),
             ("Candles, 8", 399),
         ],
     },
@@ -143,8 +219,12 @@ static PRODUCTS: LazyLock<Vec<Product>> = LazyLock::new(|| {
     products
 });
 
-static BY_ID: LazyLock<HashMap<&'static str, &'static Product>> =
-    LazyLock::new(|| PRODUCTS.iter().map(|product| (product.id.as_str(), product)).collect());
+static BY_ID: LazyLock<HashMap<&'static str, &'static Product>> = LazyLock::new(|| {
+    PRODUCTS
+        .iter()
+        .map(|product| (product.id.as_str(), product))
+        .collect()
+});
 
 /// Everything the shop sells.
 pub fn products() -> &'static [Product] {
@@ -172,8 +252,14 @@ mod tests {
 
     #[test]
     fn products_are_found_by_their_stable_ids() {
-        assert_eq!(product("p001").map(|product| product.name.as_str()), Some("Bananas (1 kg)"));
-        assert_eq!(product("p200").map(|product| product.name.as_str()), Some("Candles, 8 (refill)"));
+        assert_eq!(
+            product("p001").map(|product| product.name.as_str()),
+            Some("Bananas (1 kg)")
+        );
+        assert_eq!(
+            product("p200").map(|product| product.name.as_str()),
+            Some("Candles, 8 (refill)")
+        );
         assert_eq!(product("p201"), None);
     }
 }

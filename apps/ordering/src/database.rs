@@ -24,8 +24,10 @@ pub(crate) struct Schema {
 }
 
 /// What every service has.
-pub(crate) const FRAMEWORK: Schema =
-    Schema { name: "framework", versions: &[include_str!("../schema/framework_1.sql")] };
+pub(crate) const FRAMEWORK: Schema = Schema {
+    name: "framework",
+    versions: &[include_str!("../schema/framework_1.sql")],
+};
 
 /// One service's SQLite file. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -120,7 +122,11 @@ impl Database {
 }
 
 /// Adds to a named counter, in the transaction of what is counted.
-pub(crate) async fn count(connection: &mut SqliteConnection, name: &str, by: i64) -> sqlx::Result<()> {
+pub(crate) async fn count(
+    connection: &mut SqliteConnection,
+    name: &str,
+    by: i64,
+) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO counters (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2",
     )
@@ -149,8 +155,9 @@ pub(crate) mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut all = vec![FRAMEWORK];
         all.extend_from_slice(schemas);
-        let database =
-            Database::open(&directory.path().join("test.db"), &all).await.expect("a database");
+        let database = Database::open(&directory.path().join("test.db"), &all)
+            .await
+            .expect("a database");
         (directory, database)
     }
 
@@ -158,18 +165,30 @@ pub(crate) mod tests {
     async fn a_schema_is_brought_forward_once() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.db");
-        let first = Schema { name: "x", versions: &["CREATE TABLE a (n INTEGER)"] };
+        let first = Schema {
+            name: "x",
+            versions: &["CREATE TABLE a (n INTEGER)"],
+        };
         Database::open(&path, &[first]).await.unwrap().close().await;
         Database::open(&path, &[first]).await.unwrap().close().await;
         let second = Schema {
             name: "x",
-            versions: &["CREATE TABLE a (n INTEGER)", "ALTER TABLE a ADD COLUMN m INTEGER"],
+            versions: &[
+                "CREATE TABLE a (n INTEGER)",
+                "ALTER TABLE a ADD COLUMN m INTEGER",
+            ],
         };
         let database = Database::open(&path, &[second]).await.unwrap();
-        sqlx::query("INSERT INTO a (n, m) VALUES (1, 2)").execute(database.read()).await.unwrap();
+        sqlx::query("INSERT INTO a (n, m) VALUES (1, 2)")
+            .execute(database.read())
+            .await
+            .unwrap();
         database.close().await;
         let error = Database::open(&path, &[first]).await.unwrap_err();
-        assert!(format!("{error:#}").contains("newer headwater"), "{error:#}");
+        assert!(
+            format!("{error:#}").contains("newer headwater"),
+            "{error:#}"
+        );
     }
 
     #[tokio::test]

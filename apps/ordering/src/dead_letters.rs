@@ -23,7 +23,8 @@ pub(crate) async fn record(
         .iter()
         .map(|(key, value)| (key.as_str(), String::from_utf8_lossy(value).into_owned()))
         .collect();
-    let headers = serde_json::to_string(&headers).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let headers =
+        serde_json::to_string(&headers).map_err(|error| sqlx::Error::Encode(error.into()))?;
     sqlx::query(
         "INSERT INTO dead_letters \
          (topic, partition, record_offset, timestamp_ms, record_key, record_value, headers, reason, at_ms) \

@@ -119,9 +119,10 @@ impl Host {
     /// Whether the database was last used with another cluster; remembers this one.
     async fn see_cluster(&self, cluster_id: &str) -> Result<ClusterSeen> {
         let mut tx = self.database.write().await?;
-        let known: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'cluster_id'")
-            .fetch_optional(&mut *tx)
-            .await?;
+        let known: Option<String> =
+            sqlx::query_scalar("SELECT value FROM meta WHERE key = 'cluster_id'")
+                .fetch_optional(&mut *tx)
+                .await?;
         sqlx::query(
             "INSERT INTO meta (key, value) VALUES ('cluster_id', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1",
         )
@@ -167,7 +168,9 @@ async fn lock(service: Service, settings: &OrderingSettings) -> Result<File> {
     for _ in 0..LOCK_ATTEMPTS {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(std::fs::TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(std::fs::TryLockError::WouldBlock) => {
+                tokio::time::sleep(Duration::from_millis(100)).await
+            }
             Err(std::fs::TryLockError::Error(error)) => {
                 return Err(error).with_context(|| format!("lock {}", path.display()));
             }

@@ -89,9 +89,22 @@ impl<H: EventHandler> BatchHandler for Inbox<H> {
                 doubles += 1;
                 continue;
             }
-            match self.0.handle(connection, &Received { event, context, record }).await? {
+            match self
+                .0
+                .handle(
+                    connection,
+                    &Received {
+                        event,
+                        context,
+                        record,
+                    },
+                )
+                .await?
+            {
                 Verdict::Done(effect) => effects.extend(effect),
-                Verdict::Poison(reason) => dead_letters::record(connection, record, &reason).await?,
+                Verdict::Poison(reason) => {
+                    dead_letters::record(connection, record, &reason).await?
+                }
             }
         }
         if doubles > 0 {
@@ -106,11 +119,13 @@ impl<H: EventHandler> BatchHandler for Inbox<H> {
 }
 
 async fn first_time(connection: &mut SqliteConnection, event_id: &str) -> sqlx::Result<bool> {
-    let done = sqlx::query("INSERT INTO inbox (event_id, seen_at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING")
-        .bind(event_id)
-        .bind(now_ms())
-        .execute(connection)
-        .await?;
+    let done = sqlx::query(
+        "INSERT INTO inbox (event_id, seen_at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING",
+    )
+    .bind(event_id)
+    .bind(now_ms())
+    .execute(connection)
+    .await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -176,7 +191,11 @@ pub(crate) mod tests {
             received: &Received<'_>,
         ) -> sqlx::Result<Verdict<String>> {
             let order_id = received.event.order_id().to_owned();
-            Ok(if order_id == "bad" { Verdict::Poison("bad".into()) } else { Verdict::Done(Some(order_id)) })
+            Ok(if order_id == "bad" {
+                Verdict::Poison("bad".into())
+            } else {
+                Verdict::Done(Some(order_id))
+            })
         }
 
         fn committed(&self, effects: Vec<String>) {
@@ -205,7 +224,11 @@ pub(crate) mod tests {
             consumed(&good, &context, 8),
             consumed(&good, &context, 9),
             consumed(&bad, &Context::start(Service::Emails, "bad"), 10),
-            consumed(&processed("o-2"), &Context::start(Service::Emails, "o-2"), 11),
+            consumed(
+                &processed("o-2"),
+                &Context::start(Service::Emails, "o-2"),
+                11,
+            ),
         ];
         let inbox = Inbox(Notes::default());
         for _ in 0..2 {
@@ -215,20 +238,28 @@ pub(crate) mod tests {
             inbox.committed(outcome);
         }
         assert_eq!(*inbox.0.0.lock().unwrap(), ["o-1", "o-2"]);
-        let letters: Vec<(i64, Option<Vec<u8>>, String)> =
-            sqlx::query_as("SELECT record_offset, record_value, reason FROM dead_letters ORDER BY id")
-                .fetch_all(database.read())
-                .await
-                .unwrap();
+        let letters: Vec<(i64, Option<Vec<u8>>, String)> = sqlx::query_as(
+            "SELECT record_offset, record_value, reason FROM dead_letters ORDER BY id",
+        )
+        .fetch_all(database.read())
+        .await
+        .unwrap();
         assert_eq!(letters.len(), 2);
-        assert_eq!((letters[0].0, letters[0].1.as_deref()), (7, Some(&[0xff][..])));
+        assert_eq!(
+            (letters[0].0, letters[0].1.as_deref()),
+            (7, Some(&[0xff][..]))
+        );
         assert_eq!((letters[1].0, letters[1].2.as_str()), (10, "bad"));
     }
 
     #[tokio::test]
     async fn a_transaction_that_fails_forgets_the_event() {
         let (_directory, database) = temporary(&[]).await;
-        let batch = [consumed(&processed("o-1"), &Context::start(Service::Emails, "o-1"), 0)];
+        let batch = [consumed(
+            &processed("o-1"),
+            &Context::start(Service::Emails, "o-1"),
+            0,
+        )];
         let inbox = Inbox(Notes::default());
         let mut tx = database.write().await.unwrap();
         assert_eq!(inbox.apply(&mut tx, &batch).await.unwrap().len(), 1);
@@ -240,15 +271,24 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn old_ids_are_forgotten_new_ones_are_kept() {
         let (_directory, database) = temporary(&[]).await;
-        let batch = [consumed(&processed("o-1"), &Context::start(Service::Emails, "o-1"), 0)];
+        let batch = [consumed(
+            &processed("o-1"),
+            &Context::start(Service::Emails, "o-1"),
+            0,
+        )];
         let inbox = Inbox(Notes::default());
         let mut tx = database.write().await.unwrap();
         inbox.apply(&mut tx, &batch).await.unwrap();
-        sqlx::query("INSERT INTO inbox VALUES ('old', 1000)").execute(&mut *tx).await.unwrap();
+        sqlx::query("INSERT INTO inbox VALUES ('old', 1000)")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         assert!(!prune(&database, Duration::from_secs(60)).await.unwrap());
-        let left: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM inbox").fetch_one(database.read()).await.unwrap();
+        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM inbox")
+            .fetch_one(database.read())
+            .await
+            .unwrap();
         assert_eq!(left, 1);
     }
 }

@@ -119,14 +119,19 @@ impl fmt::Display for OrderState {
 
 /// No state has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no state is called {0:?}: there are received, confirmed, rejected, processed, assigned and delivered")]
+#[error(
+    "no state is called {0:?}: there are received, confirmed, rejected, processed, assigned and delivered"
+)]
 pub struct UnknownState(pub String);
 
 impl FromStr for OrderState {
     type Err = UnknownState;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|state| state.name() == name).ok_or_else(|| UnknownState(name.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|state| state.name() == name)
+            .ok_or_else(|| UnknownState(name.to_owned()))
     }
 }
 
@@ -142,8 +147,16 @@ mod tests {
         assert_eq!(Confirmed.transition(Confirmed), Late);
         assert_eq!(Delivered.transition(Assigned), Late);
         for state in [Confirmed, Processed, Assigned, Delivered] {
-            assert_eq!(state.transition(Rejected), Impossible, "paid orders are not rejected: {state}");
-            assert_eq!(Rejected.transition(state), Impossible, "rejected orders go nowhere: {state}");
+            assert_eq!(
+                state.transition(Rejected),
+                Impossible,
+                "paid orders are not rejected: {state}"
+            );
+            assert_eq!(
+                Rejected.transition(state),
+                Impossible,
+                "rejected orders go nowhere: {state}"
+            );
         }
     }
 
@@ -152,11 +165,14 @@ mod tests {
         let events = [Confirmed, Processed, Assigned, Delivered];
         let mut order = [0, 1, 2, 3];
         permutations(&mut order, 0, &mut |order| {
-            let end = order.iter().fold(Received, |state, at| match state.transition(events[*at]) {
-                To(next) => next,
-                Late => state,
-                Impossible => panic!("{state} refused {}", events[*at]),
-            });
+            let end =
+                order
+                    .iter()
+                    .fold(Received, |state, at| match state.transition(events[*at]) {
+                        To(next) => next,
+                        Late => state,
+                        Impossible => panic!("{state} refused {}", events[*at]),
+                    });
             assert_eq!(end, Delivered);
         });
     }

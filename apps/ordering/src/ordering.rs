@@ -35,7 +35,12 @@ impl Ordering {
         emails::start(&cluster, &settings, &shutdown, &mut tasks).await?;
         drivers::start(&cluster, &settings, &shutdown, &mut tasks).await?;
         let feed = analytics::start(&cluster, &settings, &shutdown, &mut tasks).await?;
-        Ok(Self { router, feed, tasks, shutdown })
+        Ok(Self {
+            router,
+            feed,
+            tasks,
+            shutdown,
+        })
     }
 
     /// The orders API: `/products`, `/orders`, `/orders/{id}`.
@@ -55,7 +60,11 @@ impl Ordering {
 }
 
 /// Runs one service until the shutdown. The orders service answers at `settings.http`, the port 8081 by default.
-pub async fn run_service(service: Service, settings: OrderingSettings, shutdown: CancellationToken) -> Result<()> {
+pub async fn run_service(
+    service: Service,
+    settings: OrderingSettings,
+    shutdown: CancellationToken,
+) -> Result<()> {
     let settings = Arc::new(settings);
     let cluster = Arc::new(Cluster::new(Arc::clone(&settings)));
     let mut tasks = Tasks::new();
@@ -64,7 +73,9 @@ pub async fn run_service(service: Service, settings: OrderingSettings, shutdown:
             let router = orders::start(&cluster, &settings, &shutdown, &mut tasks).await?;
             serve(router, &settings, &shutdown, &mut tasks).await?;
         }
-        Service::Transactions => transactions::start(&cluster, &settings, &shutdown, &mut tasks).await?,
+        Service::Transactions => {
+            transactions::start(&cluster, &settings, &shutdown, &mut tasks).await?
+        }
         Service::Emails => emails::start(&cluster, &settings, &shutdown, &mut tasks).await?,
         Service::Drivers => drivers::start(&cluster, &settings, &shutdown, &mut tasks).await?,
         Service::Analytics => {
@@ -80,15 +91,23 @@ async fn serve(
     shutdown: &CancellationToken,
     tasks: &mut Tasks,
 ) -> Result<()> {
-    let listen = settings.http.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8081)));
+    let listen = settings
+        .http
+        .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8081)));
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("listen on {listen} for the orders API: is the port taken?"))?;
-    tracing::info!(url = format!("http://{}", listener.local_addr()?), "the orders API answers");
+    tracing::info!(
+        url = format!("http://{}", listener.local_addr()?),
+        "the orders API answers"
+    );
     let stopped = shutdown.clone().cancelled_owned();
     let router = router.fallback(orders::no_such_route);
     tasks.spawn(async move {
-        axum::serve(listener, router).with_graceful_shutdown(stopped).await.context("serve the orders API")
+        axum::serve(listener, router)
+            .with_graceful_shutdown(stopped)
+            .await
+            .context("serve the orders API")
     });
     Ok(())
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::error::KafkaError;
 use sqlx::SqliteConnection;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -89,7 +89,14 @@ impl Relay {
         wake: Arc<Notify>,
     ) -> Result<Self> {
         let producer = producer(service, &settings)?;
-        Ok(Self { service, settings, database, wake, producer, swept_at: Instant::now() })
+        Ok(Self {
+            service,
+            settings,
+            database,
+            wake,
+            producer,
+            swept_at: Instant::now(),
+        })
     }
 
     pub(crate) async fn run(mut self, shutdown: &CancellationToken) -> Result<()> {
@@ -174,11 +181,14 @@ impl Relay {
     }
 
     fn produce(&self, row: &Row) -> Result<Option<DeliveryFuture>> {
-        let headers: Vec<(String, String)> =
-            serde_json::from_str(&row.headers).with_context(|| format!("headers of outbox record {}", row.seq))?;
+        let headers: Vec<(String, String)> = serde_json::from_str(&row.headers)
+            .with_context(|| format!("headers of outbox record {}", row.seq))?;
         let mut owned = OwnedHeaders::new_with_capacity(headers.len());
         for (key, value) in &headers {
-            owned = owned.insert(Header { key, value: Some(value) });
+            owned = owned.insert(Header {
+                key,
+                value: Some(value),
+            });
         }
         let topic = format!("{}{}", self.settings.topic_prefix, row.topic);
         let record = FutureRecord::to(&topic)
@@ -194,12 +204,14 @@ impl Relay {
     }
 
     async fn mark(&self, first: i64, last: i64) -> sqlx::Result<()> {
-        sqlx::query("UPDATE outbox SET sent_at_ms = ? WHERE seq BETWEEN ? AND ? AND sent_at_ms IS NULL")
-            .bind(crate::contracts::now_ms())
-            .bind(first)
-            .bind(last)
-            .execute(self.database.relaxed())
-            .await?;
+        sqlx::query(
+            "UPDATE outbox SET sent_at_ms = ? WHERE seq BETWEEN ? AND ? AND sent_at_ms IS NULL",
+        )
+        .bind(crate::contracts::now_ms())
+        .bind(first)
+        .bind(last)
+        .execute(self.database.relaxed())
+        .await?;
         Ok(())
     }
 
@@ -222,7 +234,9 @@ async fn sweep(database: &Database) -> sqlx::Result<()> {
 
 fn producer(service: Service, settings: &OrderingSettings) -> Result<FutureProducer<LogContext>> {
     kafka::producer_config(settings, service)
-        .create_with_context(LogContext { service: service.name() })
+        .create_with_context(LogContext {
+            service: service.name(),
+        })
         .context("the Kafka properties do not make a producer")
 }
 
@@ -247,7 +261,10 @@ mod tests {
             let context = Context::start(Service::Emails, event.order_id());
             enqueue(&mut tx, &event, &context).await.unwrap();
         }
-        sqlx::query("UPDATE outbox SET sent_at_ms = 1 WHERE seq <= 3").execute(&mut *tx).await.unwrap();
+        sqlx::query("UPDATE outbox SET sent_at_ms = 1 WHERE seq <= 3")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
         assert_eq!(backlog(&mut tx).await.unwrap(), 2);
         tx.commit().await.unwrap();
         sweep(&database).await.unwrap();
@@ -268,10 +285,17 @@ mod tests {
                 message_id: "m".into(),
             });
             let mut tx = database.write().await.unwrap();
-            enqueue(&mut tx, &event, &Context::start(Service::Emails, "o")).await.unwrap();
-            sqlx::query("UPDATE outbox SET sent_at_ms = 1").execute(&mut *tx).await.unwrap();
-            let seq: i64 =
-                sqlx::query_scalar("SELECT max(seq) FROM outbox").fetch_one(&mut *tx).await.unwrap();
+            enqueue(&mut tx, &event, &Context::start(Service::Emails, "o"))
+                .await
+                .unwrap();
+            sqlx::query("UPDATE outbox SET sent_at_ms = 1")
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+            let seq: i64 = sqlx::query_scalar("SELECT max(seq) FROM outbox")
+                .fetch_one(&mut *tx)
+                .await
+                .unwrap();
             assert_eq!(seq, expected);
             tx.commit().await.unwrap();
             sweep(&database).await.unwrap();

@@ -50,6 +50,20 @@ impl OrderingSettings {
         }
     }
 
+    /// For a demo that runs for days on a small disk: topics, inboxes and facts are kept for an hour or two.
+    pub fn demo(kafka: BTreeMap<String, String>, data_dir: impl Into<PathBuf>) -> Self {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let mut settings = Self::new(kafka, data_dir);
+        settings
+            .topics
+            .configs
+            .insert("retention.ms".to_owned(), HOUR.as_millis().to_string());
+        // A record may be redelivered for as long as its topic keeps it, plus the time a segment takes to be deleted.
+        settings.retention.inbox = 3 * HOUR;
+        settings.retention.facts = Some(2 * HOUR);
+        settings
+    }
+
     /// The consumer group of a service.
     pub fn group_id(&self, service: Service) -> String {
         format!("{}{service}", self.group_prefix)

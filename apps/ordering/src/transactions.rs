@@ -22,8 +22,10 @@ use crate::outbox;
 use crate::service::Service;
 use crate::settings::OrderingSettings;
 
-pub(crate) const SCHEMA: Schema =
-    Schema { name: "transactions", versions: &[include_str!("../schema/transactions_1.sql")] };
+pub(crate) const SCHEMA: Schema = Schema {
+    name: "transactions",
+    versions: &[include_str!("../schema/transactions_1.sql")],
+};
 
 const HOUR_MS: i64 = 3_600_000;
 const DECLINED_LAST4: &str = "0002";
@@ -36,9 +38,18 @@ pub(crate) async fn start(
     shutdown: &CancellationToken,
     tasks: &mut Tasks,
 ) -> Result<()> {
-    let host = Host::open(Service::Transactions, cluster, settings, &[SCHEMA], shutdown).await?;
-    let charging =
-        Charging { limit_cents: settings.account_limit_cents, outbox: Arc::clone(&host.outbox) };
+    let host = Host::open(
+        Service::Transactions,
+        cluster,
+        settings,
+        &[SCHEMA],
+        shutdown,
+    )
+    .await?;
+    let charging = Charging {
+        limit_cents: settings.account_limit_cents,
+        outbox: Arc::clone(&host.outbox),
+    };
     host.spawn(Inbox(charging), tasks);
     Ok(())
 }
@@ -56,7 +67,11 @@ impl EventHandler for Charging {
         &[Topic::OrderReceived]
     }
 
-    async fn handle(&self, connection: &mut SqliteConnection, received: &Received<'_>) -> sqlx::Result<Verdict<()>> {
+    async fn handle(
+        &self,
+        connection: &mut SqliteConnection,
+        received: &Received<'_>,
+    ) -> sqlx::Result<Verdict<()>> {
         let Event::OrderReceived(order) = &received.event else {
             return Ok(Verdict::Done(None));
         };
@@ -85,7 +100,12 @@ impl EventHandler for Charging {
             charge(connection, order, now).await?;
         }
         let event = outcome(order, refusal, payment_id);
-        outbox::enqueue(connection, &event, &received.context.caused(Service::Transactions)).await?;
+        outbox::enqueue(
+            connection,
+            &event,
+            &received.context.caused(Service::Transactions),
+        )
+        .await?;
         Ok(Verdict::Done(Some(())))
     }
 
@@ -118,7 +138,11 @@ impl Charging {
     }
 }
 
-async fn charge(connection: &mut SqliteConnection, order: &OrderReceived, now: i64) -> sqlx::Result<()> {
+async fn charge(
+    connection: &mut SqliteConnection,
+    order: &OrderReceived,
+    now: i64,
+) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO accounts (customer_id, hour_ms, hour_charged_cents, charged_cents) VALUES (?1, ?2, ?3, ?3) \
          ON CONFLICT (customer_id) DO UPDATE SET \
@@ -165,7 +189,12 @@ mod tests {
         let event = Event::OrderReceived(OrderReceived {
             order_id: order_id.into(),
             customer_id: "c".into(),
-            items: vec![OrderItem { product_id: "p".into(), name: "P".into(), quantity: 1, price_cents: cents }],
+            items: vec![OrderItem {
+                product_id: "p".into(),
+                name: "P".into(),
+                quantity: 1,
+                price_cents: cents,
+            }],
             total_cents: cents,
             card_last4: card.map(str::to_owned),
             created_at_ms: 0,
@@ -176,23 +205,33 @@ mod tests {
     #[tokio::test]
     async fn an_order_is_charged_once_whatever_is_delivered() {
         let (_directory, database) = temporary(&[SCHEMA]).await;
-        let inbox = Inbox(Charging { limit_cents: 1000, outbox: std::sync::Arc::default() });
+        let inbox = Inbox(Charging {
+            limit_cents: 1000,
+            outbox: std::sync::Arc::default(),
+        });
         // The same order under two event ids, as after a restored backup of the orders service.
         let first = received("o-1", 400, None, 0);
         let batch = [first.clone(), first, received("o-1", 400, None, 1)];
         let mut tx = database.write().await.unwrap();
         inbox.apply(&mut tx, &batch).await.unwrap();
-        let charged: i64 =
-            sqlx::query_scalar("SELECT charged_cents FROM accounts").fetch_one(&mut *tx).await.unwrap();
-        let topics: Vec<String> =
-            sqlx::query_scalar("SELECT topic FROM outbox").fetch_all(&mut *tx).await.unwrap();
+        let charged: i64 = sqlx::query_scalar("SELECT charged_cents FROM accounts")
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap();
+        let topics: Vec<String> = sqlx::query_scalar("SELECT topic FROM outbox")
+            .fetch_all(&mut *tx)
+            .await
+            .unwrap();
         assert_eq!((charged, topics), (400, vec!["order_confirmed".to_owned()]));
     }
 
     #[tokio::test]
     async fn cards_and_limits_are_declined_by_the_stated_rules() {
         let (_directory, database) = temporary(&[SCHEMA]).await;
-        let inbox = Inbox(Charging { limit_cents: 1000, outbox: std::sync::Arc::default() });
+        let inbox = Inbox(Charging {
+            limit_cents: 1000,
+            outbox: std::sync::Arc::default(),
+        });
         let batch = [
             received("declined", 10, Some("0002"), 0),
             received("empty", 10, Some("9995"), 1),
@@ -203,7 +242,10 @@ mod tests {
         let mut tx = database.write().await.unwrap();
         inbox.apply(&mut tx, &batch).await.unwrap();
         let mut rows: Vec<(String, String, Option<String>)> =
-            sqlx::query_as("SELECT order_id, status, reason FROM payments").fetch_all(&mut *tx).await.unwrap();
+            sqlx::query_as("SELECT order_id, status, reason FROM payments")
+                .fetch_all(&mut *tx)
+                .await
+                .unwrap();
         rows.sort();
         let expected = [
             ("declined", "declined", Some("card_declined")),

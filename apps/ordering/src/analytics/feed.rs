@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use headwater_console::{
-    Feed, FeedError, Invariant, MinuteRevenue, OrderChange, OrderSummary, Overview, StateCount, Timeline,
-    TimelineEvent, TopItem,
+    Feed, FeedError, Invariant, MinuteRevenue, OrderChange, OrderSummary, Overview, StateCount,
+    Timeline, TimelineEvent, TopItem,
 };
 use sqlx::SqliteConnection;
 use tokio::sync::{Mutex, broadcast};
@@ -38,7 +38,11 @@ pub(super) struct AnalyticsFeed {
 
 impl AnalyticsFeed {
     pub(super) fn new(database: Database, changes: broadcast::Sender<OrderChange>) -> Self {
-        Self { database, changes, overview: Mutex::new(None) }
+        Self {
+            database,
+            changes,
+            overview: Mutex::new(None),
+        }
     }
 }
 
@@ -52,14 +56,18 @@ impl Feed for AnalyticsFeed {
             return Ok(overview.clone());
         }
         let mut connection = self.database.read().acquire().await.map_err(failed)?;
-        let overview = read_overview(&mut connection, now_ms()).await.map_err(failed)?;
+        let overview = read_overview(&mut connection, now_ms())
+            .await
+            .map_err(failed)?;
         *cached = Some((Instant::now(), overview.clone()));
         Ok(overview)
     }
 
     async fn timeline(&self, order_id: &str) -> Result<Option<Timeline>, FeedError> {
         let mut connection = self.database.read().acquire().await.map_err(failed)?;
-        read_timeline(&mut connection, order_id).await.map_err(failed)
+        read_timeline(&mut connection, order_id)
+            .await
+            .map_err(failed)
     }
 
     fn changes(&self) -> broadcast::Receiver<OrderChange> {
@@ -74,9 +82,13 @@ fn failed(error: sqlx::Error) -> FeedError {
     )
 }
 
-pub(super) async fn read_overview(connection: &mut SqliteConnection, now: i64) -> sqlx::Result<Overview> {
-    let counts: Vec<(String, i64)> =
-        sqlx::query_as("SELECT state, orders FROM state_counts").fetch_all(&mut *connection).await?;
+pub(super) async fn read_overview(
+    connection: &mut SqliteConnection,
+    now: i64,
+) -> sqlx::Result<Overview> {
+    let counts: Vec<(String, i64)> = sqlx::query_as("SELECT state, orders FROM state_counts")
+        .fetch_all(&mut *connection)
+        .await?;
     let counts: HashMap<String, i64> = counts.into_iter().collect();
     let orders_by_state = OrderState::ALL
         .iter()
@@ -85,15 +97,17 @@ pub(super) async fn read_overview(connection: &mut SqliteConnection, now: i64) -
             count: to_u64(counts.get(state.name()).copied().unwrap_or(0)),
         })
         .collect();
-    let totals: Vec<(String, i64)> =
-        sqlx::query_as("SELECT name, value FROM counters").fetch_all(&mut *connection).await?;
+    let totals: Vec<(String, i64)> = sqlx::query_as("SELECT name, value FROM counters")
+        .fetch_all(&mut *connection)
+        .await?;
     let totals: HashMap<String, i64> = totals.into_iter().collect();
     let total = |name: &str| totals.get(name).copied().unwrap_or(0);
-    let recent: i64 = sqlx::query_scalar("SELECT count(*) FROM order_view WHERE created_at_ms BETWEEN ? AND ?")
-        .bind(now - RATE_WINDOW_MS)
-        .bind(now)
-        .fetch_one(&mut *connection)
-        .await?;
+    let recent: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM order_view WHERE created_at_ms BETWEEN ? AND ?")
+            .bind(now - RATE_WINDOW_MS)
+            .bind(now)
+            .fetch_one(&mut *connection)
+            .await?;
     Ok(Overview {
         orders_by_state,
         orders_per_second: recent as f64 / (RATE_WINDOW_MS as f64 / 1000.0),
@@ -117,13 +131,19 @@ async fn minutes(connection: &mut SqliteConnection, now: i64) -> sqlx::Result<Ve
     .bind(last)
     .fetch_all(connection)
     .await?;
-    let rows: HashMap<i64, (i64, i64)> =
-        rows.into_iter().map(|(minute, revenue, orders)| (minute, (revenue, orders))).collect();
+    let rows: HashMap<i64, (i64, i64)> = rows
+        .into_iter()
+        .map(|(minute, revenue, orders)| (minute, (revenue, orders)))
+        .collect();
     Ok((0..MINUTES)
         .map(|n| {
             let minute_ms = first + n * MINUTE_MS;
             let (revenue_cents, orders) = rows.get(&minute_ms).copied().unwrap_or_default();
-            MinuteRevenue { minute_ms, revenue_cents, orders: to_u64(orders) }
+            MinuteRevenue {
+                minute_ms,
+                revenue_cents,
+                orders: to_u64(orders),
+            }
         })
         .collect())
 }
@@ -178,27 +198,48 @@ async fn invariants(connection: &mut SqliteConnection, now: i64) -> sqlx::Result
     )
     .fetch_one(&mut *connection)
     .await?;
-    let unreceived: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM order_view WHERE received = 0 AND updated_at_ms < ?")
-            .bind(now - OPEN_AFTER_MS)
-            .fetch_one(&mut *connection)
-            .await?;
+    let unreceived: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM order_view WHERE received = 0 AND updated_at_ms < ?",
+    )
+    .bind(now - OPEN_AFTER_MS)
+    .fetch_one(&mut *connection)
+    .await?;
     let (open, oldest): (i64, Option<i64>) =
         sqlx::query_as("SELECT count(*), min(created_at_ms) FROM order_view WHERE is_final = 0 AND created_at_ms < ?")
             .bind(now - OPEN_AFTER_MS)
             .fetch_one(&mut *connection)
             .await?;
-    let oldest = oldest.map_or_else(String::new, |at| format!(", the oldest for {} s", (now - at) / 1000));
-    let invariant =
-        |name: &str, broken: i64, detail: String| Invariant { name: name.to_owned(), holds: broken == 0, detail };
+    let oldest = oldest.map_or_else(String::new, |at| {
+        format!(", the oldest for {} s", (now - at) / 1000)
+    });
+    let invariant = |name: &str, broken: i64, detail: String| Invariant {
+        name: name.to_owned(),
+        holds: broken == 0,
+        detail,
+    };
     Ok(vec![
-        invariant("no order lost", unreceived, format!("{unreceived} orders are known by later events only")),
-        invariant("no order charged twice", twice, format!("{twice} orders were confirmed more than once")),
-        invariant("charged what was ordered", amounts, format!("{amounts} orders were charged another amount")),
+        invariant(
+            "no order lost",
+            unreceived,
+            format!("{unreceived} orders are known by later events only"),
+        ),
+        invariant(
+            "no order charged twice",
+            twice,
+            format!("{twice} orders were confirmed more than once"),
+        ),
+        invariant(
+            "charged what was ordered",
+            amounts,
+            format!("{amounts} orders were charged another amount"),
+        ),
         invariant(
             "every order ends",
             open,
-            format!("{open} orders are open for more than {} s{oldest}", OPEN_AFTER_MS / 1000),
+            format!(
+                "{open} orders are open for more than {} s{oldest}",
+                OPEN_AFTER_MS / 1000
+            ),
         ),
     ])
 }
@@ -218,7 +259,10 @@ struct FactRow {
     payload: String,
 }
 
-async fn read_timeline(connection: &mut SqliteConnection, order_id: &str) -> sqlx::Result<Option<Timeline>> {
+async fn read_timeline(
+    connection: &mut SqliteConnection,
+    order_id: &str,
+) -> sqlx::Result<Option<Timeline>> {
     let Some(order) = view::find(connection, order_id).await? else {
         return Ok(None);
     };
@@ -247,7 +291,10 @@ async fn read_timeline(connection: &mut SqliteConnection, order_id: &str) -> sql
             payload: serde_json::from_str(&row.payload).unwrap_or_default(),
         })
         .collect();
-    Ok(Some(Timeline { order: order.to_json(), events }))
+    Ok(Some(Timeline {
+        order: order.to_json(),
+        events,
+    }))
 }
 
 fn to_u64(n: i64) -> u64 {

@@ -26,8 +26,10 @@ use crate::settings::OrderingSettings;
 use feed::AnalyticsFeed;
 use sink::Sink;
 
-pub(crate) const SCHEMA: Schema =
-    Schema { name: "analytics", versions: &[include_str!("../../schema/analytics_1.sql")] };
+pub(crate) const SCHEMA: Schema = Schema {
+    name: "analytics",
+    versions: &[include_str!("../../schema/analytics_1.sql")],
+};
 
 const CHANGES: usize = 1024;
 const PRUNE: i64 = 2000;
@@ -75,11 +77,13 @@ async fn prune_until(database: &Database, keep: Duration, shutdown: &Cancellatio
 
 /// Forgets a bounded number of facts and finished orders from before this time. Rollups stay.
 async fn prune(database: &Database, before_ms: i64) -> sqlx::Result<u64> {
-    let facts = sqlx::query("DELETE FROM facts WHERE id IN (SELECT id FROM facts WHERE timestamp_ms < ? LIMIT ?)")
-        .bind(before_ms)
-        .bind(PRUNE)
-        .execute(database.relaxed())
-        .await?;
+    let facts = sqlx::query(
+        "DELETE FROM facts WHERE id IN (SELECT id FROM facts WHERE timestamp_ms < ? LIMIT ?)",
+    )
+    .bind(before_ms)
+    .bind(PRUNE)
+    .execute(database.relaxed())
+    .await?;
     let orders = sqlx::query(
         "DELETE FROM order_view WHERE id IN (SELECT id FROM order_view WHERE is_final = 1 AND updated_at_ms < ? LIMIT ?)",
     )

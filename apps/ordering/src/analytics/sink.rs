@@ -39,7 +39,10 @@ pub(super) struct Written {
 
 impl Sink {
     pub(super) fn new(changes: broadcast::Sender<OrderChange>) -> Self {
-        Self { positions: Arc::default(), changes }
+        Self {
+            positions: Arc::default(),
+            changes,
+        }
     }
 }
 
@@ -58,11 +61,15 @@ impl BatchHandler for Sink {
                 .execute(&mut *transaction)
                 .await?;
         }
-        let known: Vec<(String, i32, i64)> = sqlx::query_as("SELECT topic, partition, next_offset FROM sources")
-            .fetch_all(&mut *transaction)
-            .await?;
+        let known: Vec<(String, i32, i64)> =
+            sqlx::query_as("SELECT topic, partition, next_offset FROM sources")
+                .fetch_all(&mut *transaction)
+                .await?;
         transaction.commit().await?;
-        *self.positions.lock().unwrap_or_else(PoisonError::into_inner) = known
+        *self
+            .positions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = known
             .into_iter()
             .filter(|(_, _, next)| *next > 0)
             .map(|(topic, partition, next)| ((topic, partition), next))
@@ -74,7 +81,11 @@ impl BatchHandler for Sink {
         Some(Arc::clone(&self.positions))
     }
 
-    async fn apply(&self, connection: &mut SqliteConnection, batch: &[Consumed]) -> sqlx::Result<Written> {
+    async fn apply(
+        &self,
+        connection: &mut SqliteConnection,
+        batch: &[Consumed],
+    ) -> sqlx::Result<Written> {
         let mut sources: HashMap<(String, i32), Source> = HashMap::new();
         let mut rollup = Rollup::default();
         let mut changes = Vec::new();
@@ -108,8 +119,10 @@ impl BatchHandler for Sink {
             match decoded {
                 Err(error) => dead_letters::record(connection, record, &error.to_string()).await?,
                 Ok((event, context)) => {
-                    if insert_fact(connection, record, source.incarnation, &event, &context).await? {
-                        changes.extend(view::follow(connection, &event, &context, &mut rollup).await?);
+                    if insert_fact(connection, record, source.incarnation, &event, &context).await?
+                    {
+                        changes
+                            .extend(view::follow(connection, &event, &context, &mut rollup).await?);
                     } else {
                         rollup.doubled_events += 1;
                     }
@@ -124,7 +137,10 @@ impl BatchHandler for Sink {
     }
 
     fn committed(&self, written: Written) {
-        let mut positions = self.positions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut positions = self
+            .positions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for (key, source) in written.sources {
             positions.insert(key, source.next_offset);
         }
@@ -137,20 +153,29 @@ impl BatchHandler for Sink {
 }
 
 async fn load_source(connection: &mut SqliteConnection, record: &Consumed) -> sqlx::Result<Source> {
-    let known: Option<(i64, i64)> =
-        sqlx::query_as("SELECT incarnation, next_offset FROM sources WHERE topic = ? AND partition = ?")
-            .bind(&record.topic_name)
-            .bind(record.partition)
-            .fetch_optional(&mut *connection)
-            .await?;
+    let known: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT incarnation, next_offset FROM sources WHERE topic = ? AND partition = ?",
+    )
+    .bind(&record.topic_name)
+    .bind(record.partition)
+    .fetch_optional(&mut *connection)
+    .await?;
     let Some((incarnation, next_offset)) = known else {
         return Ok(Source::default());
     };
     if record.offset > next_offset && next_offset > 0 {
         // Retention took them before they were read, or they were markers of transactions.
-        count(connection, "offsets_passed_over", record.offset - next_offset).await?;
+        count(
+            connection,
+            "offsets_passed_over",
+            record.offset - next_offset,
+        )
+        .await?;
     }
-    Ok(Source { incarnation, next_offset })
+    Ok(Source {
+        incarnation,
+        next_offset,
+    })
 }
 
 async fn store_source(

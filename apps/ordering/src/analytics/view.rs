@@ -34,7 +34,10 @@ pub(super) async fn follow(
 ) -> sqlx::Result<Option<OrderChange>> {
     let told = OrderState::told_by(event);
     let known = find(connection, event.order_id()).await?;
-    let before = known.as_ref().map(|view| view.state.parse::<OrderState>()).transpose();
+    let before = known
+        .as_ref()
+        .map(|view| view.state.parse::<OrderState>())
+        .transpose();
     let before = before.map_err(|error| sqlx::Error::Decode(error.into()))?;
     let mut view = known.unwrap_or_else(|| OrderView::new(event, context));
     view.take(event, context, rollup);
@@ -64,7 +67,10 @@ pub(super) async fn follow(
 }
 
 /// The order of this id.
-pub(super) async fn find(connection: &mut SqliteConnection, id: &str) -> sqlx::Result<Option<OrderView>> {
+pub(super) async fn find(
+    connection: &mut SqliteConnection,
+    id: &str,
+) -> sqlx::Result<Option<OrderView>> {
     sqlx::query_as(
         "SELECT id, customer_id, state, items, items_count, total_cents, driver, reason, received, confirmations, \
          charged_cents, created_at_ms, updated_at_ms FROM order_view WHERE id = ?",
@@ -130,7 +136,10 @@ impl OrderView {
     }
 
     async fn store(&self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
-        let is_final = self.state.parse::<OrderState>().is_ok_and(OrderState::is_final);
+        let is_final = self
+            .state
+            .parse::<OrderState>()
+            .is_ok_and(OrderState::is_final);
         sqlx::query(
             "INSERT INTO order_view (id, customer_id, state, items, items_count, total_cents, driver, reason, received, \
              confirmations, charged_cents, is_final, created_at_ms, updated_at_ms) \

@@ -79,7 +79,9 @@ impl Context {
 
     /// The service that wrote the event, or the whole source if it is none of ours.
     pub fn service(&self) -> &str {
-        self.source.strip_prefix(SOURCE_PREFIX).unwrap_or(&self.source)
+        self.source
+            .strip_prefix(SOURCE_PREFIX)
+            .unwrap_or(&self.source)
     }
 
     /// As record headers.
@@ -108,17 +110,30 @@ impl Context {
         event_type: &str,
         timestamp_ms: i64,
     ) -> Result<Self, ContextError> {
-        exactly(headers, "ce_specversion", "1.0", "only CloudEvents 1.0 is read")?;
+        exactly(
+            headers,
+            "ce_specversion",
+            "1.0",
+            "only CloudEvents 1.0 is read",
+        )?;
         exactly(headers, "ce_type", event_type, "not the type of this topic")?;
         if let Some(content_type) = find(headers, "content-type")? {
             let essence = content_type.split(';').next().unwrap_or_default().trim();
             if !essence.eq_ignore_ascii_case("application/json") {
-                return Err(invalid("content-type", content_type, "the value must be application/json"));
+                return Err(invalid(
+                    "content-type",
+                    content_type,
+                    "the value must be application/json",
+                ));
             }
         }
         let id = required(headers, "ce_id")?;
         if !is_event_id(id) {
-            return Err(invalid("ce_id", id, "1 to 128 letters, digits, '-', '_' or '.'"));
+            return Err(invalid(
+                "ce_id",
+                id,
+                "1 to 128 letters, digits, '-', '_' or '.'",
+            ));
         }
         let source = required(headers, "ce_source")?;
         if source.is_empty() || source.len() > LONGEST_TEXT {
@@ -135,7 +150,11 @@ impl Context {
         };
         let text = |name: &'static str| match find(headers, name)? {
             Some(value) if is_event_id(value) => Ok(Some(value.to_owned())),
-            Some(value) => Err(invalid(name, value, "1 to 128 letters, digits, '-', '_' or '.'")),
+            Some(value) => Err(invalid(
+                name,
+                value,
+                "1 to 128 letters, digits, '-', '_' or '.'",
+            )),
             None => Ok(None),
         };
         Ok(Self {
@@ -154,10 +173,15 @@ impl Context {
 
 fn is_event_id(text: &str) -> bool {
     (1..=LONGEST_ID).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-fn find<'h>(headers: &'h [(String, Vec<u8>)], name: &'static str) -> Result<Option<&'h str>, ContextError> {
+fn find<'h>(
+    headers: &'h [(String, Vec<u8>)],
+    name: &'static str,
+) -> Result<Option<&'h str>, ContextError> {
     let Some((_, value)) = headers.iter().find(|(key, _)| key == name) else {
         return Ok(None);
     };
@@ -166,7 +190,10 @@ fn find<'h>(headers: &'h [(String, Vec<u8>)], name: &'static str) -> Result<Opti
         .map_err(|_| invalid(name, &String::from_utf8_lossy(value), "must be UTF-8"))
 }
 
-fn required<'h>(headers: &'h [(String, Vec<u8>)], name: &'static str) -> Result<&'h str, ContextError> {
+fn required<'h>(
+    headers: &'h [(String, Vec<u8>)],
+    name: &'static str,
+) -> Result<&'h str, ContextError> {
     find(headers, name)?.ok_or(ContextError::Missing(name))
 }
 
@@ -177,9 +204,17 @@ fn exactly(
     expected: &'static str,
 ) -> Result<(), ContextError> {
     let found = required(headers, name)?;
-    if found == value { Ok(()) } else { Err(invalid(name, found, expected)) }
+    if found == value {
+        Ok(())
+    } else {
+        Err(invalid(name, found, expected))
+    }
 }
 
 fn invalid(name: &'static str, value: &str, expected: &'static str) -> ContextError {
-    ContextError::Invalid { name, value: value.chars().take(80).collect(), expected }
+    ContextError::Invalid {
+        name,
+        value: value.chars().take(80).collect(),
+        expected,
+    }
 }

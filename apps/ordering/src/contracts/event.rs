@@ -264,7 +264,9 @@ impl Event {
             Topic::DriverAssigned => Self::DriverAssigned(read(value)?),
             Topic::OrderDelivered => Self::OrderDelivered(read(value)?),
         };
-        event.check(&context, key).map_err(DecodeError::Impossible)?;
+        event
+            .check(&context, key)
+            .map_err(DecodeError::Impossible)?;
         Ok((event, context))
     }
 
@@ -274,13 +276,21 @@ impl Event {
             return Err(format!("order_id {:?} is not an id", shortened(order_id)));
         }
         if !is_identifier(self.customer_id()) {
-            return Err(format!("customer_id {:?} is not an id", shortened(self.customer_id())));
+            return Err(format!(
+                "customer_id {:?} is not an id",
+                shortened(self.customer_id())
+            ));
         }
         if context.subject != order_id {
-            return Err(format!("ce_subject is {:?}, the event is about {order_id:?}", context.subject));
+            return Err(format!(
+                "ce_subject is {:?}, the event is about {order_id:?}",
+                context.subject
+            ));
         }
         if key != Some(order_id.as_bytes()) {
-            return Err(format!("the record's key is not the order's id {order_id:?}"));
+            return Err(format!(
+                "the record's key is not the order's id {order_id:?}"
+            ));
         }
         match self {
             Self::OrderReceived(event) => check_items(&event.items, event.total_cents),
@@ -299,21 +309,29 @@ fn read<T: DeserializeOwned>(value: &[u8]) -> Result<T, DecodeError> {
 
 fn check_text(name: &str, text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > LONGEST_NAME || text.chars().any(char::is_control) {
-        return Err(format!("{name} must have 1 to {LONGEST_NAME} bytes without control characters"));
+        return Err(format!(
+            "{name} must have 1 to {LONGEST_NAME} bytes without control characters"
+        ));
     }
     Ok(())
 }
 
 fn check_items(items: &[OrderItem], total_cents: i64) -> Result<(), String> {
     if items.is_empty() || items.len() > MOST_ITEMS {
-        return Err(format!("an order has 1 to {MOST_ITEMS} items, not {}", items.len()));
+        return Err(format!(
+            "an order has 1 to {MOST_ITEMS} items, not {}",
+            items.len()
+        ));
     }
     let mut sum = 0_i64;
     for item in items {
         check_text("product_id", &item.product_id)?;
         check_text("name", &item.name)?;
         if item.quantity == 0 || item.price_cents < 0 {
-            return Err(format!("item {:?} has quantity {} and price {}", item.product_id, item.quantity, item.price_cents));
+            return Err(format!(
+                "item {:?} has quantity {} and price {}",
+                item.product_id, item.quantity, item.price_cents
+            ));
         }
         sum = item
             .price_cents
@@ -321,7 +339,13 @@ fn check_items(items: &[OrderItem], total_cents: i64) -> Result<(), String> {
             .and_then(|line| sum.checked_add(line))
             .ok_or("the items cost more than can be counted")?;
     }
-    if sum == total_cents { Ok(()) } else { Err(format!("total_cents is {total_cents}, the items cost {sum}")) }
+    if sum == total_cents {
+        Ok(())
+    } else {
+        Err(format!(
+            "total_cents is {total_cents}, the items cost {sum}"
+        ))
+    }
 }
 
 fn shortened(text: &str) -> String {
@@ -335,7 +359,12 @@ mod tests {
     use crate::service::Service;
 
     fn received() -> (Event, Context) {
-        let item = OrderItem { product_id: "p1".into(), name: "Tea".into(), quantity: 2, price_cents: 350 };
+        let item = OrderItem {
+            product_id: "p1".into(),
+            name: "Tea".into(),
+            quantity: 2,
+            price_cents: 350,
+        };
         let event = Event::OrderReceived(OrderReceived {
             order_id: "o-1".into(),
             customer_id: "c-1".into(),
@@ -348,7 +377,11 @@ mod tests {
     }
 
     fn headers(context: &Context, topic: Topic) -> Vec<(String, Vec<u8>)> {
-        context.headers(topic.event_type()).into_iter().map(|(key, value)| (key, value.into_bytes())).collect()
+        context
+            .headers(topic.event_type())
+            .into_iter()
+            .map(|(key, value)| (key, value.into_bytes()))
+            .collect()
     }
 
     #[test]
@@ -356,8 +389,14 @@ mod tests {
         let (event, context) = received();
         let headers = headers(&context, Topic::OrderReceived);
         let json = event.to_json();
-        let decoded =
-            Event::decode(Topic::OrderReceived, Some(b"o-1"), Some(json.as_bytes()), &headers, 0).unwrap();
+        let decoded = Event::decode(
+            Topic::OrderReceived,
+            Some(b"o-1"),
+            Some(json.as_bytes()),
+            &headers,
+            0,
+        )
+        .unwrap();
         assert_eq!(decoded, (event, context));
     }
 
@@ -367,7 +406,10 @@ mod tests {
         let caused = context.caused(Service::Transactions);
         assert_eq!(caused.correlation_id, context.correlation_id);
         assert_eq!(caused.causation_id.as_deref(), Some(context.id.as_str()));
-        assert_eq!(caused.traceparent.trace_id(), context.traceparent.trace_id());
+        assert_eq!(
+            caused.traceparent.trace_id(),
+            context.traceparent.trace_id()
+        );
         assert_ne!(caused.traceparent, context.traceparent);
         assert_eq!(caused.service(), "transactions");
     }
@@ -379,7 +421,14 @@ mod tests {
         json["gift_wrap"] = serde_json::json!({"paper": "blue"});
         let headers = headers(&context, Topic::OrderReceived);
         let bytes = json.to_string().into_bytes();
-        let (decoded, _) = Event::decode(Topic::OrderReceived, Some(b"o-1"), Some(&bytes), &headers, 0).unwrap();
+        let (decoded, _) = Event::decode(
+            Topic::OrderReceived,
+            Some(b"o-1"),
+            Some(&bytes),
+            &headers,
+            0,
+        )
+        .unwrap();
         assert_eq!(decoded, event);
     }
 
@@ -389,7 +438,9 @@ mod tests {
         let good = headers(&context, Topic::OrderReceived);
         let json = event.to_json();
         let reason = |key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(String, Vec<u8>)]| {
-            Event::decode(Topic::OrderReceived, key, value, headers, 0).unwrap_err().to_string()
+            Event::decode(Topic::OrderReceived, key, value, headers, 0)
+                .unwrap_err()
+                .to_string()
         };
         let key: Option<&[u8]> = Some(b"o-1");
         assert!(reason(key, None, &good).contains("no value"));
@@ -397,16 +448,22 @@ mod tests {
         assert!(reason(key, Some(b"{}"), &good).contains("missing field"));
         assert!(reason(None, Some(json.as_bytes()), &good).contains("key"));
         assert!(reason(key, Some(json.as_bytes()), &[]).contains("ce_specversion is missing"));
-        let nested = "[".repeat(100_000);
-        assert!(reason(key, Some(nested.as_bytes()), &good).contains("recursion"));
+        let nested = format!("{{\"later\":{}", "[".repeat(100_000));
+        assert!(reason(key, Some(nested.as_bytes()), &good).contains("not the JSON"));
         let wrong_total = json.replace("700", "701");
         assert!(reason(key, Some(wrong_total.as_bytes()), &good).contains("the items cost 700"));
         let overflow = json.replace("350", "9223372036854775807");
         assert!(reason(key, Some(overflow.as_bytes()), &good).contains("more than can be counted"));
         let wrong_type = headers(&context, Topic::OrderDelivered);
-        assert!(reason(key, Some(json.as_bytes()), &wrong_type).contains("not the type of this topic"));
+        assert!(
+            reason(key, Some(json.as_bytes()), &wrong_type).contains("not the type of this topic")
+        );
         let mut bad_id = good.clone();
-        bad_id.iter_mut().find(|(name, _)| name == "ce_id").unwrap().1 = b"a\r\nBcc: x".to_vec();
+        bad_id
+            .iter_mut()
+            .find(|(name, _)| name == "ce_id")
+            .unwrap()
+            .1 = b"a\r\nBcc: x".to_vec();
         assert!(reason(key, Some(json.as_bytes()), &bad_id).contains("ce_id"));
     }
 

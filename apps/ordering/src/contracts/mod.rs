@@ -19,7 +19,9 @@ pub use traceparent::Traceparent;
 /// Whether this may be an order's or a customer's id: short, and safe in keys, paths, mail addresses and logs.
 pub fn is_identifier(text: &str) -> bool {
     (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
         && !text.starts_with('.')
         && !text.ends_with('.')
         && !text.contains("..")

@@ -6,7 +6,9 @@ const DAY_MS: i64 = 86_400_000;
 
 /// The wall clock, in milliseconds since 1970.
 pub fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64)
 }
 
 /// `2026-01-31T12:00:00.123Z`.
@@ -29,14 +31,29 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
         return None;
     }
     let separators = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
-    if separators.iter().any(|(at, byte)| bytes.get(*at) != Some(byte))
+    if separators
+        .iter()
+        .any(|(at, byte)| bytes.get(*at) != Some(byte))
         || !matches!(bytes.get(10), Some(b'T' | b't' | b' '))
     {
         return None;
     }
-    let (year, month, day) = (digits(text, 0, 4)?, digits(text, 5, 7)?, digits(text, 8, 10)?);
-    let (hour, minute, second) = (digits(text, 11, 13)?, digits(text, 14, 16)?, digits(text, 17, 19)?);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    let (year, month, day) = (
+        digits(text, 0, 4)?,
+        digits(text, 5, 7)?,
+        digits(text, 8, 10)?,
+    );
+    let (hour, minute, second) = (
+        digits(text, 11, 13)?,
+        digits(text, 14, 16)?,
+        digits(text, 17, 19)?,
+    );
+    if !(1..=12).contains(&month)
+        || !(1..=31).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 60
+    {
         return None;
     }
     let rest = &text[19..];
@@ -65,7 +82,9 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
 
 fn digits(text: &str, from: usize, to: usize) -> Option<i64> {
     let part = text.get(from..to)?;
-    part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())?
+    part.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| part.parse().ok())?
 }
 
 /// Days since 1970-01-01 of a date in the proleptic Gregorian calendar, counted in years that begin in March, so that
@@ -87,7 +106,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
         (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = era * 400 + year_of_era + i64::from(month <= 2);
     (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
 }
@@ -119,8 +142,17 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["", "now", "1970-13-01T00:00:00Z", "1970-01-01T00:00:00", "1970-01-01T00:00:00.Z", "19700101T000000Z",
-            "1970-01-01T00:00:00+0200", "1970-01-01T24:00:00Z", "ａ970-01-01T00:00:00Z"] {
+        for text in [
+            "",
+            "now",
+            "1970-13-01T00:00:00Z",
+            "1970-01-01T00:00:00",
+            "1970-01-01T00:00:00.Z",
+            "19700101T000000Z",
+            "1970-01-01T00:00:00+0200",
+            "1970-01-01T24:00:00Z",
+            "ａ970-01-01T00:00:00Z",
+        ] {
             assert_eq!(parse_rfc3339(text), None, "{text}");
         }
     }

@@ -17,12 +17,19 @@ pub struct Traceparent {
 impl Traceparent {
     /// The first span of a new trace, sampled.
     pub fn start() -> Self {
-        Self { trace_id: rand::random::<u128>().max(1), span_id: new_span(), flags: 1 }
+        Self {
+            trace_id: rand::random::<u128>().max(1),
+            span_id: new_span(),
+            flags: 1,
+        }
     }
 
     /// A span below this one.
     pub fn child(self) -> Self {
-        Self { span_id: new_span(), ..self }
+        Self {
+            span_id: new_span(),
+            ..self
+        }
     }
 
     /// What all spans of one trace share.
@@ -37,7 +44,11 @@ fn new_span() -> u64 {
 
 impl fmt::Display for Traceparent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags)
+        write!(
+            f,
+            "00-{:032x}-{:016x}-{:02x}",
+            self.trace_id, self.span_id, self.flags
+        )
     }
 }
 
@@ -64,9 +75,13 @@ impl FromStr for Traceparent {
             part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
         };
         let mut parts = text.split('-');
-        let (Some("00"), Some(trace), Some(span), Some(flags), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let (Some("00"), Some(trace), Some(span), Some(flags), None) = (
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+        ) else {
             return Err(WRONG);
         };
         if !lower_hex(trace, 32) || !lower_hex(span, 16) || !lower_hex(flags, 2) {
@@ -77,7 +92,11 @@ impl FromStr for Traceparent {
             span_id: u64::from_str_radix(span, 16).map_err(|_| WRONG)?,
             flags: u8::from_str_radix(flags, 16).map_err(|_| WRONG)?,
         };
-        if parsed.trace_id == 0 || parsed.span_id == 0 { Err(WRONG) } else { Ok(parsed) }
+        if parsed.trace_id == 0 || parsed.span_id == 0 {
+            Err(WRONG)
+        } else {
+            Ok(parsed)
+        }
     }
 }
 

@@ -56,7 +56,10 @@ struct Round {
 
 impl Dispatch {
     pub(super) fn new(host: &Host, waiting: Arc<Notify>) -> Self {
-        Self { host: host.clone(), waiting }
+        Self {
+            host: host.clone(),
+            waiting,
+        }
     }
 
     /// Assigns and delivers until the shutdown.
@@ -70,7 +73,11 @@ impl Dispatch {
                         self.host.outbox.notify_one();
                     }
                     // A full batch has more behind it.
-                    if round.assigned as i64 == BATCH { Duration::ZERO } else { sleep_until_due(round.next_due_ms) }
+                    if round.assigned as i64 == BATCH {
+                        Duration::ZERO
+                    } else {
+                        sleep_until_due(round.next_due_ms)
+                    }
                 }
                 Err(error) => {
                     tokio::select! {
@@ -101,12 +108,17 @@ impl Dispatch {
                 .fetch_one(&mut *transaction)
                 .await?;
         transaction.commit().await?;
-        Ok(Round { delivered, assigned, next_due_ms })
+        Ok(Round {
+            delivered,
+            assigned,
+            next_due_ms,
+        })
     }
 
     /// Forgets a bounded number of deliveries from before anything could still be redelivered.
     async fn prune(&self, connection: &mut SqliteConnection, now: i64) -> sqlx::Result<()> {
-        let keep = i64::try_from(self.host.settings.retention.inbox.as_millis()).unwrap_or(i64::MAX / 2);
+        let keep =
+            i64::try_from(self.host.settings.retention.inbox.as_millis()).unwrap_or(i64::MAX / 2);
         sqlx::query(
             "DELETE FROM assignments WHERE seq IN (SELECT seq FROM assignments WHERE finished_at_ms < ? LIMIT ?)",
         )
@@ -153,7 +165,12 @@ async fn deliver(connection: &mut SqliteConnection, now: i64) -> sqlx::Result<us
             driver: driver.unwrap_or_else(|| "a colleague".to_owned()),
             delivered_at_ms: now,
         });
-        outbox::enqueue(connection, &event, &parse_context(&context)?.caused(Service::Drivers)).await?;
+        outbox::enqueue(
+            connection,
+            &event,
+            &parse_context(&context)?.caused(Service::Drivers),
+        )
+        .await?;
     }
     Ok(delivered)
 }
@@ -173,17 +190,20 @@ async fn assign(
     if queued.is_empty() {
         return Ok(0);
     }
-    let free: Vec<(i64, String)> =
-        sqlx::query_as("SELECT id, name FROM drivers WHERE order_id IS NULL ORDER BY random() LIMIT ?")
-            .bind(queued.len() as i64)
-            .fetch_all(&mut *connection)
-            .await?;
+    let free: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT id, name FROM drivers WHERE order_id IS NULL ORDER BY random() LIMIT ?",
+    )
+    .bind(queued.len() as i64)
+    .fetch_all(&mut *connection)
+    .await?;
     let assigned = free.len();
-    for ((seq, order_id, customer_id, context), (driver_id, driver)) in queued.into_iter().zip(free) {
+    for ((seq, order_id, customer_id, context), (driver_id, driver)) in queued.into_iter().zip(free)
+    {
         let due_at_ms = now + draw_ms(takes);
         // The delivery follows from the assignment, so its context is kept for it.
         let context = parse_context(&context)?.caused(Service::Drivers);
-        let kept = serde_json::to_string(&context).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let kept =
+            serde_json::to_string(&context).map_err(|error| sqlx::Error::Encode(error.into()))?;
         sqlx::query(
             "UPDATE assignments SET state = 'under_way', driver_id = ?, due_at_ms = ?, context = ? WHERE seq = ?",
         )
@@ -198,14 +218,22 @@ async fn assign(
             .bind(driver_id)
             .execute(&mut *connection)
             .await?;
-        let event = Event::DriverAssigned(DriverAssigned { order_id, customer_id, driver, due_at_ms });
+        let event = Event::DriverAssigned(DriverAssigned {
+            order_id,
+            customer_id,
+            driver,
+            due_at_ms,
+        });
         outbox::enqueue(connection, &event, &context).await?;
     }
     Ok(assigned)
 }
 
 fn draw_ms(takes: &RangeInclusive<Duration>) -> i64 {
-    let (shortest, longest) = (takes.start().as_millis() as i64, takes.end().as_millis() as i64);
+    let (shortest, longest) = (
+        takes.start().as_millis() as i64,
+        takes.end().as_millis() as i64,
+    );
     rand::rng().random_range(shortest..=longest.max(shortest))
 }
 
@@ -241,7 +269,11 @@ mod tests {
         }
         let takes = Duration::from_millis(100)..=Duration::from_millis(100);
         assert_eq!(assign(&mut tx, 1000, &takes).await.unwrap(), 2);
-        assert_eq!(assign(&mut tx, 1000, &takes).await.unwrap(), 0, "no driver is free");
+        assert_eq!(
+            assign(&mut tx, 1000, &takes).await.unwrap(),
+            0,
+            "no driver is free"
+        );
         assert_eq!(deliver(&mut tx, 1099).await.unwrap(), 0, "nothing is due");
         assert_eq!(deliver(&mut tx, 1100).await.unwrap(), 2);
         assert_eq!(assign(&mut tx, 1100, &takes).await.unwrap(), 1);
@@ -251,6 +283,12 @@ mod tests {
                 .fetch_all(&mut *tx)
                 .await
                 .unwrap();
-        assert_eq!(published, [("driver_assigned".to_owned(), 3), ("order_delivered".to_owned(), 3)]);
+        assert_eq!(
+            published,
+            [
+                ("driver_assigned".to_owned(), 3),
+                ("order_delivered".to_owned(), 3)
+            ]
+        );
     }
 }

@@ -24,7 +24,10 @@ use crate::settings::OrderingSettings;
 
 use dispatch::Dispatch;
 
-pub(crate) const SCHEMA: Schema = Schema { name: "drivers", versions: &[include_str!("../../schema/drivers_1.sql")] };
+pub(crate) const SCHEMA: Schema = Schema {
+    name: "drivers",
+    versions: &[include_str!("../../schema/drivers_1.sql")],
+};
 
 /// Starts the service.
 pub(crate) async fn start(
@@ -58,7 +61,11 @@ impl EventHandler for Queueing {
         &[Topic::OrderProcessed]
     }
 
-    async fn handle(&self, connection: &mut SqliteConnection, received: &Received<'_>) -> sqlx::Result<Verdict<()>> {
+    async fn handle(
+        &self,
+        connection: &mut SqliteConnection,
+        received: &Received<'_>,
+    ) -> sqlx::Result<Verdict<()>> {
         let Event::OrderProcessed(order) = &received.event else {
             return Ok(Verdict::Done(None));
         };

@@ -1,9 +1,10 @@
 //! What drivers are called.
 
 const FIRST: [&str; 40] = [
-    "Ada", "Amir", "Anouk", "Ben", "Bruna", "Carlos", "Chidi", "Dana", "Edith", "Emre", "Farah", "Felix", "Grace",
-    "Hana", "Hugo", "Ida", "Ines", "Ivan", "Jonas", "Kaja", "Kenji", "Lena", "Liam", "Lucia", "Malik", "Mara", "Mina",
-    "Noah", "Nora", "Omar", "Paula", "Pavel", "Rosa", "Samir", "Sofia", "Tariq", "Uma", "Vera", "Yara", "Zoe",
+    "Ada", "Amir", "Anouk", "Ben", "Bruna", "Carlos", "Chidi", "Dana", "Edith", "Emre", "Farah",
+    "Felix", "Grace", "Hana", "Hugo", "Ida", "Ines", "Ivan", "Jonas", "Kaja", "Kenji", "Lena",
+    "Liam", "Lucia", "Malik", "Mara", "Mina", "Noah", "Nora", "Omar", "Paula", "Pavel", "Rosa",
+    "Samir", "Sofia", "Tariq", "Uma", "Vera", "Yara", "Zoe",
 ];
 
 /// The name of the driver of this number: a first name and a letter, the same ever after.

@@ -19,8 +19,10 @@ use crate::database::{Database, Schema};
 use crate::service::Service;
 use crate::settings::database_file;
 
-pub(super) const SCHEMA: Schema =
-    Schema { name: "catcher", versions: &[include_str!("../../schema/catcher_1.sql")] };
+pub(super) const SCHEMA: Schema = Schema {
+    name: "catcher",
+    versions: &[include_str!("../../schema/catcher_1.sql")],
+};
 
 const MOST_CONNECTIONS: usize = 64;
 const LONGEST_LINE: u64 = 2048;
@@ -79,10 +81,16 @@ impl MailCatcher {
     }
 
     pub(super) async fn bind(listen: SocketAddr, database: Database, keep: u32) -> Result<Self> {
-        let listener = TcpListener::bind(listen).await.with_context(|| format!("listen on {listen} for mails"))?;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("listen on {listen} for mails"))?;
         let local_addr = listener.local_addr()?;
         tracing::info!(%local_addr, "mails are caught here");
-        Ok(Self { listener, local_addr, store: Store { database, keep } })
+        Ok(Self {
+            listener,
+            local_addr,
+            store: Store { database, keep },
+        })
     }
 
     /// What to send mails to.
@@ -105,7 +113,9 @@ impl MailCatcher {
                 () = shutdown.cancelled() => return,
                 accepted = self.listener.accept() => accepted,
             };
-            let (Ok((socket, _)), Ok(permit)) = (accepted, Arc::clone(&permits).try_acquire_owned()) else {
+            let (Ok((socket, _)), Ok(permit)) =
+                (accepted, Arc::clone(&permits).try_acquire_owned())
+            else {
                 // No descriptors or too many connections: the client tries again.
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
@@ -143,7 +153,10 @@ async fn session(socket: TcpStream, store: &Store) -> Result<()> {
                 "250 ok\r\n"
             }
             "MAIL" => {
-                envelope = Envelope { sender: Some(address(&line)), recipients: Vec::new() };
+                envelope = Envelope {
+                    sender: Some(address(&line)),
+                    recipients: Vec::new(),
+                };
                 "250 ok\r\n"
             }
             "RCPT" if envelope.sender.is_none() => "503 MAIL first\r\n",
@@ -157,7 +170,8 @@ async fn session(socket: TcpStream, store: &Store) -> Result<()> {
                 writer.write_all(b"354 go on\r\n").await?;
                 match read_data(&mut reader).await? {
                     None => "552 too large\r\n",
-                    Some(source) => match store.keep(&std::mem::take(&mut envelope), &source).await {
+                    Some(source) => match store.keep(&std::mem::take(&mut envelope), &source).await
+                    {
                         Ok(()) => "250 caught\r\n",
                         Err(error) => {
                             tracing::warn!(%error, "a mail was not caught");
@@ -179,14 +193,20 @@ async fn session(socket: TcpStream, store: &Store) -> Result<()> {
 
 /// What stands between angle brackets.
 fn address(line: &str) -> String {
-    let inner = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    let inner = line
+        .split_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'));
     inner.map_or_else(String::new, |(address, _)| address.to_owned())
 }
 
 async fn read_line<R: AsyncBufReadExt + Unpin>(reader: &mut R) -> Result<Option<String>> {
     let mut line = Vec::new();
-    let read = tokio::time::timeout(IDLE, reader.take(LONGEST_LINE).read_until(b'\n', &mut line)).await??;
-    anyhow::ensure!(read == 0 || line.ends_with(b"\n"), "a line is longer than {LONGEST_LINE} bytes or cut off");
+    let read = tokio::time::timeout(IDLE, reader.take(LONGEST_LINE).read_until(b'\n', &mut line))
+        .await??;
+    anyhow::ensure!(
+        read == 0 || line.ends_with(b"\n"),
+        "a line is longer than {LONGEST_LINE} bytes or cut off"
+    );
     if read == 0 {
         return Ok(None);
     }
@@ -199,8 +219,13 @@ async fn read_data<R: AsyncBufReadExt + Unpin>(reader: &mut R) -> Result<Option<
     let mut too_large = false;
     loop {
         let mut line = Vec::new();
-        let read = tokio::time::timeout(IDLE, reader.take(LONGEST_LINE).read_until(b'\n', &mut line)).await??;
-        anyhow::ensure!(read > 0 && line.ends_with(b"\n"), "a line of the mail is too long or cut off");
+        let read =
+            tokio::time::timeout(IDLE, reader.take(LONGEST_LINE).read_until(b'\n', &mut line))
+                .await??;
+        anyhow::ensure!(
+            read > 0 && line.ends_with(b"\n"),
+            "a line of the mail is too long or cut off"
+        );
         if line == b".\r\n" || line == b".\n" {
             return Ok((!too_large).then(|| String::from_utf8_lossy(&source).into_owned()));
         }
@@ -214,15 +239,17 @@ async fn read_data<R: AsyncBufReadExt + Unpin>(reader: &mut R) -> Result<Option<
 
 impl Store {
     async fn keep(&self, envelope: &Envelope, source: &str) -> sqlx::Result<()> {
+        // Long headers go on in lines that begin with white space.
+        let head = source.split("\r\n\r\n").next().unwrap_or_default();
+        let head = head.replace("\r\n ", " ").replace("\r\n\t", " ");
         let header = |name: &str| {
-            source
-                .lines()
-                .take_while(|line| !line.is_empty())
+            head.lines()
                 .filter_map(|line| line.split_once(':'))
                 .find(|(key, _)| key.eq_ignore_ascii_case(name))
                 .map(|(_, value)| value.trim().to_owned())
         };
-        let message_id = header("Message-ID").unwrap_or_else(|| format!("<none-{}>", uuid::Uuid::now_v7()));
+        let message_id =
+            header("Message-ID").unwrap_or_else(|| format!("<none-{}>", uuid::Uuid::now_v7()));
         let kept: i64 = sqlx::query_scalar(
             "INSERT INTO caught_mails (message_id, sender, recipient, subject, source, times, at_ms) \
              VALUES (?, ?, ?, ?, ?, 1, ?) ON CONFLICT (message_id) DO UPDATE SET times = times + 1 RETURNING id",
@@ -256,8 +283,13 @@ mod tests {
     #[tokio::test]
     async fn a_mail_sent_twice_is_kept_once_and_old_ones_make_room() {
         let directory = tempfile::tempdir().unwrap();
-        let catcher =
-            MailCatcher::open(([127, 0, 0, 1], 0).into(), &directory.path().join("m.db"), 2).await.unwrap();
+        let catcher = MailCatcher::open(
+            ([127, 0, 0, 1], 0).into(),
+            &directory.path().join("m.db"),
+            2,
+        )
+        .await
+        .unwrap();
         let transport = smtp::transport(&catcher.url()).unwrap();
         let database = catcher.store.database.clone();
         let shutdown = CancellationToken::new();
@@ -266,19 +298,32 @@ mod tests {
             let mail = Mail {
                 message_id: format!("<{id}@x>"),
                 recipient: "c@customers.example".into(),
-                subject: format!("about {id}"),
+                subject: format!(
+                    "about {id}, {}",
+                    "a long subject is folded ".repeat(6).trim()
+                ),
                 body: ".a line that begins with a dot\n".into(),
             };
             transport.send(smtp::message(&mail).unwrap()).await.unwrap();
         }
-        let rows: Vec<(String, i64, String)> =
-            sqlx::query_as("SELECT message_id, times, source FROM caught_mails ORDER BY id")
-                .fetch_all(database.read())
-                .await
-                .unwrap();
+        let rows: Vec<(String, i64, String, String)> = sqlx::query_as(
+            "SELECT message_id, times, source, subject FROM caught_mails ORDER BY id",
+        )
+        .fetch_all(database.read())
+        .await
+        .unwrap();
         assert_eq!((rows[0].0.as_str(), rows[0].1), ("<b@x>", 1));
         assert_eq!((rows[1].0.as_str(), rows[1].1), ("<c@x>", 2));
-        assert!(rows[1].2.contains("\r\n.a line that begins"), "{}", rows[1].2);
+        assert!(
+            rows[1].2.contains("\r\n.a line that begins"),
+            "{}",
+            rows[1].2
+        );
+        assert!(
+            rows[1].3.ends_with("is folded") && !rows[1].3.contains('\n'),
+            "{}",
+            rows[1].3
+        );
         shutdown.cancel();
         server.await.unwrap();
     }
@@ -286,11 +331,21 @@ mod tests {
     #[tokio::test]
     async fn commands_out_of_order_are_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let catcher =
-            MailCatcher::open(([127, 0, 0, 1], 0).into(), &directory.path().join("m.db"), 2).await.unwrap();
-        let mut socket = tokio::net::TcpStream::connect(catcher.local_addr()).await.unwrap();
+        let catcher = MailCatcher::open(
+            ([127, 0, 0, 1], 0).into(),
+            &directory.path().join("m.db"),
+            2,
+        )
+        .await
+        .unwrap();
+        let mut socket = tokio::net::TcpStream::connect(catcher.local_addr())
+            .await
+            .unwrap();
         let server = tokio::spawn(catcher.serve(CancellationToken::new()));
-        socket.write_all(b"DATA\r\nRCPT TO:<a@b>\r\nWHAT\r\nQUIT\r\n").await.unwrap();
+        socket
+            .write_all(b"DATA\r\nRCPT TO:<a@b>\r\nWHAT\r\nQUIT\r\n")
+            .await
+            .unwrap();
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await.unwrap();
         let codes: Vec<&str> = answer.lines().map(|line| &line[..3]).collect();

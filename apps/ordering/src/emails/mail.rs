@@ -19,7 +19,10 @@ impl Mail {
     pub(super) fn about(event: &Event, context: &Context) -> Option<Self> {
         let order_id = event.order_id();
         let (subject, body) = match event {
-            Event::OrderConfirmed(order) => (format!("Your order {order_id} is confirmed"), receipt(order)),
+            Event::OrderConfirmed(order) => (
+                format!("Your order {order_id} is confirmed"),
+                receipt(order),
+            ),
             Event::OrderRejected(order) => (
                 format!("Your order {order_id} could not be carried out"),
                 format!(
@@ -35,7 +38,10 @@ impl Mail {
             _ => return None,
         };
         Some(Self {
-            message_id: format!("<{}@headwater.example>", context.id.trim_matches('.').replace("..", ".-.")),
+            message_id: format!(
+                "<{}@headwater.example>",
+                context.id.trim_matches('.').replace("..", ".-.")
+            ),
             recipient: format!("{}@customers.example", event.customer_id()),
             subject,
             body,
@@ -48,14 +54,30 @@ fn receipt(order: &OrderConfirmed) -> String {
     for item in &order.items {
         let line = item.price_cents.saturating_mul(i64::from(item.quantity));
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{:>3} x {}: {}", item.quantity, item.name, money(line));
+        let _ = writeln!(
+            text,
+            "{:>3} x {}: {}",
+            item.quantity,
+            item.name,
+            money(line)
+        );
     }
-    let _ = writeln!(text, "\nCharged: {}\nPayment: {}", money(order.total_cents), order.payment_id);
+    let _ = writeln!(
+        text,
+        "\nCharged: {}\nPayment: {}",
+        money(order.total_cents),
+        order.payment_id
+    );
     text
 }
 
 fn money(cents: i64) -> String {
-    format!("{}{}.{:02}", if cents < 0 { "-" } else { "" }, cents.unsigned_abs() / 100, cents.unsigned_abs() % 100)
+    format!(
+        "{}{}.{:02}",
+        if cents < 0 { "-" } else { "" },
+        cents.unsigned_abs() / 100,
+        cents.unsigned_abs() % 100
+    )
 }
 
 #[cfg(test)]
@@ -74,9 +96,16 @@ mod tests {
         });
         let context = Context::start(Service::Transactions, "o-1");
         let mail = Mail::about(&event, &context).unwrap();
-        assert_eq!(mail.message_id, format!("<{}@headwater.example>", context.id));
+        assert_eq!(
+            mail.message_id,
+            format!("<{}@headwater.example>", context.id)
+        );
         assert_eq!(mail.recipient, "c-1@customers.example");
-        assert!(mail.body.contains("12.05") && mail.body.contains("card declined"), "{}", mail.body);
+        assert!(
+            mail.body.contains("12.05") && mail.body.contains("card declined"),
+            "{}",
+            mail.body
+        );
     }
 
     #[test]
@@ -86,11 +115,17 @@ mod tests {
             customer_id: "c-1".into(),
             message_id: "m".into(),
         });
-        assert_eq!(Mail::about(&event, &Context::start(Service::Emails, "o-1")), None);
+        assert_eq!(
+            Mail::about(&event, &Context::start(Service::Emails, "o-1")),
+            None
+        );
     }
 
     #[test]
     fn money_has_two_decimals() {
-        assert_eq!([money(5), money(120), money(-199)], ["0.05", "1.20", "-1.99"]);
+        assert_eq!(
+            [money(5), money(120), money(-199)],
+            ["0.05", "1.20", "-1.99"]
+        );
     }
 }

@@ -63,7 +63,11 @@ struct Sent {
 
 impl Mailer {
     pub(super) fn new(host: &Host, transport: Transport, queued: Arc<Notify>) -> Self {
-        Self { host: host.clone(), transport, queued }
+        Self {
+            host: host.clone(),
+            transport,
+            queued,
+        }
     }
 
     /// Sends whatever is queued, until the shutdown.
@@ -117,7 +121,10 @@ impl Mailer {
         }
         let mut lanes: BTreeMap<i64, Vec<Row>> = BTreeMap::new();
         for row in rows {
-            lanes.entry(row.lane.rem_euclid(LANES)).or_default().push(row);
+            lanes
+                .entry(row.lane.rem_euclid(LANES))
+                .or_default()
+                .push(row);
         }
         let sent = join_all(lanes.into_values().map(|lane| self.send(lane))).await;
         let stopped = sent.iter().find_map(|sent| sent.stopped.clone());
@@ -145,7 +152,8 @@ impl Mailer {
             let message = match smtp::message(&mail) {
                 Ok(message) => message,
                 Err(error) => {
-                    sent.answered.push((row, Answer::Refused(format!("{error:#}"))));
+                    sent.answered
+                        .push((row, Answer::Refused(format!("{error:#}"))));
                     continue;
                 }
             };
@@ -153,7 +161,8 @@ impl Mailer {
                 Ok(_) => sent.answered.push((row, Answer::Accepted)),
                 Err(error) if error.is_permanent() => {
                     tracing::warn!(message_id = row.message_id, %error, "the SMTP server refused a mail for good");
-                    sent.answered.push((row, Answer::Refused(error.to_string())));
+                    sent.answered
+                        .push((row, Answer::Refused(error.to_string())));
                 }
                 Err(error) => {
                     sent.stopped = Some(format!("{:#}", anyhow::Error::new(error)));
@@ -166,7 +175,8 @@ impl Mailer {
 
     /// Forgets a bounded number of mails that were sent before anything could still be redelivered.
     async fn prune(&self) {
-        let keep = i64::try_from(self.host.settings.retention.inbox.as_millis()).unwrap_or(i64::MAX / 2);
+        let keep =
+            i64::try_from(self.host.settings.retention.inbox.as_millis()).unwrap_or(i64::MAX / 2);
         let done = sqlx::query(
             "DELETE FROM mails WHERE seq IN (SELECT seq FROM mails WHERE done_at_ms < ? AND status = 'accepted' LIMIT ?)",
         )

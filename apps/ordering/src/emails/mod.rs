@@ -30,7 +30,10 @@ pub use catcher::{CaughtMail, MailCatcher, caught_mails};
 use mail::Mail;
 use mailer::Mailer;
 
-pub(crate) const SCHEMA: Schema = Schema { name: "emails", versions: &[include_str!("../../schema/emails_1.sql")] };
+pub(crate) const SCHEMA: Schema = Schema {
+    name: "emails",
+    versions: &[include_str!("../../schema/emails_1.sql")],
+};
 
 /// Starts the service, and its catcher where no server is set.
 pub(crate) async fn start(
@@ -39,12 +42,20 @@ pub(crate) async fn start(
     shutdown: &CancellationToken,
     tasks: &mut Tasks,
 ) -> Result<()> {
-    let host = Host::open(Service::Emails, cluster, settings, &[SCHEMA, catcher::SCHEMA], shutdown).await?;
+    let host = Host::open(
+        Service::Emails,
+        cluster,
+        settings,
+        &[SCHEMA, catcher::SCHEMA],
+        shutdown,
+    )
+    .await?;
     let url = match &settings.smtp {
         Smtp::Url(url) => url.clone(),
         Smtp::Embedded => {
             let keep = settings.retention.caught_mails;
-            let catcher = MailCatcher::bind(([127, 0, 0, 1], 0).into(), host.database.clone(), keep).await?;
+            let catcher =
+                MailCatcher::bind(([127, 0, 0, 1], 0).into(), host.database.clone(), keep).await?;
             let url = catcher.url();
             let shutdown = shutdown.clone();
             tasks.spawn(async move {
@@ -74,15 +85,25 @@ impl EventHandler for Writing {
     type Effect = ();
 
     fn topics(&self) -> &'static [Topic] {
-        &[Topic::OrderConfirmed, Topic::OrderRejected, Topic::OrderDelivered]
+        &[
+            Topic::OrderConfirmed,
+            Topic::OrderRejected,
+            Topic::OrderDelivered,
+        ]
     }
 
-    async fn handle(&self, connection: &mut SqliteConnection, received: &Received<'_>) -> sqlx::Result<Verdict<()>> {
+    async fn handle(
+        &self,
+        connection: &mut SqliteConnection,
+        received: &Received<'_>,
+    ) -> sqlx::Result<Verdict<()>> {
         let Some(mail) = Mail::about(&received.event, &received.context) else {
             return Ok(Verdict::Done(None));
         };
         if let Err(error) = smtp::message(&mail) {
-            return Ok(Verdict::Poison(format!("no mail can be written about it: {error:#}")));
+            return Ok(Verdict::Poison(format!(
+                "no mail can be written about it: {error:#}"
+            )));
         }
         let context = serde_json::to_string(&received.context)
             .map_err(|error| sqlx::Error::Encode(error.into()))?;

@@ -22,13 +22,18 @@ pub(super) fn transport(url: &str) -> Result<Transport> {
     let builder = Transport::from_url(url).context(
         "the SMTP URL cannot be used: write smtp://host:port, smtp://user:password@host:port?tls=required or smtps://host",
     )?;
-    let pool = PoolConfig::new().max_size(MOST_CONNECTIONS).idle_timeout(IDLE);
+    let pool = PoolConfig::new()
+        .max_size(MOST_CONNECTIONS)
+        .idle_timeout(IDLE);
     Ok(builder.timeout(Some(TIMEOUT)).pool_config(pool).build())
 }
 
 /// The mail as it goes over the wire.
 pub(super) fn message(mail: &Mail) -> Result<Message> {
-    let to: Mailbox = mail.recipient.parse().with_context(|| format!("the address {:?}", mail.recipient))?;
+    let to: Mailbox = mail
+        .recipient
+        .parse()
+        .with_context(|| format!("the address {:?}", mail.recipient))?;
     Message::builder()
         .from(SENDER.parse().context("the sender's address")?)
         .to(to)

@@ -28,7 +28,10 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new(settings: Arc<OrderingSettings>) -> Self {
-        Self { settings, id: OnceCell::new() }
+        Self {
+            settings,
+            id: OnceCell::new(),
+        }
     }
 
     /// Waits until Kafka answers and all topics exist, then gives the cluster's id; `None` at the shutdown.
@@ -38,7 +41,11 @@ impl Cluster {
             loop {
                 match connect(&self.settings).await {
                     Ok(id) => return id,
-                    Err(error) => backoff.report("Kafka is not ready yet", format!("{error:#}")).await,
+                    Err(error) => {
+                        backoff
+                            .report("Kafka is not ready yet", format!("{error:#}"))
+                            .await
+                    }
                 }
             }
         });
@@ -51,7 +58,9 @@ impl Cluster {
 }
 
 async fn connect(settings: &Arc<OrderingSettings>) -> Result<String> {
-    let context = LogContext { service: "ordering" };
+    let context = LogContext {
+        service: "ordering",
+    };
     let admin: AdminClient<LogContext> = admin_config(settings)
         .create_with_context(context)
         .context("the Kafka properties do not make a client")?;
@@ -69,7 +78,11 @@ async fn connect(settings: &Arc<OrderingSettings>) -> Result<String> {
     let options = AdminOptions::new()
         .request_timeout(Some(REQUEST_TIMEOUT))
         .operation_timeout(Some(REQUEST_TIMEOUT));
-    for outcome in admin.create_topics(&topics, &options).await.context("create the topics")? {
+    for outcome in admin
+        .create_topics(&topics, &options)
+        .await
+        .context("create the topics")?
+    {
         match outcome {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((topic, code)) => bail!("create the topic {topic}: {code}"),
@@ -88,7 +101,10 @@ fn wait_for_leaders(client: &Client<LogContext>, names: &[String]) -> Result<Str
             let metadata = client.fetch_metadata(Some(name), REQUEST_TIMEOUT)?;
             let ready = metadata.topics().first().is_some_and(|topic| {
                 !topic.partitions().is_empty()
-                    && topic.partitions().iter().all(|partition| partition.leader() >= 0)
+                    && topic
+                        .partitions()
+                        .iter()
+                        .all(|partition| partition.leader() >= 0)
             });
             if ready {
                 break;
@@ -100,5 +116,7 @@ fn wait_for_leaders(client: &Client<LogContext>, names: &[String]) -> Result<Str
             std::thread::sleep(Duration::from_millis(50));
         }
     }
-    client.fetch_cluster_id(REQUEST_TIMEOUT).context("the cluster does not tell its id")
+    client
+        .fetch_cluster_id(REQUEST_TIMEOUT)
+        .context("the cluster does not tell its id")
 }

@@ -46,7 +46,11 @@ pub(crate) struct Consumed {
 
 impl Consumed {
     fn size_in_bytes(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum();
         self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len) + headers
     }
 }
@@ -80,7 +84,11 @@ pub(crate) trait BatchHandler: Send + Sync + 'static {
     }
 
     /// Writes what follows from the batch. An error is the database's: the batch is tried again, as a whole.
-    async fn apply(&self, connection: &mut SqliteConnection, batch: &[Consumed]) -> sqlx::Result<Self::Outcome>;
+    async fn apply(
+        &self,
+        connection: &mut SqliteConnection,
+        batch: &[Consumed],
+    ) -> sqlx::Result<Self::Outcome>;
 
     /// The transaction is on disk.
     fn committed(&self, outcome: Self::Outcome);
@@ -116,16 +124,38 @@ struct Session<'d, H> {
 }
 
 impl<'d, H: BatchHandler> Session<'d, H> {
-    fn start(service: Service, settings: &OrderingSettings, database: &'d Database, handler: Arc<H>) -> Result<Self> {
-        let start_from = handler.positions().map_or(StartFrom::Committed, StartFrom::Own);
+    fn start(
+        service: Service,
+        settings: &OrderingSettings,
+        database: &'d Database,
+        handler: Arc<H>,
+    ) -> Result<Self> {
+        let start_from = handler
+            .positions()
+            .map_or(StartFrom::Committed, StartFrom::Own);
         let consumer: StreamConsumer<GroupContext> = consumer_config(settings, service)
-            .create_with_context(GroupContext { service: service.name(), start_from })
+            .create_with_context(GroupContext {
+                service: service.name(),
+                start_from,
+            })
             .context("the Kafka properties do not make a consumer")?;
-        let names: Vec<String> = handler.topics().iter().map(|topic| topic_name(settings, *topic)).collect();
+        let names: Vec<String> = handler
+            .topics()
+            .iter()
+            .map(|topic| topic_name(settings, *topic))
+            .collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         consumer.subscribe(&names)?;
         let prefix = settings.topic_prefix.clone();
-        Ok(Self { service, consumer, prefix, database, handler, stored: false, committed_at: Instant::now() })
+        Ok(Self {
+            service,
+            consumer,
+            prefix,
+            database,
+            handler,
+            stored: false,
+            committed_at: Instant::now(),
+        })
     }
 
     async fn run(mut self, shutdown: &CancellationToken) -> Result<()> {
@@ -224,7 +254,10 @@ impl<'d, H: BatchHandler> Session<'d, H> {
         let mut offsets = TopicPartitionList::new();
         for record in batch {
             let next = Offset::Offset(record.offset + 1);
-            if offsets.set_partition_offset(&record.topic_name, record.partition, next).is_err() {
+            if offsets
+                .set_partition_offset(&record.topic_name, record.partition, next)
+                .is_err()
+            {
                 offsets.add_partition_offset(&record.topic_name, record.partition, next)?;
             }
         }
@@ -245,7 +278,9 @@ impl<'d, H: BatchHandler> Session<'d, H> {
         }
         match self.consumer.commit_consumer_state(mode) {
             Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-            Err(error) => tracing::debug!(service = self.service.name(), %error, "offsets not committed"),
+            Err(error) => {
+                tracing::debug!(service = self.service.name(), %error, "offsets not committed")
+            }
         }
         self.stored = false;
         self.committed_at = Instant::now();
@@ -256,11 +291,18 @@ impl<'d, H: BatchHandler> Session<'d, H> {
             .topic()
             .strip_prefix(self.prefix.as_str())
             .and_then(Topic::named)
-            .with_context(|| format!("a record of {:?}, which was not subscribed", record.topic()))?;
+            .with_context(|| {
+                format!("a record of {:?}, which was not subscribed", record.topic())
+            })?;
         let headers = record.headers().map_or_else(Vec::new, |headers| {
             headers
                 .iter()
-                .map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()))
+                .map(|header| {
+                    (
+                        header.key.to_owned(),
+                        header.value.unwrap_or_default().to_vec(),
+                    )
+                })
                 .collect()
         });
         Ok(Consumed {

@@ -40,7 +40,10 @@ impl ClientContext for LogContext {
         tracing::debug!(service = self.service, %error, reason, "kafka client");
     }
 
-    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+    fn generate_oauth_token(
+        &self,
+        _: Option<&str>,
+    ) -> Result<OAuthToken, Box<dyn std::error::Error>> {
         Err("OAuth tokens come from librdkafka's own properties".into())
     }
 }
@@ -69,18 +72,37 @@ impl ConsumerContext for GroupContext {
         error: RDKafkaRespErr,
         partitions: &mut TopicPartitionList,
     ) {
-        let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let cooperative = matches!(
+            consumer.rebalance_protocol(),
+            RebalanceProtocol::Cooperative
+        );
         let outcome = match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                tracing::debug!(service = self.service, partitions = partitions.count(), "assigned");
+                tracing::debug!(
+                    service = self.service,
+                    partitions = partitions.count(),
+                    "assigned"
+                );
                 self.place(partitions);
-                if cooperative { consumer.incremental_assign(partitions) } else { consumer.assign(partitions) }
+                if cooperative {
+                    consumer.incremental_assign(partitions)
+                } else {
+                    consumer.assign(partitions)
+                }
             }
             _ => {
-                tracing::debug!(service = self.service, partitions = partitions.count(), "revoked");
+                tracing::debug!(
+                    service = self.service,
+                    partitions = partitions.count(),
+                    "revoked"
+                );
                 // What was stored so far goes out before the partitions do; nothing stored is no error.
                 let _ = consumer.commit_consumer_state(CommitMode::Async);
-                if cooperative { consumer.incremental_unassign(partitions) } else { consumer.unassign() }
+                if cooperative {
+                    consumer.incremental_unassign(partitions)
+                } else {
+                    consumer.unassign()
+                }
             }
         };
         if let Err(error) = outcome {
@@ -100,7 +122,9 @@ impl GroupContext {
             .iter()
             .map(|element| {
                 let key = (element.topic().to_owned(), element.partition());
-                let offset = positions.get(&key).map_or(Offset::Beginning, |next| Offset::Offset(*next));
+                let offset = positions
+                    .get(&key)
+                    .map_or(Offset::Beginning, |next| Offset::Offset(*next));
                 (key, offset)
             })
             .collect();
@@ -118,7 +142,9 @@ fn log(service: &'static str, level: RDKafkaLogLevel, facility: &str, message: &
             tracing::error!(service, facility, "{message}");
         }
         // Lost connections are said once by the loop that notices; librdkafka says them for every broker and socket.
-        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => tracing::debug!(service, facility, "{message}"),
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
+            tracing::debug!(service, facility, "{message}")
+        }
         _ => tracing::trace!(service, facility, "{message}"),
     }
 }

@@ -114,15 +114,29 @@ fn config(
 
 fn is_for_consumers_only(name: &str) -> bool {
     const PREFIXES: [&str; 9] = [
-        "group.", "auto.offset.", "fetch.", "session.", "heartbeat.", "isolation.", "partition.assignment.",
-        "max.poll.", "auto.commit.",
+        "group.",
+        "auto.offset.",
+        "fetch.",
+        "session.",
+        "heartbeat.",
+        "isolation.",
+        "partition.assignment.",
+        "max.poll.",
+        "auto.commit.",
     ];
     PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn is_for_producers_only(name: &str) -> bool {
-    const PREFIXES: [&str; 7] =
-        ["acks", "linger.", "batch.", "compression.", "enable.idempotence", "transactional.", "delivery."];
+    const PREFIXES: [&str; 7] = [
+        "acks",
+        "linger.",
+        "batch.",
+        "compression.",
+        "enable.idempotence",
+        "transactional.",
+        "delivery.",
+    ];
     PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 

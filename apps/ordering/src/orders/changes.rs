@@ -42,7 +42,9 @@ impl Waiter {
     pub(super) async fn reached(&mut self, order_id: &str, wanted: OrderState) {
         loop {
             match self.0.recv().await {
-                Ok(change) if change.order_id == order_id && change.state.has_reached(wanted) => return,
+                Ok(change) if change.order_id == order_id && change.state.has_reached(wanted) => {
+                    return;
+                }
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Lagged(_)) => return,
                 Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
@@ -60,7 +62,10 @@ mod tests {
     async fn a_waiter_is_woken_by_its_own_order_or_by_lagging() {
         let changes = Changes::new();
         let mut waiter = changes.waiter();
-        let change = |id: &str, state| Change { order_id: id.to_owned(), state };
+        let change = |id: &str, state| Change {
+            order_id: id.to_owned(),
+            state,
+        };
         changes.publish(change("other", OrderState::Delivered));
         changes.publish(change("mine", OrderState::Confirmed));
         changes.publish(change("mine", OrderState::Processed));

@@ -47,7 +47,13 @@ impl Api {
         changes: Changes,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { database, outbox, changes, waiters: Arc::new(Semaphore::new(MOST_WAITERS)), shutdown }
+        Self {
+            database,
+            outbox,
+            changes,
+            waiters: Arc::new(Semaphore::new(MOST_WAITERS)),
+            shutdown,
+        }
     }
 }
 
@@ -55,7 +61,12 @@ impl Api {
 pub(super) fn router(api: Api) -> Router {
     Router::new()
         .route("/products", get(products).fallback(method_not_allowed))
-        .route("/orders", get(newest_orders).post(place_order).fallback(method_not_allowed))
+        .route(
+            "/orders",
+            get(newest_orders)
+                .post(place_order)
+                .fallback(method_not_allowed),
+        )
         .route("/orders/{id}", get(one_order).fallback(method_not_allowed))
         .with_state(api)
 }
@@ -73,12 +84,18 @@ async fn products() -> Json<&'static [catalogue::Product]> {
     Json(catalogue::products())
 }
 
-async fn place_order(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn place_order(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let key = idempotency_key(&headers)?;
     if !is_json(&headers) {
         return Err(Problem::not_json());
     }
-    let body = axum::body::to_bytes(body, LARGEST_BODY).await.map_err(|_| Problem::too_large(LARGEST_BODY))?;
+    let body = axum::body::to_bytes(body, LARGEST_BODY)
+        .await
+        .map_err(|_| Problem::too_large(LARGEST_BODY))?;
     let checked = OrderRequest::parse(&body)?.check()?;
     let mut transaction = api.database.write().await?;
     let placed = store::place(&mut transaction, &key, checked).await?;
@@ -90,7 +107,9 @@ async fn place_order(State(api): State<Api>, headers: HeaderMap, body: Body) -> 
         }
         Placed::Again(order) => Ok(located(StatusCode::OK, &order)),
         Placed::KeyReused => Err(Problem::key_reused()),
-        Placed::Busy => Err(Problem::busy("Too many orders wait for Kafka, which does not answer.")),
+        Placed::Busy => Err(Problem::busy(
+            "Too many orders wait for Kafka, which does not answer.",
+        )),
     }
 }
 
@@ -103,7 +122,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
     headers
         .get("idempotency-key")
         .and_then(|value| value.to_str().ok())
-        .filter(|key| (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()))
+        .filter(|key| {
+            (1..=LONGEST_KEY).contains(&key.len())
+                && key.bytes().all(|byte| byte.is_ascii_graphic())
+        })
         .map(str::to_owned)
         .ok_or_else(Problem::key_missing)
 }
@@ -133,7 +155,12 @@ async fn one_order(
         return find(&api, &id).await.map(Json);
     };
     let wanted = parse_state(&wait)?;
-    let timeout = Duration::from_millis(query.timeout_ms.unwrap_or(DEFAULT_WAIT_MS).min(LONGEST_WAIT_MS));
+    let timeout = Duration::from_millis(
+        query
+            .timeout_ms
+            .unwrap_or(DEFAULT_WAIT_MS)
+            .min(LONGEST_WAIT_MS),
+    );
     // Listening begins before looking, so that no change falls between.
     let mut waiter = api.changes.waiter();
     let mut order = find(&api, &id).await?;
@@ -141,7 +168,9 @@ async fn one_order(
         return Ok(Json(order));
     }
     let Ok(_permit) = api.waiters.try_acquire() else {
-        return Err(Problem::busy(format!("{MOST_WAITERS} requests wait for orders already.")));
+        return Err(Problem::busy(format!(
+            "{MOST_WAITERS} requests wait for orders already."
+        )));
     };
     let deadline = tokio::time::Instant::now() + timeout;
     while !order.state.has_reached(wanted) {
@@ -191,7 +220,10 @@ async fn newest_orders(
 fn parse_state(name: &str) -> Result<OrderState, Problem> {
     name.parse().map_err(|_| {
         Problem::bad_request(
-            format!("{:?} is no state.", name.chars().take(80).collect::<String>()),
+            format!(
+                "{:?} is no state.",
+                name.chars().take(80).collect::<String>()
+            ),
             "Use received, confirmed, rejected, processed, assigned or delivered.",
         )
     })

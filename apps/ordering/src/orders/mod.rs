@@ -27,7 +27,10 @@ pub use store::Order;
 use changes::Changes;
 use tracking::Tracking;
 
-pub(crate) const SCHEMA: Schema = Schema { name: "orders", versions: &[include_str!("../../schema/orders_1.sql")] };
+pub(crate) const SCHEMA: Schema = Schema {
+    name: "orders",
+    versions: &[include_str!("../../schema/orders_1.sql")],
+};
 
 /// Starts the service and gives its HTTP API.
 pub(crate) async fn start(

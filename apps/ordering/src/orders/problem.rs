@@ -18,11 +18,23 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn bad_request(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read", detail, remedy)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "The request cannot be read",
+            detail,
+            remedy,
+        )
     }
 
     pub(super) fn invalid_order(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-order", "The order cannot be taken", detail, remedy)
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid-order",
+            "The order cannot be taken",
+            detail,
+            remedy,
+        )
     }
 
     pub(super) fn key_missing() -> Self {
@@ -123,7 +135,13 @@ impl Problem {
         detail: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { status, kind, title, detail: detail.into(), remedy: remedy.into() }
+        Self {
+            status,
+            kind,
+            title,
+            detail: detail.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 
@@ -144,7 +162,10 @@ impl IntoResponse for Problem {
         });
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -60,11 +60,24 @@ impl OrderRequest {
                 format!("Order 1 to {MOST_LINES} items at a time."),
             ));
         }
-        let items = self.items.iter().map(Line::check).collect::<Result<Items, _>>()?;
-        let total_cents = items.iter().map(|item| item.price_cents * i64::from(item.quantity)).sum();
+        let items = self
+            .items
+            .iter()
+            .map(Line::check)
+            .collect::<Result<Items, _>>()?;
+        let total_cents = items
+            .iter()
+            .map(|item| item.price_cents * i64::from(item.quantity))
+            .sum();
         let card_last4 = self.card.as_deref().map(last4).transpose()?;
         let fingerprint = serde_json::json!([self.customer_id, self.items, card_last4]).to_string();
-        Ok(CheckedOrder { customer_id: self.customer_id, items, total_cents, card_last4, fingerprint })
+        Ok(CheckedOrder {
+            customer_id: self.customer_id,
+            items,
+            total_cents,
+            card_last4,
+            fingerprint,
+        })
     }
 }
 
@@ -72,7 +85,10 @@ impl Line {
     fn check(&self) -> Result<OrderItem, Problem> {
         let Some(product) = catalogue::product(&self.product_id) else {
             return Err(Problem::invalid_order(
-                format!("There is no product {:?}.", self.product_id.chars().take(80).collect::<String>()),
+                format!(
+                    "There is no product {:?}.",
+                    self.product_id.chars().take(80).collect::<String>()
+                ),
                 "Take the ids from GET /products.",
             ));
         };
@@ -96,6 +112,9 @@ fn last4(card: &str) -> Result<String, Problem> {
     if (12..=19).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(digits[digits.len() - 4..].to_owned())
     } else {
-        Err(Problem::invalid_order("The card is not a card number.", "Send 12 to 19 digits, or no card at all."))
+        Err(Problem::invalid_order(
+            "The card is not a card number.",
+            "Send 12 to 19 digits, or no card at all.",
+        ))
     }
 }

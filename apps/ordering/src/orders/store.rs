@@ -58,7 +58,8 @@ impl TryFrom<Row> for Order {
             id: row.id,
             customer_id: row.customer_id,
             state: parse_state(&row.state)?,
-            items: serde_json::from_str(&row.items).map_err(|error| sqlx::Error::Decode(error.into()))?,
+            items: serde_json::from_str(&row.items)
+                .map_err(|error| sqlx::Error::Decode(error.into()))?,
             total_cents: row.total_cents,
             driver: row.driver,
             reason: row.reason,
@@ -96,7 +97,9 @@ pub(super) async fn place(
         if fingerprint != checked.fingerprint {
             return Ok(Placed::KeyReused);
         }
-        let order = find(connection, &id).await?.ok_or(sqlx::Error::RowNotFound)?;
+        let order = find(connection, &id)
+            .await?
+            .ok_or(sqlx::Error::RowNotFound)?;
         return Ok(Placed::Again(order));
     }
     if outbox::backlog(connection).await? > MOST_WAITING {
@@ -106,7 +109,8 @@ pub(super) async fn place(
         id: Uuid::now_v7().to_string(),
         customer_id: checked.customer_id.clone(),
         state: OrderState::Received,
-        items: serde_json::to_value(&checked.items).map_err(|error| sqlx::Error::Encode(error.into()))?,
+        items: serde_json::to_value(&checked.items)
+            .map_err(|error| sqlx::Error::Encode(error.into()))?,
         total_cents: checked.total_cents,
         driver: None,
         reason: None,
@@ -122,7 +126,12 @@ pub(super) async fn place(
         card_last4: checked.card_last4,
         created_at_ms: order.created_at_ms,
     });
-    outbox::enqueue(connection, &event, &Context::start(Service::Orders, &order.id)).await?;
+    outbox::enqueue(
+        connection,
+        &event,
+        &Context::start(Service::Orders, &order.id),
+    )
+    .await?;
     Ok(Placed::New(order))
 }
 
@@ -151,7 +160,10 @@ async fn insert(
 }
 
 /// The order of this id.
-pub(super) async fn find(connection: &mut SqliteConnection, id: &str) -> sqlx::Result<Option<Order>> {
+pub(super) async fn find(
+    connection: &mut SqliteConnection,
+    id: &str,
+) -> sqlx::Result<Option<Order>> {
     let row: Option<Row> = sqlx::query_as(
         "SELECT id, customer_id, state, items, total_cents, driver, reason, created_at_ms, updated_at_ms \
          FROM orders WHERE id = ?",
@@ -173,8 +185,19 @@ pub(super) async fn newest(
     const ONE: &str = "SELECT id, customer_id, state, items, total_cents, driver, reason, created_at_ms, \
          updated_at_ms FROM orders WHERE state = ?2 ORDER BY id DESC LIMIT ?1";
     let rows: Vec<Row> = match state {
-        None => sqlx::query_as(ANY).bind(limit).fetch_all(connection).await?,
-        Some(state) => sqlx::query_as(ONE).bind(limit).bind(state.name()).fetch_all(connection).await?,
+        None => {
+            sqlx::query_as(ANY)
+                .bind(limit)
+                .fetch_all(connection)
+                .await?
+        }
+        Some(state) => {
+            sqlx::query_as(ONE)
+                .bind(limit)
+                .bind(state.name())
+                .fetch_all(connection)
+                .await?
+        }
     };
     rows.into_iter().map(Order::try_from).collect()
 }
@@ -191,7 +214,11 @@ pub(super) enum Advanced {
 }
 
 /// Moves an order to where the event tells it is.
-pub(super) async fn advance(connection: &mut SqliteConnection, event: &Event, at_ms: i64) -> sqlx::Result<Advanced> {
+pub(super) async fn advance(
+    connection: &mut SqliteConnection,
+    event: &Event,
+    at_ms: i64,
+) -> sqlx::Result<Advanced> {
     let id = event.order_id();
     let state: Option<String> = sqlx::query_scalar("SELECT state FROM orders WHERE id = ?")
         .bind(id)
@@ -228,5 +255,6 @@ pub(super) async fn advance(connection: &mut SqliteConnection, event: &Event, at
 }
 
 fn parse_state(name: &str) -> sqlx::Result<OrderState> {
-    name.parse::<OrderState>().map_err(|error| sqlx::Error::Decode(error.into()))
+    name.parse::<OrderState>()
+        .map_err(|error| sqlx::Error::Decode(error.into()))
 }

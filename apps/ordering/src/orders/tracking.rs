@@ -47,10 +47,17 @@ impl EventHandler for Tracking {
         let event = &received.event;
         let ignored = match store::advance(connection, event, now_ms()).await? {
             Advanced::To(state) => {
-                return Ok(Verdict::Done(Some(Change { order_id: event.order_id().to_owned(), state })));
+                return Ok(Verdict::Done(Some(Change {
+                    order_id: event.order_id().to_owned(),
+                    state,
+                })));
             }
             Advanced::Not(Transition::Impossible) => {
-                tracing::warn!(order_id = event.order_id(), topic = event.topic().name(), "impossible: ignored");
+                tracing::warn!(
+                    order_id = event.order_id(),
+                    topic = event.topic().name(),
+                    "impossible: ignored"
+                );
                 "impossible_events"
             }
             Advanced::Not(_) => "late_events",
@@ -73,7 +80,9 @@ impl EventHandler for Tracking {
 mod tests {
     use super::super::store::{self, Placed};
     use super::super::{SCHEMA, request::OrderRequest};
-    use crate::contracts::{Context, DriverAssigned, Event, OrderDelivered, OrderProcessed, OrderRejected};
+    use crate::contracts::{
+        Context, DriverAssigned, Event, OrderDelivered, OrderProcessed, OrderRejected,
+    };
     use crate::database::tests::temporary;
     use crate::inbox::Inbox;
     use crate::inbox::tests::consumed;
@@ -120,7 +129,10 @@ mod tests {
             .iter()
             .map(|event| consumed(event, &Context::start(Service::Drivers, &order_id), 0))
             .collect();
-        let inbox = Inbox(super::Tracking::new(super::Changes::new(), std::sync::Arc::default()));
+        let inbox = Inbox(super::Tracking::new(
+            super::Changes::new(),
+            std::sync::Arc::default(),
+        ));
         let changes = inbox.apply(&mut tx, &batch).await.unwrap();
         let states: Vec<_> = changes.iter().map(|change| change.state).collect();
         assert_eq!(states, [OrderState::Assigned, OrderState::Delivered]);
@@ -128,10 +140,17 @@ mod tests {
         assert_eq!(order.state, OrderState::Delivered);
         assert_eq!(order.driver.as_deref(), Some("Ada"));
         assert_eq!(order.reason, None);
-        let counters: Vec<(String, i64)> = sqlx::query_as("SELECT name, value FROM counters ORDER BY name")
-            .fetch_all(&mut *tx)
-            .await
-            .unwrap();
-        assert_eq!(counters, [("impossible_events".to_owned(), 1), ("late_events".to_owned(), 1)]);
+        let counters: Vec<(String, i64)> =
+            sqlx::query_as("SELECT name, value FROM counters ORDER BY name")
+                .fetch_all(&mut *tx)
+                .await
+                .unwrap();
+        assert_eq!(
+            counters,
+            [
+                ("impossible_events".to_owned(), 1),
+                ("late_events".to_owned(), 1)
+            ]
+        );
     }
 }

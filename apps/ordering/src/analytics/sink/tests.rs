@@ -19,8 +19,12 @@ fn sink() -> (Sink, broadcast::Receiver<OrderChange>) {
 
 /// The events of one order from received to delivered, each at this offset of its topic.
 fn story(order_id: &str, offset: i64) -> Vec<Consumed> {
-    let items =
-        vec![OrderItem { product_id: "p1".into(), name: "Tea".into(), quantity: 2, price_cents: 350 }];
+    let items = vec![OrderItem {
+        product_id: "p1".into(),
+        name: "Tea".into(),
+        quantity: 2,
+        price_cents: 350,
+    }];
     let (order_id, customer_id) = (order_id.to_owned(), "c".to_owned());
     let events = [
         Event::OrderReceived(OrderReceived {
@@ -50,7 +54,10 @@ fn story(order_id: &str, offset: i64) -> Vec<Consumed> {
             delivered_at_ms: 1,
         }),
     ];
-    events.iter().map(|event| consumed(event, &Context::start(Service::Orders, &order_id), offset)).collect()
+    events
+        .iter()
+        .map(|event| consumed(event, &Context::start(Service::Orders, &order_id), offset))
+        .collect()
 }
 
 async fn write(sink: &Sink, database: &Database, batch: &[Consumed]) {
@@ -61,7 +68,11 @@ async fn write(sink: &Sink, database: &Database, batch: &[Consumed]) {
 }
 
 async fn scalar(database: &Database, sql: &'static str) -> i64 {
-    sqlx::query_scalar::<_, Option<i64>>(sql).fetch_one(database.read()).await.unwrap().unwrap_or(0)
+    sqlx::query_scalar::<_, Option<i64>>(sql)
+        .fetch_one(database.read())
+        .await
+        .unwrap()
+        .unwrap_or(0)
 }
 
 #[tokio::test]
@@ -71,14 +82,35 @@ async fn facts_and_sums_count_every_event_once() {
     let batch = story("o-1", 0);
     write(&sink, &database, &batch).await;
     // Produced twice: the same events at later offsets.
-    let again: Vec<Consumed> =
-        batch.iter().map(|record| Consumed { offset: record.offset + 1, ..record.clone() }).collect();
+    let again: Vec<Consumed> = batch
+        .iter()
+        .map(|record| Consumed {
+            offset: record.offset + 1,
+            ..record.clone()
+        })
+        .collect();
     write(&sink, &database, &again).await;
     assert_eq!(scalar(&database, "SELECT count(*) FROM facts").await, 4);
-    assert_eq!(scalar(&database, "SELECT revenue_cents FROM items").await, 700);
-    assert_eq!(scalar(&database, "SELECT sum(revenue_cents) FROM minutes").await, 700);
-    assert_eq!(scalar(&database, "SELECT value FROM counters WHERE name = 'doubled_events'").await, 4);
-    assert_eq!(scalar(&database, "SELECT min(next_offset) FROM sources").await, 2);
+    assert_eq!(
+        scalar(&database, "SELECT revenue_cents FROM items").await,
+        700
+    );
+    assert_eq!(
+        scalar(&database, "SELECT sum(revenue_cents) FROM minutes").await,
+        700
+    );
+    assert_eq!(
+        scalar(
+            &database,
+            "SELECT value FROM counters WHERE name = 'doubled_events'"
+        )
+        .await,
+        4
+    );
+    assert_eq!(
+        scalar(&database, "SELECT min(next_offset) FROM sources").await,
+        2
+    );
     let overview = feed::read_overview(
         &mut database.read().acquire().await.unwrap(),
         crate::contracts::now_ms(),
@@ -87,12 +119,22 @@ async fn facts_and_sums_count_every_event_once() {
     .unwrap();
     assert_eq!((overview.received_total, overview.delivered_total), (1, 1));
     assert_eq!(overview.revenue_per_minute.len(), 60);
-    let states: Vec<_> =
-        overview.orders_by_state.iter().filter(|state| state.count > 0).map(|state| &state.state).collect();
+    let states: Vec<_> = overview
+        .orders_by_state
+        .iter()
+        .filter(|state| state.count > 0)
+        .map(|state| &state.state)
+        .collect();
     assert_eq!(states, ["delivered"]);
-    assert!(overview.invariants.iter().all(|invariant| invariant.holds), "{:?}", overview.invariants);
+    assert!(
+        overview.invariants.iter().all(|invariant| invariant.holds),
+        "{:?}",
+        overview.invariants
+    );
     assert_eq!(overview.newest[0].items_count, 2);
-    let seen: Vec<String> = std::iter::from_fn(|| changes.try_recv().ok()).map(|change| change.state).collect();
+    let seen: Vec<String> = std::iter::from_fn(|| changes.try_recv().ok())
+        .map(|change| change.state)
+        .collect();
     assert_eq!(seen, ["received", "confirmed", "processed", "delivered"]);
 }
 
@@ -109,7 +151,10 @@ async fn the_order_of_arrival_does_not_change_the_sums() {
             .await
             .unwrap();
     assert_eq!(row, ("delivered".to_owned(), 700, 700, 1));
-    assert_eq!(scalar(&database, "SELECT sum(orders) FROM state_counts").await, 1);
+    assert_eq!(
+        scalar(&database, "SELECT sum(orders) FROM state_counts").await,
+        1
+    );
 }
 
 #[tokio::test]
@@ -124,7 +169,12 @@ async fn a_second_charge_is_noticed() {
     )
     .await
     .unwrap();
-    let broken: Vec<_> = overview.invariants.iter().filter(|i| !i.holds).map(|i| i.name.as_str()).collect();
+    let broken: Vec<_> = overview
+        .invariants
+        .iter()
+        .filter(|i| !i.holds)
+        .map(|i| i.name.as_str())
+        .collect();
     assert_eq!(broken, ["no order charged twice"]);
 }
 
@@ -136,8 +186,18 @@ async fn a_topic_made_anew_does_not_mix_with_the_old_one() {
     write(&sink, &database, &story("o-2", 0)).await;
     write(&sink, &database, &story("o-3", 5)).await;
     assert_eq!(scalar(&database, "SELECT count(*) FROM facts").await, 12);
-    assert_eq!(scalar(&database, "SELECT max(incarnation) FROM facts").await, 1);
-    assert_eq!(scalar(&database, "SELECT value FROM counters WHERE name = 'recreated_partitions'").await, 4);
+    assert_eq!(
+        scalar(&database, "SELECT max(incarnation) FROM facts").await,
+        1
+    );
+    assert_eq!(
+        scalar(
+            &database,
+            "SELECT value FROM counters WHERE name = 'recreated_partitions'"
+        )
+        .await,
+        4
+    );
 }
 
 #[tokio::test]
@@ -146,10 +206,19 @@ async fn reading_goes_on_from_the_database_and_begins_anew_on_another_cluster() 
     let (first, _changes) = sink();
     write(&first, &database, &story("o-1", 5)).await;
     let (second, _changes) = sink();
-    second.prepare(&database, ClusterSeen::SameAsBefore).await.unwrap();
+    second
+        .prepare(&database, ClusterSeen::SameAsBefore)
+        .await
+        .unwrap();
     let key = ("order_received".to_owned(), 0);
-    assert_eq!(second.positions().unwrap().lock().unwrap().get(&key), Some(&6));
-    second.prepare(&database, ClusterSeen::Changed).await.unwrap();
+    assert_eq!(
+        second.positions().unwrap().lock().unwrap().get(&key),
+        Some(&6)
+    );
+    second
+        .prepare(&database, ClusterSeen::Changed)
+        .await
+        .unwrap();
     assert_eq!(second.positions().unwrap().lock().unwrap().get(&key), None);
     write(&second, &database, &story("o-2", 5)).await;
     assert_eq!(scalar(&database, "SELECT count(*) FROM facts").await, 8);
@@ -163,7 +232,10 @@ async fn old_facts_are_forgotten_and_sums_stay() {
     assert_eq!(prune(&database, 1000).await.unwrap(), 0);
     assert_eq!(prune(&database, i64::MAX).await.unwrap(), 5);
     assert_eq!(scalar(&database, "SELECT count(*) FROM facts").await, 0);
-    assert_eq!(scalar(&database, "SELECT sum(revenue_cents) FROM items").await, 700);
+    assert_eq!(
+        scalar(&database, "SELECT sum(revenue_cents) FROM items").await,
+        700
+    );
 }
 
 #[tokio::test]
@@ -174,6 +246,16 @@ async fn poison_is_kept_and_passed() {
     batch[0].value = None;
     write(&sink, &database, &batch).await;
     assert_eq!(scalar(&database, "SELECT count(*) FROM facts").await, 3);
-    assert_eq!(scalar(&database, "SELECT count(*) FROM dead_letters").await, 1);
-    assert_eq!(scalar(&database, "SELECT next_offset FROM sources WHERE topic = 'order_received'").await, 1);
+    assert_eq!(
+        scalar(&database, "SELECT count(*) FROM dead_letters").await,
+        1
+    );
+    assert_eq!(
+        scalar(
+            &database,
+            "SELECT next_offset FROM sources WHERE topic = 'order_received'"
+        )
+        .await,
+        1
+    );
 }

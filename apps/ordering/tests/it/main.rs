@@ -1,0 +1,9 @@
+//! The ordering system as a whole: over HTTP, on a Kafka.
+//!
+//! Runs on the broker in this process; with `HEADWATER_TEST_BOOTSTRAP` on the Kafka at that address instead.
+
+mod faults;
+mod http;
+mod load;
+mod saga;
+mod shop;
