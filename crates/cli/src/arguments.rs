@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{broker, completions, consume, groups, produce, topics};
+use crate::commands::{broker, completions, consume, demo, groups, ordering, produce, topics};
 
 /// The event store, its tools, the ordering system and its page.
 ///
@@ -49,6 +49,11 @@ pub(crate) enum Command {
     /// List and describe consumer groups
     #[command(subcommand)]
     Groups(groups::Action),
+    /// Run one service of the ordering system, or check its invariants
+    #[command(subcommand)]
+    Ordering(ordering::Action),
+    /// Run everything in one process: event store, ordering system, customers, page
+    Demo(demo::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -56,6 +61,10 @@ pub(crate) enum Command {
 impl Command {
     /// Services log what they do; tools only what goes wrong.
     pub(crate) fn is_service(&self) -> bool {
-        matches!(self, Self::Broker(_))
+        match self {
+            Self::Broker(_) | Self::Demo(_) => true,
+            Self::Ordering(action) => action.is_service(),
+            _ => false,
+        }
     }
 }

@@ -81,6 +81,7 @@ where
 {
     probe(&properties["bootstrap.servers"])?;
     let mut config = ClientConfig::new();
+    config.set("client.id", "headwater");
     for (key, value) in properties {
         config.set(key, value);
     }

@@ -6,7 +6,9 @@ use crate::failure::Result;
 pub(crate) mod broker;
 pub(crate) mod completions;
 pub(crate) mod consume;
+pub(crate) mod demo;
 pub(crate) mod groups;
+pub(crate) mod ordering;
 pub(crate) mod produce;
 pub(crate) mod topics;
 
@@ -16,11 +18,13 @@ mod runtime;
 /// Runs one command to its end.
 pub(crate) fn run(command: Command) -> Result<()> {
     match command {
-        Command::Broker(arguments) => broker::run(arguments),
+        Command::Broker(arguments) => broker::run(&arguments),
         Command::Topics(action) => topics::run(action),
         Command::Produce(arguments) => produce::run(&arguments),
         Command::Consume(arguments) => consume::run(&arguments),
         Command::Groups(action) => groups::run(action),
+        Command::Ordering(action) => ordering::run(&action),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

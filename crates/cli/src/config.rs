@@ -12,6 +12,7 @@ use clap::Args;
 
 use crate::failure::{Exit, Failure, Result};
 
+const BOOTSTRAP: &str = "bootstrap.servers";
 const DEFAULT_BOOTSTRAP: &str = "127.0.0.1:9092";
 
 /// Librdkafka properties by name.
@@ -43,27 +44,34 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// The properties of a client in this role.
+    /// The properties of a client in this role; its bootstrap servers are on this machine unless told otherwise.
     pub(crate) fn properties(&self, role: Role) -> Result<Properties> {
+        let mut properties = self.given(role)?;
+        properties
+            .entry(BOOTSTRAP.into())
+            .or_insert_with(|| DEFAULT_BOOTSTRAP.into());
+        Ok(properties)
+    }
+
+    /// Whether flags or configuration say where a Kafka is.
+    pub(crate) fn names_a_kafka(&self) -> Result<bool> {
+        Ok(self.given(Role::Admin)?.contains_key(BOOTSTRAP))
+    }
+
+    fn given(&self, role: Role) -> Result<Properties> {
         let mut properties = match &self.config {
             Some(path) => read(path, role)?,
             None => Properties::new(),
         };
         if let Some(servers) = &self.bootstrap_server {
-            properties.insert("bootstrap.servers".into(), servers.clone());
+            properties.insert(BOOTSTRAP.into(), servers.clone());
         }
         properties.extend(self.property.iter().cloned());
-        if !properties.contains_key("bootstrap.servers")
+        if !properties.contains_key(BOOTSTRAP)
             && let Some(servers) = properties.remove("metadata.broker.list")
         {
-            properties.insert("bootstrap.servers".into(), servers);
+            properties.insert(BOOTSTRAP.into(), servers);
         }
-        properties
-            .entry("bootstrap.servers".into())
-            .or_insert_with(|| DEFAULT_BOOTSTRAP.into());
-        properties
-            .entry("client.id".into())
-            .or_insert_with(|| "headwater".into());
         require_tls_for(&properties)?;
         Ok(properties)
     }

@@ -11,3 +11,8 @@ pub(crate) fn tool() -> Result<Runtime> {
         .enable_all()
         .build()?)
 }
+
+/// For a service: a thread per core.
+pub(crate) fn service() -> Result<Runtime> {
+    Ok(Builder::new_multi_thread().enable_all().build()?)
+}
