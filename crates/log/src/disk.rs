@@ -1,7 +1,9 @@
 //! The disk as the log sees it: few operations, each of which can fail, passed in so that tests can make them fail.
 
+mod faulty;
 mod real;
 
+pub use faulty::{FaultyDisk, Survival};
 pub use real::RealDisk;
 
 use std::fmt::Debug;

@@ -60,6 +60,9 @@ pub enum LogError {
     /// The partition was deleted.
     #[error("the partition was deleted")]
     PartitionDeleted,
+    /// The directory was closed.
+    #[error("the log directory is closed")]
+    Closed,
 }
 
 impl LogError {
@@ -71,6 +74,11 @@ impl LogError {
             path,
             source: Arc::new(source),
         }
+    }
+
+    /// A sync failed, as opposed to something that can be tried again.
+    pub(crate) fn is_sync(&self) -> bool {
+        matches!(self, Self::Io { operation, .. } if *operation == "sync")
     }
 
     pub(crate) fn corrupt(path: &Path, position: u64, reason: impl Into<String>) -> Self {

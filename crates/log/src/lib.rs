@@ -11,12 +11,17 @@
 
 pub mod disk;
 
+mod checkpoint;
 mod config;
 mod error;
 mod journal;
 mod log_dir;
+mod meta;
+mod node;
 mod partition;
 mod partition_id;
+mod poison;
+mod recovery;
 
 pub use config::{CleanupPolicy, CompressionType, LogConfig};
 pub use error::{AppendError, InvalidRecordDetail, LogError, ReadError};

@@ -1,9 +1,26 @@
-//! The data directory.
+//! The data directory: all partitions, their journal, and the order in which things become durable.
+//!
+//! ```text
+//! LOCK            held while a process has the directory open
+//! meta            format version, cluster id
+//! checkpoint      recovery points; see `checkpoint`
+//! journal/        0000000000.journal ...; see `journal`
+//! partitions/     <topic id>-<n>/, made at the first append
+//! ```
+//!
+//! Locks, in this order: commit, checkpoint, the map of partitions, a partition, the journal's ring and queue.
+
+mod checkpointing;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use crate::disk::Disk;
+use crate::checkpoint::Checkpoint;
+use crate::disk::{Disk, DiskLock};
+use crate::journal::{Journal, Round, empty_restart_point, journal_dir, lock};
+use crate::meta::Meta;
+use crate::node::{Node, partitions_dir};
+use crate::recovery::{Partitions, recover};
 use crate::{Durability, JournalSizes, LogConfig, LogError, PartitionId, PartitionLog, Position};
 
 /// How to open a data directory.
@@ -54,13 +71,29 @@ pub struct Commit {
 pub enum JournalStep {
     /// Call again soon.
     More,
-    /// Nothing to do until the next start.
+    /// Nothing to do for now.
     Done,
+}
+
+/// A partition whose files go once its deletion is durable and checkpointed.
+#[derive(Debug)]
+struct Deletion {
+    position: Position,
+    partition: Arc<PartitionLog>,
 }
 
 /// A data directory, locked against other processes as long as this lives.
 #[derive(Debug)]
-pub struct LogDir {}
+pub struct LogDir {
+    node: Arc<Node>,
+    cluster_id: String,
+    incarnation: u128,
+    partitions: RwLock<Partitions>,
+    deletions: Mutex<Vec<Deletion>>,
+    /// The last checkpoint written; held while the next is made.
+    checkpoint: Mutex<Option<Checkpoint>>,
+    _lock: Box<dyn DiskLock>,
+}
 
 impl LogDir {
     /// Opens or makes a data directory and recovers what was acknowledged.
@@ -68,87 +101,215 @@ impl LogDir {
         disk: Arc<dyn Disk>,
         options: LogDirOptions,
     ) -> Result<(Self, RecoveryReport), LogError> {
-        unimplemented!("{disk:?} {options:?}")
+        let root = options.root;
+        disk.create_dir_all(&root)
+            .map_err(LogError::io("create", &root))?;
+        let lock_path = root.join("LOCK");
+        let lock = disk
+            .lock(&lock_path)
+            .map_err(LogError::io("lock", &lock_path))?
+            .ok_or_else(|| LogError::Locked { path: root.clone() })?;
+        let checkpoint = Checkpoint::read(disk.as_ref(), &root)?;
+        let meta = Meta::read(disk.as_ref(), &root)?;
+        for dir in [partitions_dir(&root), journal_dir(&root)] {
+            disk.create_dir_all(&dir)
+                .map_err(LogError::io("create", &dir))?;
+        }
+        let meta = if let Some(meta) = meta {
+            meta
+        } else {
+            let meta = Meta {
+                cluster_id: options.new_cluster_id,
+            };
+            // Syncs the root too, and with it the names of the directories.
+            meta.write(disk.as_ref(), &root)?;
+            meta
+        };
+
+        let journal = Journal::new(Arc::clone(&disk), options.durability, options.journal);
+        let node = Arc::new(Node::new(disk, root, journal));
+        let (partitions, report) = recover(&node, checkpoint.as_ref())?;
+        let log_dir = Self {
+            cluster_id: meta.cluster_id,
+            incarnation: options.incarnation,
+            partitions: RwLock::new(partitions),
+            deletions: Mutex::new(Vec::new()),
+            checkpoint: Mutex::new(checkpoint),
+            _lock: lock,
+            node,
+        };
+        let dir = journal_dir(&log_dir.node.root);
+        log_dir.node.journal.begin(&dir, options.incarnation)?;
+        log_dir.checkpoint(options.now_ms)?;
+        Ok((log_dir, report))
     }
 
     /// The cluster's id, drawn when the directory was made.
     pub fn cluster_id(&self) -> &str {
-        unimplemented!()
+        &self.cluster_id
     }
 
     /// When an append is acknowledged.
     pub fn durability(&self) -> Durability {
-        unimplemented!()
+        self.node.journal.durability()
     }
 
     /// A partition found at the start or made since.
     pub fn partition(&self, id: PartitionId) -> Option<Arc<PartitionLog>> {
-        unimplemented!("{id}")
+        self.read_partitions().get(&id).cloned()
     }
 
-    /// All of them.
+    /// All of them, in order. Those whose topic no longer exists are for the caller to delete.
     pub fn partition_ids(&self) -> Vec<PartitionId> {
-        unimplemented!()
+        self.read_partitions().keys().copied().collect()
     }
 
     /// Gets or makes a partition and gives it its configuration. Nothing touches the disk before the first append.
+    /// A partition that was deleted is not made again: topic ids are never used twice.
     pub fn create_partition(&self, id: PartitionId, config: LogConfig) -> Arc<PartitionLog> {
-        unimplemented!("{id} {config:?}")
+        let mut partitions = self.write_partitions();
+        if let Some(partition) = partitions.get(&id) {
+            partition.set_config(config);
+            return Arc::clone(partition);
+        }
+        let partition = Arc::new(PartitionLog::new(Arc::clone(&self.node), id, config));
+        let deletions = lock(&self.deletions);
+        if deletions
+            .iter()
+            .any(|deletion| deletion.partition.id() == id)
+        {
+            partition.refuse_appends();
+        } else {
+            partitions.insert(id, Arc::clone(&partition));
+        }
+        partition
     }
 
-    /// Deletes a partition. Its files go at a later checkpoint.
+    /// Deletes a partition. Readers that have it may go on; its files go at a later checkpoint.
     pub fn delete_partition(&self, id: PartitionId) -> Result<Position, LogError> {
-        unimplemented!("{id}")
+        self.node.check_writable()?;
+        let position = {
+            let mut partitions = self.write_partitions();
+            let Some(partition) = partitions.remove(&id) else {
+                return Ok(Position::ZERO);
+            };
+            let position = partition.delete();
+            lock(&self.deletions).push(Deletion {
+                position,
+                partition,
+            });
+            position
+        };
+        self.node.journal.notify();
+        Ok(position)
     }
 
-    /// One write and one sync for all that queued. `None` if nothing did. An error means that the directory is poisoned.
+    /// One write and one sync for all that queued up to now. `None` if nothing did. Where the ring of journal files is
+    /// full, it makes room by a checkpoint first, and appends wait meanwhile. An error means that the directory is
+    /// poisoned, or that this checkpoint could not be written, which may be tried again.
     pub fn commit_pending(&self) -> Result<Option<Commit>, LogError> {
-        unimplemented!()
+        let mut done: Option<Commit> = None;
+        let target = self.node.journal.last_queued();
+        while self.node.journal.durable() < target {
+            match self.node.journal.commit_round()? {
+                Round::Idle => break,
+                Round::RingFull => self.checkpoint_running()?,
+                Round::Committed {
+                    position,
+                    partitions,
+                    bytes,
+                } => {
+                    let commit = done.get_or_insert_with(|| Commit {
+                        position,
+                        partitions: Vec::new(),
+                        bytes: 0,
+                    });
+                    commit.position = position;
+                    commit.partitions.extend(partitions);
+                    commit.bytes += bytes;
+                }
+            }
+        }
+        if let Some(commit) = &mut done {
+            commit.partitions.sort_unstable();
+            commit.partitions.dedup();
+        }
+        Ok(done)
     }
 
     /// Up to where everything is durable.
     pub fn durable(&self) -> Position {
-        unimplemented!()
+        self.node.journal.durable()
     }
 
     /// Bytes that wait for the next commit.
     pub fn queued_bytes(&self) -> usize {
-        unimplemented!()
+        self.node.journal.queued_bytes()
     }
 
     /// `notify` is called whenever something is queued for the journal; it must not block or call back.
     pub fn set_notify(&self, notify: Box<dyn Fn() + Send + Sync>) {
-        let _ = notify;
-        unimplemented!()
+        self.node.journal.set_notify(notify);
     }
 
     /// Syncs segments, so that recovery starts later and journal files become free, and removes what was deleted.
     pub fn checkpoint(&self, now_ms: i64) -> Result<(), LogError> {
-        unimplemented!("{now_ms}")
+        for partition in self.all_partitions() {
+            partition.expire_producers(now_ms);
+        }
+        self.checkpoint_running()
     }
 
-    /// Grows the journal by one file.
+    /// Grows the journal by one file, or removes one that has become too small.
     pub fn prepare_journal(&self) -> Result<JournalStep, LogError> {
-        unimplemented!()
+        self.node.check_writable()?;
+        let step = self.node.journal.grow();
+        step.map_err(|error| self.node.journal.poison().set_if_sync(error))
     }
 
     /// Rolls and deletes segments as the configurations say. Their files go at the next checkpoint.
     pub fn apply_retention(&self, now_ms: i64) -> Result<(), LogError> {
-        unimplemented!("{now_ms}")
+        self.node.check_writable()?;
+        for partition in self.all_partitions() {
+            partition.apply_retention(now_ms)?;
+        }
+        Ok(())
     }
 
     /// Commits, checkpoints and leaves the mark of a clean shutdown. Appends are refused from here on.
     pub fn close(&self, now_ms: i64) -> Result<(), LogError> {
-        unimplemented!("{now_ms}")
+        self.node.close();
+        for partition in self.all_partitions() {
+            // An append that was let in before waits for nobody: once its lock is free it is in the queue.
+            partition.expire_producers(now_ms);
+        }
+        while self.commit_pending()?.is_some() {}
+        self.checkpoint_clean()
     }
 
     /// Why no more is written, if that is so.
     pub fn poisoned(&self) -> Option<String> {
-        unimplemented!()
+        self.node.journal.poison().reason()
     }
 
     /// Bytes free on the disk.
     pub fn free_bytes(&self) -> Result<u64, LogError> {
-        unimplemented!()
+        self.node.free_bytes()
+    }
+
+    fn all_partitions(&self) -> Vec<Arc<PartitionLog>> {
+        self.read_partitions().values().cloned().collect()
+    }
+
+    fn read_partitions(&self) -> std::sync::RwLockReadGuard<'_, Partitions> {
+        self.partitions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_partitions(&self) -> std::sync::RwLockWriteGuard<'_, Partitions> {
+        self.partitions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,28 @@
-//! One partition.
+//! One partition: its segments with their indexes, its producers and leader epochs, and what may be done with it.
+//!
+//! It owns everything below `partitions/<topic-id>-<n>/`. It never decides when something is synced or committed: see
+//! [`LogDir`](crate::LogDir).
 
+mod append;
+mod capture;
+mod header_reader;
+mod index_file;
+mod leader_epochs;
 mod log;
+mod offset_index;
+mod producer_state;
+mod read;
+mod recover;
+mod retention;
+mod segment;
+mod state;
+mod time_index;
+mod timestamps;
+mod validate;
 
+pub(crate) use capture::{Capture, remove_if_there};
 pub use log::PartitionLog;
+pub(crate) use recover::{Applied, RecoverError};
 
 use crate::Position;
 

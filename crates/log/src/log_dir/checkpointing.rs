@@ -1,0 +1,98 @@
+//! Making a checkpoint: sync, replace the file, and only then free and remove.
+
+use std::sync::Arc;
+
+use super::{LogDir, empty_restart_point};
+use crate::checkpoint::{Checkpoint, Shutdown};
+use crate::journal::{RestartPoint, lock};
+use crate::node::partitions_dir;
+use crate::partition::Capture;
+use crate::recovery::remove_partition_dir;
+use crate::{LogError, PartitionLog, Position};
+
+impl LogDir {
+    pub(super) fn checkpoint_running(&self) -> Result<(), LogError> {
+        self.make_checkpoint(Shutdown::Running)
+    }
+
+    pub(super) fn checkpoint_clean(&self) -> Result<(), LogError> {
+        self.make_checkpoint(Shutdown::Clean)
+    }
+
+    fn make_checkpoint(&self, shutdown: Shutdown) -> Result<(), LogError> {
+        let poison = self.node.journal.poison();
+        let mut last = lock(&self.checkpoint);
+        poison.check()?;
+        // Taken before the partitions are looked at: everything up to here is in what they say.
+        let (durable, restart) = self.restart_point();
+        let mut captures = Vec::new();
+        for partition in self.partitions_to_capture(durable) {
+            if let Some(capture) = partition.capture()? {
+                captures.push((partition, capture));
+            }
+        }
+        self.sync_captures(&captures)
+            .map_err(|error| poison.set_if_sync(error))?;
+
+        let checkpoint = Checkpoint {
+            shutdown,
+            durability: self.durability(),
+            restart,
+            partitions: captures.iter().map(|(_, capture)| capture.entry).collect(),
+        };
+        if last.as_ref() != Some(&checkpoint) {
+            checkpoint
+                .write(self.node.disk.as_ref(), &self.node.root)
+                .map_err(|error| poison.set_if_sync(error))?;
+            *last = Some(checkpoint);
+        }
+
+        self.node.journal.release(durable);
+        for (partition, capture) in captures {
+            partition.finish_capture(capture)?;
+        }
+        self.remove_deleted(durable)
+    }
+
+    fn restart_point(&self) -> (Position, RestartPoint) {
+        let none = (Position::ZERO, empty_restart_point(self.incarnation));
+        self.node.journal.restart_point().unwrap_or(none)
+    }
+
+    /// All partitions, and those whose deletion is not durable yet: after a crash they would be there again.
+    fn partitions_to_capture(&self, durable: Position) -> Vec<Arc<PartitionLog>> {
+        let partitions = self.read_partitions();
+        let deletions = lock(&self.deletions);
+        let undecided = deletions
+            .iter()
+            .filter(|deletion| deletion.position > durable);
+        let undecided = undecided.map(|deletion| &deletion.partition);
+        partitions.values().chain(undecided).cloned().collect()
+    }
+
+    fn sync_captures(&self, captures: &[(Arc<PartitionLog>, Capture)]) -> Result<(), LogError> {
+        for (partition, capture) in captures {
+            partition.sync_capture(capture)?;
+        }
+        if captures.iter().any(|(_, capture)| capture.dir_changed()) {
+            let dir = partitions_dir(&self.node.root);
+            let synced = self.node.disk.sync_dir(&dir);
+            synced.map_err(LogError::io("sync", &dir))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the directories of partitions whose deletion is in the checkpoint.
+    fn remove_deleted(&self, durable: Position) -> Result<(), LogError> {
+        let ready: Vec<_> = lock(&self.deletions)
+            .iter()
+            .filter(|deletion| deletion.position <= durable)
+            .map(|deletion| deletion.partition.id())
+            .collect();
+        for id in ready {
+            remove_partition_dir(&self.node, id)?;
+            lock(&self.deletions).retain(|deletion| deletion.partition.id() != id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! Walking the batch headers of a segment file.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use headwater_records::{BatchHeader, HEADER_SIZE};
+
+use crate::LogError;
+use crate::disk::DiskFile;
+
+/// Read ahead in pieces of this size: what lies between two index entries, and a little more.
+const BLOCK_BYTES: usize = 8 * 1024;
+
+/// Reads header after header, skipping the records.
+#[derive(Debug)]
+pub(crate) struct HeaderReader<'a> {
+    file: &'a dyn DiskFile,
+    path: &'a Path,
+    position: u64,
+    end: u64,
+    block: Vec<u8>,
+    block_at: u64,
+}
+
+/// A header and where it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Located {
+    pub(crate) header: BatchHeader,
+    pub(crate) position: u64,
+}
+
+impl Located {
+    /// Position behind the batch.
+    pub(crate) fn end(&self) -> u64 {
+        self.position + self.header.size_in_bytes() as u64
+    }
+
+    /// Reads the whole batch.
+    pub(crate) fn read(&self, file: &dyn DiskFile, path: &Path) -> Result<Bytes, LogError> {
+        read_exactly(file, path, self.position, self.header.size_in_bytes())
+    }
+}
+
+impl<'a> HeaderReader<'a> {
+    /// A walk from a batch at `position` to the batch that ends at `end`.
+    pub(crate) fn new(file: &'a dyn DiskFile, path: &'a Path, position: u64, end: u64) -> Self {
+        Self {
+            file,
+            path,
+            position,
+            end,
+            block: Vec::new(),
+            block_at: 0,
+        }
+    }
+
+    /// The next header; `None` at the end. What is not a batch there, or reaches beyond the end, is an error.
+    pub(crate) fn next(&mut self) -> Result<Option<Located>, LogError> {
+        if self.position >= self.end {
+            return Ok(None);
+        }
+        let position = self.position;
+        let header = BatchHeader::parse(self.header_bytes()?)
+            .map_err(|error| LogError::corrupt(self.path, position, error.to_string()))?;
+        let located = Located { header, position };
+        if located.end() > self.end {
+            let reason = "a batch reaches beyond the end of the segment";
+            return Err(LogError::corrupt(self.path, position, reason));
+        }
+        self.position = located.end();
+        Ok(Some(located))
+    }
+
+    fn header_bytes(&mut self) -> Result<&[u8], LogError> {
+        let offset = self.position.wrapping_sub(self.block_at) as usize;
+        let cached = self.position >= self.block_at && offset + HEADER_SIZE <= self.block.len();
+        if !cached {
+            let wanted = BLOCK_BYTES.min((self.end - self.position) as usize);
+            self.block.resize(wanted, 0);
+            let read = self
+                .file
+                .read_at(&mut self.block, self.position)
+                .map_err(LogError::io("read", self.path))?;
+            self.block.truncate(read);
+            self.block_at = self.position;
+        }
+        let offset = (self.position - self.block_at) as usize;
+        let end = self.block.len().min(offset + HEADER_SIZE);
+        Ok(self.block.get(offset..end).unwrap_or_default())
+    }
+}
+
+/// Reads `length` bytes, all of which must be there.
+pub(crate) fn read_exactly(
+    file: &dyn DiskFile,
+    path: &Path,
+    position: u64,
+    length: usize,
+) -> Result<Bytes, LogError> {
+    let mut bytes = vec![0; length];
+    let read = file
+        .read_at(&mut bytes, position)
+        .map_err(LogError::io("read", path))?;
+    if read < length {
+        return Err(LogError::corrupt(
+            path,
+            position + read as u64,
+            "the segment is shorter than it was",
+        ));
+    }
+    Ok(Bytes::from(bytes))
+}

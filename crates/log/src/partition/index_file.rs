@@ -1,0 +1,220 @@
+//! What offset and time index have in common: entries of fixed size, sorted, searched on disk without loading them.
+
+use std::io::IoSlice;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::LogError;
+use crate::disk::{Disk, OpenMode};
+
+/// Entries kept in memory before they are written: recovery makes them again, so they need not be on disk earlier.
+/// They are also where readers of the tail find their place without touching the file.
+const PENDING_ENTRIES: usize = 512;
+
+/// An entry of `N` bytes with a key by which the file is sorted.
+pub(crate) trait IndexEntry<const N: usize>: Copy + std::fmt::Debug {
+    /// What entries are sorted by.
+    type Key: PartialOrd;
+    fn key(&self) -> Self::Key;
+    fn encode(&self) -> [u8; N];
+    fn decode(bytes: [u8; N]) -> Self;
+}
+
+/// A sorted file of entries. It is opened for each use and not held open: segments are many, uses are few.
+#[derive(Debug)]
+pub(crate) struct IndexFile<E, const N: usize> {
+    path: PathBuf,
+    /// Entries in the file.
+    flushed: usize,
+    pending: Vec<E>,
+    last: Option<E>,
+}
+
+impl<E: IndexEntry<N>, const N: usize> IndexFile<E, N> {
+    /// The index of a new segment; the file is made at the first flush.
+    pub(crate) fn empty(path: PathBuf) -> Self {
+        Self {
+            path,
+            flushed: 0,
+            pending: Vec::new(),
+            last: None,
+        }
+    }
+
+    /// The index of a segment that is not written to any more. `None` if it cannot be a whole one.
+    pub(crate) fn open_sealed(disk: &dyn Disk, path: PathBuf) -> Result<Option<Self>, LogError> {
+        let Some(file) = open_existing(disk, &path)? else {
+            return Ok(None);
+        };
+        let length = file.len().map_err(LogError::io("stat", &path))? as usize;
+        if length % N != 0 {
+            return Ok(None);
+        }
+        let mut index = Self::empty(path);
+        index.flushed = length / N;
+        if let Some(last) = index.flushed.checked_sub(1) {
+            index.last = Some(index.read_entry(file.as_ref(), last)?);
+        }
+        Ok(Some(index))
+    }
+
+    /// The longest sorted run of entries from the front of the file for which `keep` holds; the rest is forgotten,
+    /// and overwritten as entries are pushed.
+    pub(crate) fn open_prefix(
+        disk: &dyn Disk,
+        path: PathBuf,
+        keep: impl Fn(&E) -> bool,
+    ) -> Result<Self, LogError> {
+        let mut index = Self::empty(path);
+        let Some(file) = open_existing(disk, &index.path)? else {
+            return Ok(index);
+        };
+        let length = file.len().map_err(LogError::io("stat", &index.path))? as usize;
+        let mut bytes = vec![0; length];
+        file.read_at(&mut bytes, 0)
+            .map_err(LogError::io("read", &index.path))?;
+        for chunk in bytes.chunks_exact(N) {
+            let entry = E::decode(chunk.try_into().unwrap_or([0; N]));
+            let sorted = index.last.is_none_or(|last| last.key() < entry.key());
+            if !sorted || !keep(&entry) {
+                break;
+            }
+            index.flushed += 1;
+            index.last = Some(entry);
+        }
+        Ok(index)
+    }
+
+    /// Entries in all.
+    pub(crate) fn len(&self) -> usize {
+        self.flushed + self.pending.len()
+    }
+
+    pub(crate) fn last(&self) -> Option<E> {
+        self.last
+    }
+
+    /// Adds an entry with a greater key than any before.
+    pub(crate) fn push(&mut self, entry: E) {
+        debug_assert!(self.last.is_none_or(|last| last.key() < entry.key()));
+        self.pending.push(entry);
+        self.last = Some(entry);
+    }
+
+    /// Whether it should be flushed before more is pushed.
+    pub(crate) fn is_pending_full(&self) -> bool {
+        self.pending.len() >= PENDING_ENTRIES
+    }
+
+    /// Writes what is pending.
+    pub(crate) fn flush(&mut self, disk: &dyn Disk) -> Result<(), LogError> {
+        let file = disk
+            .open(&self.path, OpenMode::OrCreate)
+            .map_err(LogError::io("open", &self.path))?;
+        let bytes: Vec<u8> = self.pending.iter().flat_map(IndexEntry::encode).collect();
+        file.write_at(&[IoSlice::new(&bytes)], (self.flushed * N) as u64)
+            .map_err(LogError::io("write", &self.path))?;
+        // What lies behind is from before a crash.
+        let length = ((self.flushed + self.pending.len()) * N) as u64;
+        if file.len().map_err(LogError::io("stat", &self.path))? > length {
+            file.set_len(length)
+                .map_err(LogError::io("truncate", &self.path))?;
+        }
+        self.flushed += self.pending.len();
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Finds the last entry whose key is at most `key`, in memory if it is there.
+    pub(crate) fn lookup(&self, key: &E::Key) -> Lookup<E> {
+        let after = self.pending.partition_point(|entry| entry.key() <= *key);
+        if let Some(entry) = after.checked_sub(1).and_then(|at| self.pending.get(at)) {
+            return Lookup::Found(*entry);
+        }
+        if self.flushed == 0 {
+            return Lookup::Before;
+        }
+        Lookup::Search(Search {
+            path: self.path.clone(),
+            entries: self.flushed,
+        })
+    }
+
+    fn read_entry(&self, file: &dyn crate::disk::DiskFile, at: usize) -> Result<E, LogError> {
+        read_entry::<E, N>(file, &self.path, at)
+    }
+}
+
+/// Where a lookup ended.
+#[derive(Debug)]
+pub(crate) enum Lookup<E> {
+    /// In memory.
+    Found(E),
+    /// All keys are greater.
+    Before,
+    /// It takes a search in the file, for which no lock is needed.
+    Search(Search),
+}
+
+/// A search in the flushed entries. They never change, so it can run while others are added.
+#[derive(Debug)]
+pub(crate) struct Search {
+    path: PathBuf,
+    entries: usize,
+}
+
+impl Search {
+    /// The last entry whose key is at most `key`.
+    pub(crate) fn run<E: IndexEntry<N>, const N: usize>(
+        &self,
+        disk: &dyn Disk,
+        key: &E::Key,
+    ) -> Result<Option<E>, LogError> {
+        let file = disk
+            .open(&self.path, OpenMode::Existing)
+            .map_err(LogError::io("open", &self.path))?;
+        let (mut low, mut high) = (0, self.entries);
+        let mut found = None;
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let entry = read_entry::<E, N>(file.as_ref(), &self.path, middle)?;
+            if entry.key() <= *key {
+                found = Some(entry);
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn read_entry<E: IndexEntry<N>, const N: usize>(
+    file: &dyn crate::disk::DiskFile,
+    path: &Path,
+    at: usize,
+) -> Result<E, LogError> {
+    let mut bytes = [0; N];
+    let read = file
+        .read_at(&mut bytes, (at * N) as u64)
+        .map_err(LogError::io("read", path))?;
+    if read < N {
+        return Err(LogError::corrupt(
+            path,
+            (at * N) as u64,
+            "the index is shorter than it was",
+        ));
+    }
+    Ok(E::decode(bytes))
+}
+
+fn open_existing(
+    disk: &dyn Disk,
+    path: &Path,
+) -> Result<Option<Arc<dyn crate::disk::DiskFile>>, LogError> {
+    match disk.open(path, OpenMode::Existing) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(LogError::io("open", path)(error)),
+    }
+}

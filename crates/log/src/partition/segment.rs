@@ -1,0 +1,390 @@
+//! A stretch of a partition's log: one file of batches with its two indexes.
+
+use std::io::IoSlice;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use headwater_records::BatchHeader;
+
+use super::header_reader::HeaderReader;
+use super::index_file::Lookup;
+use super::offset_index::{OffsetIndex, OffsetPosition};
+use super::time_index::{TimeIndex, TimestampIndexEntry};
+use crate::disk::{Disk, DiskFile, OpenMode};
+use crate::{LogConfig, LogError};
+
+/// Where a segment ends at the latest: positions in the offset index are 32 bits, and Kafka's are signed.
+const MAX_SEGMENT_BYTES: u64 = i32::MAX as u64;
+
+/// The log file, shared with readers.
+#[derive(Debug)]
+pub(crate) struct SegmentFile {
+    pub(crate) path: PathBuf,
+    pub(crate) file: Arc<dyn DiskFile>,
+}
+
+/// A segment. Only the last one of a partition grows.
+///
+/// ```text
+/// 00000000000000000042.log        batches as on the wire, one behind the other
+/// 00000000000000000042.index      see `OffsetPosition`
+/// 00000000000000000042.timeindex  see `TimestampIndexEntry`
+/// ```
+#[derive(Debug)]
+pub(crate) struct Segment {
+    base_offset: i64,
+    file: Arc<SegmentFile>,
+    size: u64,
+    offset_index: OffsetIndex,
+    time_index: TimeIndex,
+    bytes_since_index: usize,
+    /// Greatest timestamp, and the last offset of the first batch that has it.
+    max_timestamp: Option<(i64, i64)>,
+    /// Timestamp of the first batch: what `segment.ms` counts from.
+    first_timestamp: Option<i64>,
+    /// Counts changes of any of its files.
+    changes: u64,
+    /// The count when everything was last synced.
+    synced_changes: Option<u64>,
+}
+
+impl Segment {
+    /// Makes a new segment, or takes over the file of that name to write it anew from its beginning.
+    pub(crate) fn create(disk: &dyn Disk, dir: &Path, base_offset: i64) -> Result<Self, LogError> {
+        let path = log_path(dir, base_offset);
+        let file = disk
+            .open(&path, OpenMode::OrCreate)
+            .map_err(LogError::io("create", &path))?;
+        Ok(Self {
+            base_offset,
+            file: Arc::new(SegmentFile { path, file }),
+            size: 0,
+            offset_index: OffsetIndex::empty(index_path(dir, base_offset)),
+            time_index: TimeIndex::empty(time_index_path(dir, base_offset)),
+            bytes_since_index: 0,
+            max_timestamp: None,
+            first_timestamp: None,
+            changes: 0,
+            synced_changes: None,
+        })
+    }
+
+    /// Opens a segment that is complete. Indexes that cannot be whole are made again.
+    pub(crate) fn open_sealed(
+        disk: &dyn Disk,
+        dir: &Path,
+        base_offset: i64,
+        config: &LogConfig,
+    ) -> Result<Self, LogError> {
+        let mut segment = Self::create(disk, dir, base_offset)?;
+        segment.size = segment.file_length()?;
+        let offsets = OffsetIndex::open_sealed(disk, index_path(dir, base_offset))?;
+        let times = TimeIndex::open_sealed(disk, time_index_path(dir, base_offset))?;
+        if let (Some(offsets), Some(times)) = (offsets, times) {
+            segment.max_timestamp = times.last().map(|last| {
+                let offset = base_offset + i64::from(last.relative_offset);
+                (last.timestamp, offset)
+            });
+            segment.offset_index = offsets;
+            segment.time_index = times;
+            segment.synced_changes = Some(segment.changes);
+        } else {
+            let end = segment.size;
+            segment.walk(0, end, config)?;
+            segment.flush_indexes(disk)?;
+        }
+        segment.read_first_timestamp()?;
+        Ok(segment)
+    }
+
+    /// Opens a segment up to `end`, a position that was synced. What lies behind is left alone: recovery may need it.
+    pub(crate) fn open_prefix(
+        disk: &dyn Disk,
+        dir: &Path,
+        base_offset: i64,
+        end: u64,
+        config: &LogConfig,
+    ) -> Result<Self, LogError> {
+        let mut segment = Self::create(disk, dir, base_offset)?;
+        let length = segment.file_length()?;
+        if length < end {
+            let reason = format!("{end} bytes were synced, {length} are there");
+            return Err(LogError::corrupt(&segment.file.path, length, reason));
+        }
+        segment.size = end;
+        segment.offset_index =
+            OffsetIndex::open_prefix(disk, index_path(dir, base_offset), |entry| {
+                u64::from(entry.position) < end
+            })?;
+        let indexed = segment.offset_index.last();
+        let indexed_offset = indexed.map_or(0, |last| last.relative_offset);
+        segment.time_index =
+            TimeIndex::open_prefix(disk, time_index_path(dir, base_offset), |entry| {
+                entry.relative_offset <= indexed_offset
+            })?;
+        segment.max_timestamp = segment.time_index.last().map(|last| {
+            let offset = base_offset + i64::from(last.relative_offset);
+            (last.timestamp, offset)
+        });
+        // The few batches behind the last index entry, for their timestamps.
+        let from = indexed.map_or(0, |last| u64::from(last.position));
+        segment.walk(from, end, config)?;
+        segment.read_first_timestamp()?;
+        segment.synced_changes = Some(segment.changes);
+        Ok(segment)
+    }
+
+    pub(crate) fn base_offset(&self) -> i64 {
+        self.base_offset
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(crate) fn file(&self) -> &Arc<SegmentFile> {
+        &self.file
+    }
+
+    /// Greatest timestamp of its records.
+    pub(crate) fn max_timestamp(&self) -> Option<i64> {
+        self.max_timestamp.map(|(timestamp, _)| timestamp)
+    }
+
+    /// Last offset of the first batch with the greatest timestamp.
+    pub(crate) fn offset_of_max_timestamp(&self) -> Option<i64> {
+        self.max_timestamp.map(|(_, offset)| offset)
+    }
+
+    /// Whether `bytes` more, ending at `last_offset`, belong in a new segment.
+    pub(crate) fn is_full_for(
+        &self,
+        bytes: usize,
+        last_offset: i64,
+        timestamp: i64,
+        config: &LogConfig,
+    ) -> bool {
+        let size = self.size + bytes as u64;
+        if size > MAX_SEGMENT_BYTES || u32::try_from(last_offset - self.base_offset).is_err() {
+            return true;
+        }
+        if self.size == 0 {
+            return false;
+        }
+        size > config.segment_bytes as u64
+            || self.is_due(timestamp, config)
+            || self.offset_index.len() >= config.segment_index_bytes / 8
+            || self.time_index.len() >= config.segment_index_bytes / 12
+    }
+
+    /// Whether `segment.ms` has passed between its first record and `timestamp`.
+    pub(crate) fn is_due(&self, timestamp: i64, config: &LogConfig) -> bool {
+        let first = self.first_timestamp.filter(|_| self.size > 0);
+        first.is_some_and(|first| timestamp.saturating_sub(first) > config.segment_ms)
+    }
+
+    /// Writes index entries that have piled up. Before an append, so that a failure changes nothing.
+    pub(crate) fn make_room(&mut self, disk: &dyn Disk) -> Result<(), LogError> {
+        if self.offset_index.is_pending_full() {
+            self.offset_index.flush(disk)?;
+        }
+        if self.time_index.is_pending_full() {
+            self.time_index.flush(disk)?;
+        }
+        Ok(())
+    }
+
+    /// Writes batches at the end. After a failure the segment is as before, unless cutting off what was half written
+    /// failed too.
+    pub(crate) fn write(&self, parts: &[Bytes]) -> Result<(), (LogError, CutBack)> {
+        let slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let written = self.file.file.write_at(&slices, self.size);
+        written.map_err(|error| {
+            let cut_back = match self.file.file.set_len(self.size) {
+                Ok(()) => CutBack::Done,
+                Err(_) => CutBack::Failed,
+            };
+            (LogError::io("write", &self.file.path)(error), cut_back)
+        })
+    }
+
+    /// Writes batches at the end again, as the journal has them. What lies behind is left alone: it may be wanted.
+    pub(crate) fn write_again(&self, batches: &Bytes) -> Result<(), LogError> {
+        self.file
+            .file
+            .write_at(&[IoSlice::new(batches)], self.size)
+            .map_err(LogError::io("write", &self.file.path))
+    }
+
+    /// Takes in a batch that was just written at the end.
+    pub(crate) fn note(&mut self, header: &BatchHeader, config: &LogConfig) {
+        self.changes += 1;
+        let timestamp = header.max_timestamp;
+        let last_offset = header.last_offset();
+        if self.max_timestamp.is_none_or(|(max, _)| max < timestamp) {
+            self.max_timestamp = Some((timestamp, last_offset));
+        }
+        if self.size == 0 {
+            self.first_timestamp = Some(timestamp);
+        }
+        if self.bytes_since_index > config.index_interval_bytes {
+            self.offset_index.push(OffsetPosition {
+                relative_offset: (last_offset - self.base_offset) as u32,
+                position: self.size as u32,
+            });
+            self.push_time();
+            self.bytes_since_index = 0;
+        }
+        self.bytes_since_index += header.size_in_bytes();
+        self.size += header.size_in_bytes() as u64;
+    }
+
+    /// Ends the segment: indexes on disk, the greatest timestamp as the last entry, nothing behind the last batch.
+    pub(crate) fn seal(&mut self, disk: &dyn Disk) -> Result<(), LogError> {
+        self.push_time();
+        self.changes += 1;
+        self.flush_indexes(disk)?;
+        self.cut_behind()?;
+        Ok(())
+    }
+
+    /// Cuts off what lies behind the last batch, and tells how many bytes that were.
+    pub(crate) fn cut_behind(&mut self) -> Result<u64, LogError> {
+        let length = self.file_length()?;
+        if length > self.size {
+            self.file
+                .file
+                .set_len(self.size)
+                .map_err(LogError::io("truncate", &self.file.path))?;
+            self.changes += 1;
+        }
+        Ok(length.saturating_sub(self.size))
+    }
+
+    /// Length of the file, which may be more than the segment's size during recovery.
+    pub(crate) fn file_length(&self) -> Result<u64, LogError> {
+        self.file
+            .file
+            .len()
+            .map_err(LogError::io("stat", &self.file.path))
+    }
+
+    /// Where to begin looking for `offset`: at this position or behind.
+    pub(crate) fn lookup(&self, offset: i64) -> Lookup<OffsetPosition> {
+        let relative = offset.saturating_sub(self.base_offset);
+        self.offset_index
+            .lookup(&u32::try_from(relative.max(0)).unwrap_or(u32::MAX))
+    }
+
+    /// No record before this offset has `timestamp` or a later one.
+    pub(crate) fn first_offset_at(&self, disk: &dyn Disk, timestamp: i64) -> Result<i64, LogError> {
+        // Entries with a timestamp below are certain to lie before; the one that is equal marks the record itself.
+        let before = timestamp.saturating_sub(1);
+        let entry = match self.time_index.lookup(&before) {
+            Lookup::Found(entry) => Some(entry),
+            Lookup::Before => None,
+            Lookup::Search(search) => search.run::<TimestampIndexEntry, 12>(disk, &before)?,
+        };
+        Ok(entry.map_or(self.base_offset, |entry| {
+            self.base_offset + i64::from(entry.relative_offset)
+        }))
+    }
+
+    /// Whether something of it is not known to be durable.
+    pub(crate) fn is_unsynced(&self) -> bool {
+        self.synced_changes != Some(self.changes)
+    }
+
+    /// Changes so far, to be handed to [`Segment::note_synced`].
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Notes that everything up to that many changes has been synced.
+    pub(crate) fn note_synced(&mut self, changes: u64) {
+        self.synced_changes = Some(changes);
+    }
+
+    /// Writes all index entries.
+    pub(crate) fn flush_indexes(&mut self, disk: &dyn Disk) -> Result<(), LogError> {
+        self.offset_index.flush(disk)?;
+        self.time_index.flush(disk)
+    }
+
+    /// The files of the segment.
+    pub(crate) fn paths(&self) -> [PathBuf; 3] {
+        let dir = self.file.path.parent().unwrap_or(Path::new(""));
+        [
+            index_path(dir, self.base_offset),
+            time_index_path(dir, self.base_offset),
+            self.file.path.clone(),
+        ]
+    }
+
+    fn push_time(&mut self) {
+        let Some((timestamp, offset)) = self.max_timestamp else {
+            return;
+        };
+        if timestamp >= 0
+            && self
+                .time_index
+                .last()
+                .is_none_or(|last| last.timestamp < timestamp)
+        {
+            self.time_index.push(TimestampIndexEntry {
+                timestamp,
+                relative_offset: (offset - self.base_offset) as u32,
+            });
+        }
+    }
+
+    /// Takes in the batches from `from` on as if they were just written.
+    fn walk(&mut self, from: u64, end: u64, config: &LogConfig) -> Result<(), LogError> {
+        let file = Arc::clone(&self.file);
+        let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, from, end);
+        self.size = from;
+        // The batch at an index entry is in the index already: it must not be pushed twice.
+        self.bytes_since_index = 0;
+        while let Some(located) = headers.next()? {
+            self.note(&located.header, config);
+        }
+        Ok(())
+    }
+
+    fn read_first_timestamp(&mut self) -> Result<(), LogError> {
+        let file = Arc::clone(&self.file);
+        let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, 0, self.size);
+        let first = headers.next()?;
+        self.first_timestamp = first.map(|located| located.header.max_timestamp);
+        Ok(())
+    }
+}
+
+/// What became of a half-written append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CutBack {
+    /// It is gone.
+    Done,
+    /// It may still be there.
+    Failed,
+}
+
+/// The base offset in the name of a log file.
+pub(crate) fn base_offset_of(name: &str) -> Option<i64> {
+    let digits = name.strip_suffix(".log")?;
+    (digits.len() == 20).then(|| digits.parse().ok()).flatten()
+}
+
+/// Name of a segment's log file.
+pub(crate) fn log_path(dir: &Path, base_offset: i64) -> PathBuf {
+    dir.join(format!("{base_offset:020}.log"))
+}
+
+fn index_path(dir: &Path, base_offset: i64) -> PathBuf {
+    dir.join(format!("{base_offset:020}.index"))
+}
+
+fn time_index_path(dir: &Path, base_offset: i64) -> PathBuf {
+    dir.join(format!("{base_offset:020}.timeindex"))
+}

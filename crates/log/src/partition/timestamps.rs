@@ -1,0 +1,235 @@
+//! Finding records by their time, for ListOffsets.
+
+use std::sync::Arc;
+
+use headwater_records::RecordBatch;
+
+use super::TimestampOffset;
+use super::header_reader::{HeaderReader, Located};
+use super::index_file::Lookup;
+use super::log::PartitionLog;
+use super::offset_index::OffsetPosition;
+use super::read::Location;
+use super::segment::{Segment, SegmentFile};
+use super::state::State;
+use crate::{LogError, ReadError};
+
+/// Bytes that one batch may decompress to when its records are looked at.
+const MAX_DECOMPRESSED_BYTES: usize = 256 << 20;
+
+/// A segment to look through.
+struct Candidate {
+    location: Location,
+    from_offset: i64,
+}
+
+impl PartitionLog {
+    /// The first record at or after a time, at or above the log start and below the high watermark.
+    pub fn offset_for_timestamp(
+        &self,
+        timestamp_ms: i64,
+    ) -> Result<Option<TimestampOffset>, ReadError> {
+        let (candidates, log_start, high_watermark) = {
+            let state = self.lock();
+            let mut candidates = Vec::new();
+            for segment in &state.segments {
+                if segment
+                    .max_timestamp()
+                    .is_some_and(|max| max >= timestamp_ms)
+                {
+                    let disk = self.node.disk.as_ref();
+                    let from = segment.first_offset_at(disk, timestamp_ms)?;
+                    candidates.push(candidate(segment, from.max(state.log_start)));
+                }
+            }
+            (candidates, state.log_start, state.high_watermark())
+        };
+        for candidate in candidates {
+            let found = self.scan(
+                &candidate,
+                high_watermark,
+                |batch| {
+                    first_record(batch, |offset, timestamp| {
+                        offset >= log_start && timestamp >= timestamp_ms
+                    })
+                },
+                |header_max| header_max >= timestamp_ms,
+            )?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first record with the greatest timestamp, at or above the log start and below the high watermark.
+    pub fn max_timestamp(&self) -> Result<Option<TimestampOffset>, ReadError> {
+        let (candidate, max, log_start, high_watermark) = {
+            let state = self.lock();
+            let Some((segment, max)) = segment_with_max(&state) else {
+                return Ok(None);
+            };
+            let offset = segment.offset_of_max_timestamp().unwrap_or(state.log_start);
+            let durable_and_kept = offset < state.high_watermark() && offset >= state.log_start;
+            let from = if durable_and_kept {
+                offset
+            } else {
+                segment.base_offset()
+            };
+            let candidate = candidate(segment, from.max(state.log_start));
+            let max = durable_and_kept.then_some(max);
+            (candidate, max, state.log_start, state.high_watermark())
+        };
+        if let Some(max) = max {
+            let found = self.scan(
+                &candidate,
+                high_watermark,
+                |batch| {
+                    first_record(batch, |offset, timestamp| {
+                        offset >= log_start && timestamp >= max
+                    })
+                },
+                |header_max| header_max >= max,
+            )?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        // The greatest is not to be seen (yet, or any more): look at every batch that is.
+        self.max_by_walking(log_start, high_watermark)
+    }
+
+    fn max_by_walking(
+        &self,
+        log_start: i64,
+        high_watermark: i64,
+    ) -> Result<Option<TimestampOffset>, ReadError> {
+        let candidates: Vec<_> = {
+            let state = self.lock();
+            let segments = state.segments.iter();
+            segments
+                .map(|segment| candidate(segment, log_start))
+                .collect()
+        };
+        let mut best: Option<(i64, Arc<SegmentFile>, Located)> = None;
+        for candidate in candidates {
+            let location = &candidate.location;
+            let Some(first) = self.find(location, candidate.from_offset)? else {
+                continue;
+            };
+            let file = &location.file;
+            let mut headers =
+                HeaderReader::new(file.file.as_ref(), &file.path, first.position, location.end);
+            while let Some(located) = headers.next()? {
+                if located.header.base_offset >= high_watermark {
+                    break;
+                }
+                let timestamp = located.header.max_timestamp;
+                if best.as_ref().is_none_or(|(max, ..)| *max < timestamp) {
+                    best = Some((timestamp, Arc::clone(file), located));
+                }
+            }
+        }
+        let Some((max, file, located)) = best else {
+            return Ok(None);
+        };
+        let batch = read_batch(&file, &located)?;
+        Ok(first_record(&batch, |offset, timestamp| {
+            offset >= log_start && timestamp >= max
+        })
+        .or(Some(of_header(&batch))))
+    }
+
+    /// Walks the batches of a segment below the high watermark, looking into those whose greatest timestamp is wanted.
+    fn scan(
+        &self,
+        candidate: &Candidate,
+        high_watermark: i64,
+        pick: impl Fn(&RecordBatch) -> Option<TimestampOffset>,
+        wanted: impl Fn(i64) -> bool,
+    ) -> Result<Option<TimestampOffset>, LogError> {
+        let location = &candidate.location;
+        let Some(first) = self.find(location, candidate.from_offset)? else {
+            return Ok(None);
+        };
+        let file = &location.file;
+        let mut headers =
+            HeaderReader::new(file.file.as_ref(), &file.path, first.position, location.end);
+        while let Some(located) = headers.next()? {
+            if located.header.base_offset >= high_watermark {
+                break;
+            }
+            if !wanted(located.header.max_timestamp) {
+                continue;
+            }
+            if let Some(found) = pick(&read_batch(file, &located)?) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn candidate(segment: &Segment, from_offset: i64) -> Candidate {
+    let lookup: Lookup<OffsetPosition> = segment.lookup(from_offset);
+    Candidate {
+        location: Location {
+            file: Arc::clone(segment.file()),
+            segment_base: segment.base_offset(),
+            end: segment.size(),
+            lookup,
+        },
+        from_offset,
+    }
+}
+
+/// The first of the segments with the greatest timestamp.
+fn segment_with_max(state: &State) -> Option<(&Segment, i64)> {
+    let mut best: Option<(&Segment, i64)> = None;
+    for segment in &state.segments {
+        if let Some(max) = segment.max_timestamp()
+            && best.is_none_or(|(_, found)| found < max)
+        {
+            best = Some((segment, max));
+        }
+    }
+    best
+}
+
+fn read_batch(file: &SegmentFile, located: &Located) -> Result<RecordBatch, LogError> {
+    let bytes = located.read(file.file.as_ref(), &file.path)?;
+    RecordBatch::parse(&bytes)
+        .map_err(|error| LogError::corrupt(&file.path, located.position, error.to_string()))
+}
+
+/// The first record for which `matches(offset, timestamp)` holds. Where the records cannot be decompressed, the
+/// header speaks for all of them.
+fn first_record(
+    batch: &RecordBatch,
+    matches: impl Fn(i64, i64) -> bool,
+) -> Option<TimestampOffset> {
+    let Ok(records) = batch.records(MAX_DECOMPRESSED_BYTES) else {
+        return Some(of_header(batch));
+    };
+    for record in records {
+        let Ok(record) = record else {
+            return Some(of_header(batch));
+        };
+        if matches(record.offset, record.timestamp) {
+            return Some(TimestampOffset {
+                offset: record.offset,
+                timestamp: record.timestamp,
+                leader_epoch: batch.header.partition_leader_epoch,
+            });
+        }
+    }
+    None
+}
+
+fn of_header(batch: &RecordBatch) -> TimestampOffset {
+    TimestampOffset {
+        offset: batch.header.base_offset,
+        timestamp: batch.header.max_timestamp,
+        leader_epoch: batch.header.partition_leader_epoch,
+    }
+}

@@ -1,0 +1,275 @@
+use super::*;
+use crate::CleanupPolicy;
+
+const NOW: i64 = 1_700_000_000_000;
+const CLIENT: AppendOptions = AppendOptions {
+    origin: Origin::Client,
+    leader_epoch: 0,
+    now_ms: NOW,
+};
+
+fn two_records() -> BatchBuilder {
+    let mut builder = BatchBuilder::new();
+    builder
+        .append(NOW, Some(b"k"), Some(b"v"), &[])
+        .append(NOW, None, Some(b"w"), &[]);
+    builder
+}
+
+fn check(batch: &Bytes) -> Result<Vec<RecordBatch>, AppendError> {
+    validate(batch, &LogConfig::default(), &CLIENT)
+}
+
+/// The batch with some bytes of its head replaced and the CRC made right again.
+fn patched(batch: &Bytes, at: usize, bytes: &[u8]) -> Bytes {
+    let mut batch = batch.to_vec();
+    batch[at..at + bytes.len()].copy_from_slice(bytes);
+    let crc = crc32c::crc32c(&batch[21..]);
+    batch[17..21].copy_from_slice(&crc.to_be_bytes());
+    Bytes::from(batch)
+}
+
+#[test]
+fn a_batch_passes_through_byte_for_byte_in_every_codec() {
+    for codec in Compression::ALL {
+        let batch = two_records().compression(codec).build(0);
+        let accepted = check(&batch).unwrap();
+        assert_eq!(accepted[0].bytes, batch, "{codec:?}");
+    }
+}
+
+#[test]
+fn a_wrong_crc_is_corrupt() {
+    let mut batch = two_records().build(0).to_vec();
+    *batch.last_mut().unwrap() ^= 1;
+    let result = check(&Bytes::from(batch));
+    assert!(matches!(result, Err(AppendError::CorruptMessage(_))));
+}
+
+#[test]
+fn a_batch_cut_short_is_corrupt() {
+    let batch = two_records().build(0);
+    for length in 1..batch.len() {
+        let result = check(&batch.slice(..length));
+        assert!(
+            matches!(result, Err(AppendError::CorruptMessage(_))),
+            "{length}"
+        );
+    }
+}
+
+#[test]
+fn old_formats_are_refused_by_name() {
+    for magic in [0_u8, 1] {
+        let result = check(&patched(&two_records().build(0), 16, &[magic]));
+        assert!(matches!(
+            result,
+            Err(AppendError::UnsupportedForMessageFormat { .. })
+        ));
+    }
+}
+
+#[test]
+fn a_codec_that_does_not_exist_is_refused() {
+    let result = check(&patched(&two_records().build(0), 21, &[0, 5]));
+    assert!(matches!(
+        result,
+        Err(AppendError::UnsupportedCompressionType { id: 5 })
+    ));
+}
+
+#[test]
+fn clients_may_not_write_control_batches() {
+    let batch = two_records().control().build(0);
+    assert!(matches!(
+        check(&batch),
+        Err(AppendError::InvalidRecord { .. })
+    ));
+    let coordinator = AppendOptions {
+        origin: Origin::Coordinator,
+        ..CLIENT
+    };
+    assert!(validate(&batch, &LogConfig::default(), &coordinator).is_ok());
+}
+
+#[test]
+fn transactional_batches_outside_a_transaction_are_refused() {
+    let batch = two_records().transactional().producer(4, 0, 0).build(0);
+    assert!(matches!(
+        check(&batch),
+        Err(AppendError::InvalidTxnState { producer_id: 4 })
+    ));
+}
+
+#[test]
+fn count_and_last_offset_delta_must_agree() {
+    let batch = two_records().build(0);
+    for (at, value) in [(57, 3_i32), (57, 0), (57, -1), (23, 2), (23, i32::MAX)] {
+        let result = check(&patched(&batch, at, &value.to_be_bytes()));
+        assert!(
+            matches!(result, Err(AppendError::InvalidRecord { .. })),
+            "{at} {value}"
+        );
+    }
+}
+
+#[test]
+fn more_records_announced_than_there_are_is_refused() {
+    let batch = patched(&two_records().build(0), 23, &2_i32.to_be_bytes());
+    let batch = patched(&batch, 57, &3_i32.to_be_bytes());
+    assert!(check(&batch).is_err());
+}
+
+#[test]
+fn negative_sequences_are_refused() {
+    let batch = two_records().producer(4, 0, -2).build(0);
+    assert!(matches!(
+        check(&batch),
+        Err(AppendError::InvalidRecord { .. })
+    ));
+}
+
+#[test]
+fn a_second_batch_is_refused() {
+    let batch = two_records().build(0);
+    let two = Bytes::from([batch.as_ref(), batch.as_ref()].concat());
+    assert!(matches!(
+        check(&two),
+        Err(AppendError::InvalidRecord { .. })
+    ));
+    assert!(check(&Bytes::new()).is_err());
+}
+
+#[test]
+fn a_keyless_record_to_a_compacted_topic_is_named() {
+    let config = LogConfig {
+        cleanup_policy: CleanupPolicy::Compact,
+        ..LogConfig::default()
+    };
+    for codec in [Compression::None, Compression::Gzip] {
+        let batch = two_records().compression(codec).build(0);
+        let Err(AppendError::InvalidRecord { record_errors, .. }) =
+            validate(&batch, &config, &CLIENT)
+        else {
+            panic!("accepted");
+        };
+        assert_eq!(record_errors.len(), 1);
+        assert_eq!(record_errors[0].batch_index, 1);
+    }
+}
+
+#[test]
+fn timestamps_outside_the_limits_are_named() {
+    let config = LogConfig {
+        message_timestamp_before_max_ms: 1000,
+        ..LogConfig::default()
+    };
+    for codec in [Compression::None, Compression::Zstd] {
+        for (timestamp, accepted) in [
+            (NOW, true),
+            (NOW - 1000, true),
+            (NOW - 1001, false),
+            (NOW + 3_600_000, true),
+            (NOW + 3_600_001, false),
+        ] {
+            let mut builder = BatchBuilder::new().compression(codec);
+            builder.append(timestamp, None, Some(b"v"), &[]);
+            let result = validate(&builder.build(0), &config, &CLIENT);
+            match result {
+                Ok(_) => assert!(accepted, "{timestamp}"),
+                Err(AppendError::InvalidTimestamp { record_errors, .. }) => {
+                    assert!(!accepted, "{timestamp}");
+                    assert_eq!(record_errors.len(), 1);
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn records_without_timestamp_are_accepted() {
+    let mut builder = BatchBuilder::new();
+    builder.append(-1, None, Some(b"v"), &[]);
+    let config = LogConfig {
+        message_timestamp_before_max_ms: 1000,
+        ..LogConfig::default()
+    };
+    assert!(validate(&builder.build(0), &config, &CLIENT).is_ok());
+}
+
+#[test]
+fn sizes_are_limited_exactly() {
+    let batch = two_records().build(0);
+    let limits = |max_message_bytes, segment_bytes| LogConfig {
+        max_message_bytes,
+        segment_bytes,
+        ..LogConfig::default()
+    };
+    let size = batch.len();
+    assert!(validate(&batch, &limits(size, size), &CLIENT).is_ok());
+    assert!(matches!(
+        validate(&batch, &limits(size - 1, size), &CLIENT),
+        Err(AppendError::MessageTooLarge { .. })
+    ));
+    assert!(matches!(
+        validate(&batch, &limits(size, size - 1), &CLIENT),
+        Err(AppendError::RecordListTooLarge { .. })
+    ));
+}
+
+#[test]
+fn log_append_time_is_written_into_the_batch() {
+    let config = LogConfig {
+        message_timestamp_type: TimestampType::LogAppendTime,
+        ..LogConfig::default()
+    };
+    let mut builder = BatchBuilder::new();
+    builder.append(5, None, Some(b"v"), &[]);
+    let accepted = validate(&builder.build(0), &config, &CLIENT).unwrap();
+    accepted[0].check_crc().unwrap();
+    assert_eq!(accepted[0].header.max_timestamp, NOW);
+    let record = accepted[0].records(1000).unwrap().next().unwrap().unwrap();
+    assert_eq!(record.timestamp, NOW);
+}
+
+#[test]
+fn another_codec_is_rewritten_record_for_record() {
+    let config = LogConfig {
+        compression_type: CompressionType::Codec(Compression::Lz4),
+        ..LogConfig::default()
+    };
+    let batch = two_records()
+        .compression(Compression::Gzip)
+        .producer(4, 1, 7)
+        .build(0);
+    let before: Vec<_> = RecordBatch::parse(&batch)
+        .unwrap()
+        .records(1000)
+        .unwrap()
+        .collect();
+    let accepted = validate(&batch, &config, &CLIENT).unwrap();
+    let header = &accepted[0].header;
+    assert_eq!(header.attributes.compression(), Ok(Compression::Lz4));
+    assert_eq!(
+        (
+            header.producer_id,
+            header.producer_epoch,
+            header.base_sequence
+        ),
+        (4, 1, 7)
+    );
+    accepted[0].check_crc().unwrap();
+    let after: Vec<_> = accepted[0].records(1000).unwrap().collect();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn placing_changes_offset_and_epoch_and_leaves_the_crc_right() {
+    let batch = RecordBatch::parse(&two_records().build(0)).unwrap();
+    let bytes = place(&batch, 42, 7).concat();
+    let placed = RecordBatch::parse(&Bytes::from(bytes)).unwrap();
+    placed.check_crc().unwrap();
+    assert_eq!(placed.header.base_offset, 42);
+    assert_eq!(placed.header.partition_leader_epoch, 7);
+}
