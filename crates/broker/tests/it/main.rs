@@ -1,0 +1,24 @@
+//! The event store in process, over loopback: raw requests for what clients never
+//! send, and a real client for what they do.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test may fail the test like the test itself"
+)]
+
+mod api_versions;
+mod clients;
+mod configs;
+mod connections;
+mod consumers;
+mod durability;
+mod fetch;
+mod fetch_sessions;
+mod groups;
+mod list_offsets;
+mod metadata;
+mod offsets;
+mod pipelining;
+mod produce;
+mod support;
+mod topics;

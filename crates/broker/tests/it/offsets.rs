@@ -1,0 +1,236 @@
+//! Offsets committed and read back.
+
+use headwater_broker::Broker;
+use headwater_protocol::messages::offset_commit::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use headwater_protocol::messages::offset_fetch::{
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+    OffsetFetchResponseGroup,
+};
+use headwater_protocol::{ErrorCode, Uuid};
+
+use crate::support::durable_in;
+use crate::support::wire::Wire;
+
+fn commit(group: &str, topic: &str, offset: i64, metadata: &str) -> OffsetCommitRequest {
+    OffsetCommitRequest {
+        group_id: group.to_owned(),
+        topics: vec![OffsetCommitRequestTopic {
+            name: topic.to_owned(),
+            partitions: vec![OffsetCommitRequestPartition {
+                partition_index: 0,
+                committed_offset: offset,
+                committed_metadata: Some(metadata.to_owned()),
+                ..OffsetCommitRequestPartition::default()
+            }],
+            ..OffsetCommitRequestTopic::default()
+        }],
+        ..OffsetCommitRequest::default()
+    }
+}
+
+async fn committed_code(wire: &mut Wire, request: &OffsetCommitRequest) -> i16 {
+    let response = wire.call(9, request).await;
+    response.topics[0].partitions[0].error_code
+}
+
+/// The groups' offsets of partition 0 of `topic`, or of all there are.
+fn fetch(groups: &[&str], topic: Option<&str>) -> OffsetFetchRequest {
+    let topics = topic.map(|name| {
+        vec![OffsetFetchRequestTopics {
+            name: name.to_owned(),
+            partition_indexes: vec![0],
+            ..OffsetFetchRequestTopics::default()
+        }]
+    });
+    let groups = groups
+        .iter()
+        .map(|group| OffsetFetchRequestGroup {
+            group_id: (*group).to_owned(),
+            topics: topics.clone(),
+            ..OffsetFetchRequestGroup::default()
+        })
+        .collect();
+    OffsetFetchRequest {
+        groups,
+        ..OffsetFetchRequest::default()
+    }
+}
+
+async fn fetched(wire: &mut Wire, group: &str, topic: &str) -> (i64, Option<String>) {
+    let mut groups = wire.call(9, &fetch(&[group], Some(topic))).await.groups;
+    let mut group: OffsetFetchResponseGroup = groups.remove(0);
+    assert_eq!(group.error_code, 0);
+    let partition = group.topics.remove(0).partitions.remove(0);
+    assert_eq!(partition.error_code, 0);
+    (partition.committed_offset, partition.metadata)
+}
+
+#[tokio::test]
+async fn an_offset_and_its_note_come_back_at_every_version() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    for version in 2..=9 {
+        let request = commit("billing", "orders", i64::from(version), "note");
+        let response = wire.call(version, &request).await;
+        assert_eq!(response.topics[0].partitions[0].error_code, 0, "version {version}");
+    }
+    for version in 1..=7 {
+        let request = OffsetFetchRequest {
+            group_id: "billing".into(),
+            topics: Some(vec![OffsetFetchRequestTopic {
+                name: "orders".into(),
+                partition_indexes: vec![0],
+            }]),
+            ..OffsetFetchRequest::default()
+        };
+        let response = wire.call(version, &request).await;
+        let partition = &response.topics[0].partitions[0];
+        assert_eq!(partition.committed_offset, 9, "version {version}");
+        assert_eq!(partition.metadata.as_deref(), Some("note"));
+    }
+    assert_eq!(
+        fetched(&mut wire, "billing", "orders").await,
+        (9, Some("note".to_owned()))
+    );
+}
+
+#[tokio::test]
+async fn several_groups_are_fetched_at_once_each_with_its_own_offsets() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    for (group, offset) in [("billing", 5), ("mail", 7)] {
+        assert_eq!(committed_code(&mut wire, &commit(group, "orders", offset, "")).await, 0);
+    }
+    let groups = wire.call(9, &fetch(&["mail", "none", "billing"], None)).await.groups;
+    let shown: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            let offset = group.topics.first().map(|topic| topic.partitions[0].committed_offset);
+            (group.group_id.as_str(), group.error_code, offset)
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [("mail", 0, Some(7)), ("none", 0, None), ("billing", 0, Some(5))]
+    );
+    // Nothing committed is -1, not an error.
+    assert_eq!(fetched(&mut wire, "none", "orders").await.0, -1);
+}
+
+#[tokio::test]
+async fn topics_are_named_by_id_from_version_10_on() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    let id = wire.create_topic("orders", 1).await;
+    let unknown = Uuid::from_u128(99);
+    let mut request = commit("billing", "", 5, "");
+    request.topics[0].topic_id = id;
+    let mut other = request.topics[0].clone();
+    other.topic_id = unknown;
+    request.topics.push(other);
+    let response = wire.call(10, &request).await;
+    let codes: Vec<_> = response
+        .topics
+        .iter()
+        .map(|topic| (topic.topic_id, topic.partitions[0].error_code))
+        .collect();
+    assert_eq!(
+        codes,
+        [(id, 0), (unknown, ErrorCode::UnknownTopicId.into())]
+    );
+    let mut request = fetch(&["billing"], Some(""));
+    let topics = request.groups[0].topics.as_mut().unwrap();
+    topics[0].topic_id = id;
+    topics.push(topics[0].clone());
+    topics[1].topic_id = unknown;
+    let answered = wire.call(10, &request).await.groups.remove(0).topics;
+    assert_eq!(
+        (answered[0].topic_id, answered[0].partitions[0].committed_offset),
+        (id, 5)
+    );
+    assert_eq!(
+        (answered[1].topic_id, answered[1].partitions[0].error_code),
+        (unknown, ErrorCode::UnknownTopicId.into())
+    );
+    let all = wire.call(10, &fetch(&["billing"], None)).await.groups.remove(0).topics;
+    assert_eq!((all.len(), all[0].topic_id), (1, id));
+}
+
+#[tokio::test]
+async fn what_cannot_be_committed_is_refused() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    let long_note = "x".repeat(4097);
+    let mut stale = commit("billing", "orders", 1, "");
+    stale.generation_id_or_member_epoch = 5;
+    stale.member_id = "nobody".into();
+    for (request, error) in [
+        (commit("billing", "unknown", 1, ""), ErrorCode::UnknownTopicOrPartition),
+        (commit("billing", "orders", 1, &long_note), ErrorCode::OffsetMetadataTooLarge),
+        (stale, ErrorCode::UnknownMemberId),
+    ] {
+        let code = committed_code(&mut wire, &request).await;
+        // A group that never was has no generation to be in, which Kafka says in one of two ways.
+        let allowed = [i16::from(error), i16::from(ErrorCode::IllegalGeneration)];
+        assert!(
+            code == allowed[0] || (error == ErrorCode::UnknownMemberId && code == allowed[1]),
+            "{code} instead of {error:?}"
+        );
+    }
+    assert_eq!(fetched(&mut wire, "billing", "orders").await.0, -1);
+}
+
+#[tokio::test]
+async fn offsets_survive_a_clean_stop_and_a_crash() {
+    let root = tempfile::tempdir().unwrap();
+    let broker = Broker::start(durable_in(root.path())).await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    assert_eq!(committed_code(&mut wire, &commit("billing", "orders", 5, "five")).await, 0);
+    broker.stop().await.unwrap();
+
+    let broker = Broker::start(durable_in(root.path())).await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wait_until_loaded(&mut wire, "billing").await;
+    assert_eq!(
+        fetched(&mut wire, "billing", "orders").await,
+        (5, Some("five".to_owned()))
+    );
+    assert_eq!(committed_code(&mut wire, &commit("billing", "orders", 6, "six")).await, 0);
+    broker.abandon().await;
+
+    let broker = Broker::start(durable_in(root.path())).await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wait_until_loaded(&mut wire, "billing").await;
+    assert_eq!(
+        fetched(&mut wire, "billing", "orders").await,
+        (6, Some("six".to_owned()))
+    );
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_topic_takes_its_offsets_with_it() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    assert_eq!(committed_code(&mut wire, &commit("billing", "orders", 5, "")).await, 0);
+    wire.delete_topic("orders").await;
+    wire.create_topic("orders", 1).await;
+    assert_eq!(fetched(&mut wire, "billing", "orders").await.0, -1);
+}
+
+/// Asks until the coordinator has read its partition.
+async fn wait_until_loaded(wire: &mut Wire, group: &str) {
+    let deadline = tokio::time::Instant::now() + crate::support::DEADLINE;
+    let loading = i16::from(ErrorCode::CoordinatorLoadInProgress);
+    while wire.call(9, &fetch(&[group], None)).await.groups[0].error_code == loading {
+        assert!(tokio::time::Instant::now() < deadline, "still loading");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
