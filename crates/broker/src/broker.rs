@@ -73,11 +73,19 @@ impl Broker {
                 .await
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?
         };
-        let Recovered { context, journal, maintenance, figures, log_dir, temporary } = recovered;
+        let Recovered {
+            context,
+            journal,
+            maintenance,
+            figures,
+            log_dir,
+            temporary,
+        } = recovered;
         let listener = server::listen(settings.broker.listen).await?;
-        let local_addr = listener
-            .local_addr()
-            .map_err(|source| StartError::Listen { address: settings.broker.listen, source })?;
+        let local_addr = listener.local_addr().map_err(|source| StartError::Listen {
+            address: settings.broker.listen,
+            source,
+        })?;
         let connections = Arc::new(AtomicUsize::new(0));
         let insight = Insight {
             partitions: Arc::clone(&context.partitions),
@@ -100,7 +108,13 @@ impl Broker {
             insight,
             stopping,
             groups,
-            running: Some(Running { server, journal, maintenance, log_dir, temporary }),
+            running: Some(Running {
+                server,
+                journal,
+                maintenance,
+                log_dir,
+                temporary,
+            }),
         })
     }
 
@@ -110,7 +124,11 @@ impl Broker {
         let settings = BrokerSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             durability: Durability::Relaxed,
-            overrides: [("group.initial.rebalance.delay.ms".to_owned(), "0".to_owned())].into(),
+            overrides: [(
+                "group.initial.rebalance.delay.ms".to_owned(),
+                "0".to_owned(),
+            )]
+            .into(),
             ..BrokerSettings::default()
         };
         Broker::start(settings).await
@@ -138,11 +156,22 @@ impl Broker {
     pub async fn stop(mut self) -> Result<(), StopError> {
         self.stopping.cancel();
         self.groups.stop();
-        let Some(running) = self.running.take() else { return Ok(()) };
-        let Running { server, journal, maintenance, log_dir, temporary } = running;
+        let Some(running) = self.running.take() else {
+            return Ok(());
+        };
+        let Running {
+            server,
+            journal,
+            maintenance,
+            log_dir,
+            temporary,
+        } = running;
         let served = server.await.is_ok();
         let closed = task::spawn_blocking(move || {
-            let threads = [("maintenance", maintenance.stop()), ("journal", journal.stop())];
+            let threads = [
+                ("maintenance", maintenance.stop()),
+                ("journal", journal.stop()),
+            ];
             log_dir.close(clock::now_ms())?;
             drop(temporary);
             match threads.into_iter().find(|(_, ended_well)| !ended_well) {
@@ -162,8 +191,16 @@ impl Broker {
     pub async fn abandon(mut self) {
         self.stopping.cancel();
         self.groups.stop();
-        let Some(running) = self.running.take() else { return };
-        let Running { server, journal, maintenance, log_dir, temporary } = running;
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        let Running {
+            server,
+            journal,
+            maintenance,
+            log_dir,
+            temporary,
+        } = running;
         server.abort();
         let _ = server.await;
         let _ = task::spawn_blocking(move || {
@@ -187,7 +224,10 @@ impl Drop for Broker {
     }
 }
 
-fn recover(settings: &Arc<Settings>, stopping: &CancellationToken) -> Result<Recovered, StartError> {
+fn recover(
+    settings: &Arc<Settings>,
+    stopping: &CancellationToken,
+) -> Result<Recovered, StartError> {
     let (root, temporary) = data_dir(&settings.broker)?;
     let options = LogDirOptions {
         root,
@@ -200,9 +240,13 @@ fn recover(settings: &Arc<Settings>, stopping: &CancellationToken) -> Result<Rec
     let (log_dir, report) = LogDir::open(Arc::new(RealDisk), options)?;
     info!(?report, "recovered");
     let log_dir = Arc::new(log_dir);
-    let partitions = Arc::new(Partitions::new(Arc::clone(&log_dir), stopping.clone(), Budget::new(settings.limits.queued_response_bytes)));
+    let partitions = Arc::new(Partitions::new(
+        Arc::clone(&log_dir),
+        stopping.clone(),
+        Budget::new(settings.limits.queued_response_bytes),
+    ));
     let figures = Arc::new(JournalFigures::default());
-    let journal = JournalThread::start(Arc::clone(&log_dir), Arc::clone(&partitions), Arc::clone(&figures))?;
+    let journal = JournalThread::start(&log_dir, Arc::clone(&partitions), Arc::clone(&figures))?;
     let metadata = Metadata::open(&partitions, settings)?;
     let groups = Coordinators::start(&partitions, &metadata, settings);
     let maintenance = MaintenanceThread::start(
@@ -211,8 +255,21 @@ fn recover(settings: &Arc<Settings>, stopping: &CancellationToken) -> Result<Rec
         Arc::clone(&figures),
     )?;
     let fetch_sessions = Arc::new(FetchSessions::new(settings.limits.fetch_session_slots));
-    let context = Context { partitions, metadata, groups, settings: Arc::clone(settings), fetch_sessions };
-    Ok(Recovered { context, journal, maintenance, figures, log_dir, temporary })
+    let context = Context {
+        partitions,
+        metadata,
+        groups,
+        settings: Arc::clone(settings),
+        fetch_sessions,
+    };
+    Ok(Recovered {
+        context,
+        journal,
+        maintenance,
+        figures,
+        log_dir,
+        temporary,
+    })
 }
 
 fn data_dir(settings: &BrokerSettings) -> Result<(PathBuf, Option<TempDir>), StartError> {
@@ -222,6 +279,9 @@ fn data_dir(settings: &BrokerSettings) -> Result<(PathBuf, Option<TempDir>), Sta
     let temporary = tempfile::Builder::new()
         .prefix("headwater-")
         .tempdir()
-        .map_err(|source| StartError::System { action: "make a temporary data directory", source })?;
+        .map_err(|source| StartError::System {
+            action: "make a temporary data directory",
+            source,
+        })?;
     Ok((temporary.path().to_owned(), Some(temporary)))
 }

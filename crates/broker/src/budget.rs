@@ -29,14 +29,19 @@ impl Budget {
     /// A budget of `bytes`, at most 4 GiB.
     pub(crate) fn new(bytes: usize) -> Budget {
         let total = u32::try_from(bytes).unwrap_or(u32::MAX);
-        Budget { semaphore: Arc::new(Semaphore::new(total as usize)), total }
+        Budget {
+            semaphore: Arc::new(Semaphore::new(total as usize)),
+            total,
+        }
     }
 
     /// Waits until `bytes` are free. More than the whole budget counts as the whole budget.
     pub(crate) async fn acquire(&self, bytes: usize) -> Permit {
         let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.total);
         let permit = Arc::clone(&self.semaphore).acquire_many_owned(wanted).await;
-        Permit { _held: permit.expect("the semaphore is never closed") }
+        Permit {
+            _held: permit.expect("the semaphore is never closed"),
+        }
     }
 
     /// Takes `wanted` bytes or what is left of them, but never less than `floor`:
@@ -45,7 +50,12 @@ impl Budget {
         let mut asked = u32::try_from(wanted).unwrap_or(u32::MAX).min(self.total);
         loop {
             match Arc::clone(&self.semaphore).try_acquire_many_owned(asked) {
-                Ok(held) => return Share { held, bytes: (asked as usize).max(floor.min(wanted)) },
+                Ok(held) => {
+                    return Share {
+                        held,
+                        bytes: (asked as usize).max(floor.min(wanted)),
+                    };
+                }
                 Err(_) => asked = asked.saturating_sub(1).min(self.available()),
             }
         }
@@ -69,7 +79,10 @@ impl Share {
         }
         let take = records.len().min(self.held.num_permits());
         match self.held.split(take) {
-            Some(held) if take > 0 => Bytes::from_owner(Counted { records, _held: held }),
+            Some(held) if take > 0 => Bytes::from_owner(Counted {
+                records,
+                _held: held,
+            }),
             _ => records,
         }
     }

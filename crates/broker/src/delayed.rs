@@ -23,17 +23,28 @@ pub(crate) struct Parked {
 impl Parked {
     /// Tells every fetch parked here to look again.
     pub(crate) fn wake(&self) {
-        for fetch in self.fetches.lock().unwrap_or_else(PoisonError::into_inner).values() {
+        for fetch in self
+            .fetches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+        {
             fetch.notify_one();
         }
     }
 
     fn insert(&self, id: u64, notify: &Arc<Notify>) {
-        self.fetches.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(notify));
+        self.fetches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, Arc::clone(notify));
     }
 
     fn remove(&self, id: u64) {
-        self.fetches.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.fetches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
     }
 }
 
@@ -56,7 +67,11 @@ impl ParkedFetch {
         for partition in &partitions {
             partition.parked().insert(id, &notify);
         }
-        ParkedFetch { id, notify, partitions }
+        ParkedFetch {
+            id,
+            notify,
+            partitions,
+        }
     }
 
     /// Returns when one of the partitions has news since the last call.

@@ -25,14 +25,19 @@ pub(crate) struct Api {
     pub(crate) key: ApiKey,
     /// Versions a request may come in.
     pub(crate) served: RangeInclusive<i16>,
-    /// Lowest version in the ApiVersions reply; differs from `served` only for Produce (KAFKA-18659).
+    /// Lowest version in the `ApiVersions` reply; differs from `served` only for Produce (KAFKA-18659).
     pub(crate) advertised_min: i16,
     begin: fn(&Context, &ConnectionInfo, &RequestHeader, Bytes) -> Result<Answer, Refusal>,
 }
 
 macro_rules! api {
     ($handler:ident, $request:ident, $served:expr) => {
-        api!($handler, $request, $served, advertised_from *$served.start())
+        api!(
+            $handler,
+            $request,
+            $served,
+            advertised_from * $served.start()
+        )
     };
     ($handler:ident, $request:ident, $served:expr, advertised_from $min:expr) => {
         Api {
@@ -69,9 +74,17 @@ pub(crate) const APIS: &[Api] = &[
     api!(describe_configs, DescribeConfigsRequest, 1..=4),
     api!(create_partitions, CreatePartitionsRequest, 0..=3),
     api!(delete_groups, DeleteGroupsRequest, 0..=2),
-    api!(incremental_alter_configs, IncrementalAlterConfigsRequest, 0..=1),
+    api!(
+        incremental_alter_configs,
+        IncrementalAlterConfigsRequest,
+        0..=1
+    ),
     api!(describe_cluster, DescribeClusterRequest, 0..=2),
-    api!(describe_topic_partitions, DescribeTopicPartitionsRequest, 0..=0),
+    api!(
+        describe_topic_partitions,
+        DescribeTopicPartitionsRequest,
+        0..=0
+    ),
 ];
 
 /// What becomes of a request, in bytes.
@@ -95,10 +108,18 @@ pub(crate) enum Refusal {
     Unserved { key: i16, version: i16 },
     /// The body cannot be read.
     #[error("malformed {key} request at version {version}: {error}")]
-    Body { key: ApiKey, version: i16, error: DecodeError },
+    Body {
+        key: ApiKey,
+        version: i16,
+        error: DecodeError,
+    },
     /// A bug of ours: the reply has no encoding.
     #[error("reply to {key} at version {version} cannot be encoded: {error}")]
-    Encode { key: ApiKey, version: i16, error: EncodeError },
+    Encode {
+        key: ApiKey,
+        version: i16,
+        error: EncodeError,
+    },
     /// The handler asked for it.
     #[error("{0}")]
     Handler(String),
@@ -110,7 +131,11 @@ pub(crate) fn is_produce(frame: &Bytes) -> bool {
 }
 
 /// Begins the request in `frame`.
-pub(crate) fn begin(context: &Context, connection: &mut ConnectionInfo, frame: Bytes) -> Result<Answer, Refusal> {
+pub(crate) fn begin(
+    context: &Context,
+    connection: &mut ConnectionInfo,
+    frame: Bytes,
+) -> Result<Answer, Refusal> {
     let mut input = Decoder::new(frame);
     let header = RequestHeader::decode(&mut input).map_err(Refusal::Header)?;
     let client_id = header.client_id.as_deref().unwrap_or_default();
@@ -119,7 +144,9 @@ pub(crate) fn begin(context: &Context, connection: &mut ConnectionInfo, frame: B
     }
     let (key, version) = (header.api_key, header.api_version);
     match APIS.iter().find(|api| i16::from(api.key) == key) {
-        Some(api) if api.served.contains(&version) => (api.begin)(context, connection, &header, input.read_rest()),
+        Some(api) if api.served.contains(&version) => {
+            (api.begin)(context, connection, &header, input.read_rest())
+        }
         // The one request that a client sends before it knows any version.
         Some(api) if api.key == ApiKey::ApiVersions => {
             let response = handlers::api_versions::unsupported_version();
@@ -143,15 +170,31 @@ where
     let (version, correlation_id) = (header.api_version, header.correlation_id);
     let span = debug_span!("request", api = %R::KEY, version, correlation_id, client_id = %connection.client_id);
     let _entered = span.enter();
-    let request = frame::decode_request::<R>(Decoder::new(body.clone()), version)
-        .map_err(|error| Refusal::Body { key: R::KEY, version, error })?;
+    let request =
+        frame::decode_request::<R>(Decoder::new(body.clone()), version).map_err(|error| {
+            Refusal::Body {
+                key: R::KEY,
+                version,
+                error,
+            }
+        })?;
     debug!("begun");
     // A bug in one handler costs one request, not the node: locks below recover from poison.
-    let reply = catch_unwind(AssertUnwindSafe(|| begin(context, connection, version, request)))
-        .unwrap_or_else(|panic| Reply::Now(after_panic::<R>(&body, version, &*panic)));
+    let reply = catch_unwind(AssertUnwindSafe(|| {
+        begin(context, connection, version, request)
+    }))
+    .unwrap_or_else(|panic| Reply::Now(after_panic::<R>(&body, version, &*panic)));
     match reply {
-        Reply::Now(response) => encode(R::KEY, version, correlation_id, &response).map(Answer::Ready),
-        Reply::Later(future) => Ok(Answer::Later(finish::<R>(future, body, version, correlation_id, span.clone()))),
+        Reply::Now(response) => {
+            encode(R::KEY, version, correlation_id, &response).map(Answer::Ready)
+        }
+        Reply::Later(future) => Ok(Answer::Later(finish::<R>(
+            future,
+            body,
+            version,
+            correlation_id,
+            span.clone(),
+        ))),
         Reply::Silent => Ok(Answer::Silent),
         Reply::Close(reason) => Err(Refusal::Handler(reason)),
     }
@@ -179,10 +222,12 @@ where
     Box::pin(finished.instrument(span))
 }
 
-/// UNKNOWN_SERVER_ERROR for everything that was asked for, as Kafka answers an unexpected exception.
+/// `UNKNOWN_SERVER_ERROR` for everything that was asked for, as Kafka answers an unexpected exception.
 fn after_panic<R: Request>(body: &Bytes, version: i16, panic: &(dyn Any + Send)) -> R::Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
     error!(api = %R::KEY, version, "a handler panicked, which is a bug: {text}");
     match frame::decode_request::<R>(Decoder::new(body.clone()), version) {
         Ok(request) => request.error_response(ErrorCode::UnknownServerError, version),
@@ -196,8 +241,13 @@ fn encode(
     correlation_id: i32,
     response: &impl Message,
 ) -> Result<Vec<Bytes>, Refusal> {
-    frame::encode_response(key, version, correlation_id, response)
-        .map_err(|error| Refusal::Encode { key, version, error })
+    frame::encode_response(key, version, correlation_id, response).map_err(|error| {
+        Refusal::Encode {
+            key,
+            version,
+            error,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -207,7 +257,11 @@ mod tests {
     #[test]
     fn a_key_has_one_row_and_rows_are_served_from_what_is_advertised() {
         for (index, api) in APIS.iter().enumerate() {
-            assert!(APIS[..index].iter().all(|earlier| earlier.key != api.key), "{} twice", api.key);
+            assert!(
+                APIS[..index].iter().all(|earlier| earlier.key != api.key),
+                "{} twice",
+                api.key
+            );
             assert!(api.advertised_min <= *api.served.start());
             assert!(api.advertised_min == *api.served.start() || api.key == ApiKey::Produce);
         }

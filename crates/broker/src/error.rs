@@ -11,7 +11,9 @@ use headwater_protocol::ErrorCode;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Somebody else listens there.
-    #[error("{address} is in use by another process: stop it, or choose another port (0 takes any free one)")]
+    #[error(
+        "{address} is in use by another process: stop it, or choose another port (0 takes any free one)"
+    )]
     PortInUse {
         /// The address asked for.
         address: SocketAddr,
@@ -82,7 +84,8 @@ impl ToErrorCode for LogError {
             | LogError::Locked { .. }
             | LogError::UnsupportedFormat { .. }
             | LogError::Poisoned { .. }
-            | LogError::DiskFull { .. } => ErrorCode::KafkaStorageError,
+            | LogError::DiskFull { .. }
+            | LogError::Closed => ErrorCode::KafkaStorageError,
         }
     }
 }
@@ -93,7 +96,9 @@ impl ToErrorCode for AppendError {
             AppendError::CorruptMessage(_) => ErrorCode::CorruptMessage,
             AppendError::InvalidRecord { .. } => ErrorCode::InvalidRecord,
             AppendError::InvalidTimestamp { .. } => ErrorCode::InvalidTimestamp,
-            AppendError::UnsupportedForMessageFormat { .. } => ErrorCode::UnsupportedForMessageFormat,
+            AppendError::UnsupportedForMessageFormat { .. } => {
+                ErrorCode::UnsupportedForMessageFormat
+            }
             AppendError::UnsupportedCompressionType { .. } => ErrorCode::UnsupportedCompressionType,
             AppendError::MessageTooLarge { .. } => ErrorCode::MessageTooLarge,
             AppendError::RecordListTooLarge { .. } => ErrorCode::RecordListTooLarge,
@@ -125,7 +130,11 @@ mod tests {
     use super::*;
 
     fn io_error() -> LogError {
-        LogError::Io { operation: "sync", path: PathBuf::from("x"), source: Arc::new(io::Error::other("broken")) }
+        LogError::Io {
+            operation: "sync",
+            path: PathBuf::from("x"),
+            source: Arc::new(io::Error::other("broken")),
+        }
     }
 
     #[test]
@@ -133,50 +142,116 @@ mod tests {
         let path = PathBuf::from("x");
         for error in [
             io_error(),
-            LogError::Corrupt { path: path.clone(), position: 0, reason: "torn".to_owned() },
+            LogError::Corrupt {
+                path: path.clone(),
+                position: 0,
+                reason: "torn".to_owned(),
+            },
             LogError::Locked { path: path.clone() },
-            LogError::UnsupportedFormat { path, found: 2, supported: 1 },
-            LogError::Poisoned { reason: "sync failed".to_owned() },
-            LogError::DiskFull { free_bytes: 0, needed_bytes: 1 },
+            LogError::UnsupportedFormat {
+                path,
+                found: 2,
+                supported: 1,
+            },
+            LogError::Poisoned {
+                reason: "sync failed".to_owned(),
+            },
+            LogError::DiskFull {
+                free_bytes: 0,
+                needed_bytes: 1,
+            },
+            LogError::Closed,
         ] {
-            assert_eq!(error.to_error_code(), ErrorCode::KafkaStorageError, "{error}");
-            assert_eq!(AppendError::Storage(error.clone()).to_error_code(), ErrorCode::KafkaStorageError);
-            assert_eq!(ReadError::Storage(error).to_error_code(), ErrorCode::KafkaStorageError);
+            assert_eq!(
+                error.to_error_code(),
+                ErrorCode::KafkaStorageError,
+                "{error}"
+            );
+            assert_eq!(
+                AppendError::Storage(error.clone()).to_error_code(),
+                ErrorCode::KafkaStorageError
+            );
+            assert_eq!(
+                ReadError::Storage(error).to_error_code(),
+                ErrorCode::KafkaStorageError
+            );
         }
     }
 
     #[test]
     fn a_deleted_partition_is_unknown() {
-        assert_eq!(LogError::PartitionDeleted.to_error_code(), ErrorCode::UnknownTopicOrPartition);
+        assert_eq!(
+            LogError::PartitionDeleted.to_error_code(),
+            ErrorCode::UnknownTopicOrPartition
+        );
     }
 
     #[test]
     fn every_refusal_of_an_append_has_kafkas_code() {
         let cases = [
-            (AppendError::CorruptMessage("crc".to_owned()), ErrorCode::CorruptMessage),
             (
-                AppendError::InvalidRecord { message: "no key".to_owned(), record_errors: Vec::new() },
+                AppendError::CorruptMessage("crc".to_owned()),
+                ErrorCode::CorruptMessage,
+            ),
+            (
+                AppendError::InvalidRecord {
+                    message: "no key".to_owned(),
+                    record_errors: Vec::new(),
+                },
                 ErrorCode::InvalidRecord,
             ),
             (
-                AppendError::InvalidTimestamp { message: "too old".to_owned(), record_errors: Vec::new() },
+                AppendError::InvalidTimestamp {
+                    message: "too old".to_owned(),
+                    record_errors: Vec::new(),
+                },
                 ErrorCode::InvalidTimestamp,
             ),
-            (AppendError::UnsupportedForMessageFormat { magic: 1 }, ErrorCode::UnsupportedForMessageFormat),
-            (AppendError::UnsupportedCompressionType { id: 7 }, ErrorCode::UnsupportedCompressionType),
-            (AppendError::MessageTooLarge { size: 2, limit: 1 }, ErrorCode::MessageTooLarge),
-            (AppendError::RecordListTooLarge { size: 2, limit: 1 }, ErrorCode::RecordListTooLarge),
             (
-                AppendError::OutOfOrderSequence { producer_id: 1, producer_epoch: 0, found: 5, last: 2 },
+                AppendError::UnsupportedForMessageFormat { magic: 1 },
+                ErrorCode::UnsupportedForMessageFormat,
+            ),
+            (
+                AppendError::UnsupportedCompressionType { id: 7 },
+                ErrorCode::UnsupportedCompressionType,
+            ),
+            (
+                AppendError::MessageTooLarge { size: 2, limit: 1 },
+                ErrorCode::MessageTooLarge,
+            ),
+            (
+                AppendError::RecordListTooLarge { size: 2, limit: 1 },
+                ErrorCode::RecordListTooLarge,
+            ),
+            (
+                AppendError::OutOfOrderSequence {
+                    producer_id: 1,
+                    producer_epoch: 0,
+                    found: 5,
+                    last: 2,
+                },
                 ErrorCode::OutOfOrderSequenceNumber,
             ),
             (
-                AppendError::InvalidProducerEpoch { producer_id: 1, found: 0, current: 1 },
+                AppendError::InvalidProducerEpoch {
+                    producer_id: 1,
+                    found: 0,
+                    current: 1,
+                },
                 ErrorCode::InvalidProducerEpoch,
             ),
-            (AppendError::UnknownProducerId { producer_id: 1 }, ErrorCode::UnknownProducerId),
-            (AppendError::InvalidTxnState { producer_id: 1 }, ErrorCode::InvalidTxnState),
-            (AppendError::JournalFull { queued_bytes: 1 }, ErrorCode::RequestTimedOut),
+            (
+                AppendError::UnknownProducerId { producer_id: 1 },
+                ErrorCode::UnknownProducerId,
+            ),
+            (
+                AppendError::InvalidTxnState { producer_id: 1 },
+                ErrorCode::InvalidTxnState,
+            ),
+            (
+                AppendError::JournalFull { queued_bytes: 1 },
+                ErrorCode::RequestTimedOut,
+            ),
         ];
         for (error, code) in cases {
             assert_eq!(error.to_error_code(), code, "{error}");
@@ -185,7 +260,11 @@ mod tests {
 
     #[test]
     fn an_offset_outside_the_log_is_out_of_range() {
-        let error = ReadError::OffsetOutOfRange { offset: 9, log_start_offset: 0, end_offset: 3 };
+        let error = ReadError::OffsetOutOfRange {
+            offset: 9,
+            log_start_offset: 0,
+            end_offset: 3,
+        };
         assert_eq!(error.to_error_code(), ErrorCode::OffsetOutOfRange);
     }
 }

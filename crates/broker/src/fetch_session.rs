@@ -11,7 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use headwater_protocol::ErrorCode;
-use headwater_protocol::messages::fetch::{EpochEndOffset, FetchPartition, FetchRequest, PartitionData};
+use headwater_protocol::messages::fetch::{
+    EpochEndOffset, FetchPartition, FetchRequest, PartitionData,
+};
 
 use crate::served::TopicKey;
 
@@ -24,7 +26,7 @@ const INITIAL_EPOCH: i32 = 0;
 /// The epoch of a request outside any session.
 const FINAL_EPOCH: i32 = -1;
 /// `min.incremental.fetch.session.eviction.ms`.
-const EVICTION: Duration = Duration::from_secs(120);
+const EVICTION: Duration = Duration::from_mins(2);
 
 /// One partition that a consumer wants to hear of.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,11 +91,18 @@ struct Cached {
 impl FetchSessions {
     /// Room for `slots` sessions.
     pub(crate) fn new(slots: usize) -> FetchSessions {
-        FetchSessions { slots, sessions: Mutex::default() }
+        FetchSessions {
+            slots,
+            sessions: Mutex::default(),
+        }
     }
 
     /// What `request` asks for, in the order it is to be served, and how to answer it.
-    pub(crate) fn begin(&self, request: FetchRequest, version: i16) -> Result<(Vec<Wanted>, SessionUse), ErrorCode> {
+    pub(crate) fn begin(
+        &self,
+        request: FetchRequest,
+        version: i16,
+    ) -> Result<(Vec<Wanted>, SessionUse), ErrorCode> {
         let topic_ids = version >= TOPIC_IDS_SINCE;
         let (id, epoch) = (request.session_id, request.session_epoch);
         match epoch {
@@ -101,17 +110,27 @@ impl FetchSessions {
                 if id != NO_SESSION {
                     self.lock().remove(&id);
                 }
-                let use_of = if epoch == INITIAL_EPOCH { SessionUse::Begin { topic_ids } } else { SessionUse::Full };
+                let use_of = if epoch == INITIAL_EPOCH {
+                    SessionUse::Begin { topic_ids }
+                } else {
+                    SessionUse::Full
+                };
                 Ok((wanted(request, topic_ids), use_of))
             }
             _ => self.go_on(request, topic_ids),
         }
     }
 
-    fn go_on(&self, request: FetchRequest, topic_ids: bool) -> Result<(Vec<Wanted>, SessionUse), ErrorCode> {
+    fn go_on(
+        &self,
+        request: FetchRequest,
+        topic_ids: bool,
+    ) -> Result<(Vec<Wanted>, SessionUse), ErrorCode> {
         let (id, epoch) = (request.session_id, request.session_epoch);
         let mut sessions = self.lock();
-        let session = sessions.get_mut(&id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        let session = sessions
+            .get_mut(&id)
+            .ok_or(ErrorCode::FetchSessionIdNotFound)?;
         if session.topic_ids != topic_ids {
             return Err(ErrorCode::FetchSessionTopicIdError);
         }
@@ -119,9 +138,10 @@ impl FetchSessions {
             return Err(ErrorCode::InvalidFetchSessionEpoch);
         }
         for topic in &request.forgotten_topics_data {
-            let key = match topic_ids {
-                true => TopicKey::Id(topic.topic_id),
-                false => TopicKey::Name(topic.topic.clone()),
+            let key = if topic_ids {
+                TopicKey::Id(topic.topic_id)
+            } else {
+                TopicKey::Name(topic.topic.clone())
             };
             for partition in &topic.partitions {
                 session.forget(key.clone(), *partition);
@@ -136,8 +156,18 @@ impl FetchSessions {
         }
         session.epoch = next_epoch(epoch);
         session.used = Instant::now();
-        let wanted = session.order.values().map(|cached| cached.wanted.clone()).collect();
-        Ok((wanted, SessionUse::Incremental { id, epoch: session.epoch }))
+        let wanted = session
+            .order
+            .values()
+            .map(|cached| cached.wanted.clone())
+            .collect();
+        Ok((
+            wanted,
+            SessionUse::Incremental {
+                id,
+                epoch: session.epoch,
+            },
+        ))
     }
 
     /// The session id to answer with and the partitions to name.
@@ -155,7 +185,9 @@ impl FetchSessions {
             }
             SessionUse::Incremental { id, epoch } => {
                 let mut sessions = self.lock();
-                let session = sessions.get_mut(&id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+                let session = sessions
+                    .get_mut(&id)
+                    .ok_or(ErrorCode::FetchSessionIdNotFound)?;
                 if session.epoch != epoch {
                     return Err(ErrorCode::InvalidFetchSessionEpoch);
                 }
@@ -202,12 +234,16 @@ impl FetchSessions {
 impl Session {
     fn want(&mut self, wanted: Wanted) {
         let key = (wanted.topic.clone(), wanted.partition.partition);
-        match self.places.get(&key).and_then(|place| self.order.get_mut(place)) {
-            Some(cached) => cached.wanted = wanted,
-            None => {
-                let cached = Cached { wanted, high_watermark: -1, log_start_offset: -1 };
-                self.put_last(key, cached);
-            }
+        let place = self.places.get(&key);
+        if let Some(cached) = place.and_then(|place| self.order.get_mut(place)) {
+            cached.wanted = wanted;
+        } else {
+            let cached = Cached {
+                wanted,
+                high_watermark: -1,
+                log_start_offset: -1,
+            };
+            self.put_last(key, cached);
         }
     }
 
@@ -226,17 +262,28 @@ impl Session {
     /// Whether the consumer has to hear of this partition; remembers what it hears.
     fn hears(&mut self, fetched: &Fetched) -> bool {
         let key = (fetched.topic.clone(), fetched.data.partition_index);
-        let Some(place) = self.places.get(&key).copied() else { return true };
-        let Some(cached) = self.order.get_mut(&place) else { return true };
+        let Some(place) = self.places.get(&key).copied() else {
+            return true;
+        };
+        let Some(cached) = self.order.get_mut(&place) else {
+            return true;
+        };
         let data = &fetched.data;
-        let has_records = data.records.as_ref().is_some_and(|records| !records.is_empty());
+        let has_records = data
+            .records
+            .as_ref()
+            .is_some_and(|records| !records.is_empty());
         let news = has_records
             || data.error_code != 0
             || data.diverging_epoch != EpochEndOffset::default()
             || data.high_watermark != cached.high_watermark
             || data.log_start_offset != cached.log_start_offset;
         // After an error the next reply must name the partition again.
-        cached.high_watermark = if data.error_code == 0 { data.high_watermark } else { -1 };
+        cached.high_watermark = if data.error_code == 0 {
+            data.high_watermark
+        } else {
+            -1
+        };
         cached.log_start_offset = data.log_start_offset;
         if has_records && let Some(cached) = self.order.remove(&place) {
             self.put_last(key, cached);
@@ -249,7 +296,10 @@ fn has_room(sessions: &mut HashMap<i32, Session>, slots: usize) -> bool {
     if sessions.len() < slots {
         return true;
     }
-    let oldest = sessions.iter().min_by_key(|(_, session)| session.used).map(|(id, session)| (*id, session.used));
+    let oldest = sessions
+        .iter()
+        .min_by_key(|(_, session)| session.used)
+        .map(|(id, session)| (*id, session.used));
     match oldest {
         Some((id, used)) if used.elapsed() >= EVICTION => sessions.remove(&id).is_some(),
         _ => false,
@@ -263,8 +313,15 @@ fn next_epoch(epoch: i32) -> i32 {
 fn wanted(request: FetchRequest, topic_ids: bool) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     for topic in request.topics {
-        let key = if topic_ids { TopicKey::Id(topic.topic_id) } else { TopicKey::Name(topic.topic) };
-        wanted.extend(topic.partitions.into_iter().map(|partition| Wanted { topic: key.clone(), partition }));
+        let key = if topic_ids {
+            TopicKey::Id(topic.topic_id)
+        } else {
+            TopicKey::Name(topic.topic)
+        };
+        wanted.extend(topic.partitions.into_iter().map(|partition| Wanted {
+            topic: key.clone(),
+            partition,
+        }));
     }
     wanted
 }
@@ -278,8 +335,16 @@ mod tests {
 
     const NAMED: i16 = 12;
 
-    fn request(session_id: i32, session_epoch: i32, partitions: &[i32], forgotten: &[i32]) -> FetchRequest {
-        let partition = |index: &i32| FetchPartition { partition: *index, ..FetchPartition::default() };
+    fn request(
+        session_id: i32,
+        session_epoch: i32,
+        partitions: &[i32],
+        forgotten: &[i32],
+    ) -> FetchRequest {
+        let partition = |index: &i32| FetchPartition {
+            partition: *index,
+            ..FetchPartition::default()
+        };
         let topics = match partitions {
             [] => Vec::new(),
             _ => vec![FetchTopic {
@@ -315,15 +380,23 @@ mod tests {
     }
 
     fn begun(sessions: &FetchSessions, partitions: &[i32]) -> i32 {
-        let (wanted, session_use) = sessions.begin(request(0, 0, partitions, &[]), NAMED).unwrap();
-        let all = partitions.iter().map(|partition| fetched(*partition, 0, b"")).collect();
+        let (wanted, session_use) = sessions
+            .begin(request(0, 0, partitions, &[]), NAMED)
+            .unwrap();
+        let all = partitions
+            .iter()
+            .map(|partition| fetched(*partition, 0, b""))
+            .collect();
         let (id, named) = sessions.finish(session_use, wanted, all).unwrap();
         assert_eq!(named.len(), partitions.len());
         id
     }
 
     fn indexes(fetched: &[Fetched]) -> Vec<i32> {
-        fetched.iter().map(|fetched| fetched.data.partition_index).collect()
+        fetched
+            .iter()
+            .map(|fetched| fetched.data.partition_index)
+            .collect()
     }
 
     #[test]
@@ -333,7 +406,11 @@ mod tests {
         assert_ne!(id, NO_SESSION);
         let (wanted, session_use) = sessions.begin(request(id, 1, &[], &[]), NAMED).unwrap();
         assert_eq!(wanted.len(), 3);
-        let news = vec![fetched(0, 0, b""), fetched(1, 5, b"records"), fetched(2, 1, b"")];
+        let news = vec![
+            fetched(0, 0, b""),
+            fetched(1, 5, b"records"),
+            fetched(2, 1, b""),
+        ];
         let (answered, named) = sessions.finish(session_use, wanted, news).unwrap();
         assert_eq!((answered, indexes(&named)), (id, vec![1, 2]));
     }
@@ -343,9 +420,14 @@ mod tests {
         let sessions = FetchSessions::new(10);
         let id = begun(&sessions, &[0, 1, 2]);
         let (wanted, session_use) = sessions.begin(request(id, 1, &[], &[]), NAMED).unwrap();
-        sessions.finish(session_use, wanted, vec![fetched(0, 5, b"records")]).unwrap();
+        sessions
+            .finish(session_use, wanted, vec![fetched(0, 5, b"records")])
+            .unwrap();
         let (wanted, _) = sessions.begin(request(id, 2, &[], &[]), NAMED).unwrap();
-        let order: Vec<i32> = wanted.iter().map(|wanted| wanted.partition.partition).collect();
+        let order: Vec<i32> = wanted
+            .iter()
+            .map(|wanted| wanted.partition.partition)
+            .collect();
         assert_eq!(order, [1, 2, 0]);
     }
 
@@ -354,7 +436,13 @@ mod tests {
         let sessions = FetchSessions::new(10);
         let id = begun(&sessions, &[0, 1]);
         let (wanted, session_use) = sessions.begin(request(id, 1, &[7], &[0]), NAMED).unwrap();
-        let (_, named) = sessions.finish(session_use, wanted, vec![fetched(1, 0, b""), fetched(7, 0, b"")]).unwrap();
+        let (_, named) = sessions
+            .finish(
+                session_use,
+                wanted,
+                vec![fetched(1, 0, b""), fetched(7, 0, b"")],
+            )
+            .unwrap();
         assert_eq!(indexes(&named), [7]);
     }
 
@@ -364,8 +452,13 @@ mod tests {
         let id = begun(&sessions, &[0]);
         let mut broken = fetched(0, 0, b"");
         broken.data.error_code = ErrorCode::KafkaStorageError.into();
-        for (epoch, answer, named) in [(1, broken, 1), (2, fetched(0, 0, b""), 1), (3, fetched(0, 0, b""), 0)] {
-            let (wanted, session_use) = sessions.begin(request(id, epoch, &[], &[]), NAMED).unwrap();
+        for (epoch, answer, named) in [
+            (1, broken, 1),
+            (2, fetched(0, 0, b""), 1),
+            (3, fetched(0, 0, b""), 0),
+        ] {
+            let (wanted, session_use) =
+                sessions.begin(request(id, epoch, &[], &[]), NAMED).unwrap();
             let (_, got) = sessions.finish(session_use, wanted, vec![answer]).unwrap();
             assert_eq!(got.len(), named, "epoch {epoch}");
         }
@@ -376,9 +469,18 @@ mod tests {
         let sessions = FetchSessions::new(10);
         let id = begun(&sessions, &[0]);
         let refused = |request, version| sessions.begin(request, version).unwrap_err();
-        assert_eq!(refused(request(id ^ 1, 1, &[], &[]), NAMED), ErrorCode::FetchSessionIdNotFound);
-        assert_eq!(refused(request(id, 5, &[], &[]), NAMED), ErrorCode::InvalidFetchSessionEpoch);
-        assert_eq!(refused(request(id, 1, &[], &[]), 13), ErrorCode::FetchSessionTopicIdError);
+        assert_eq!(
+            refused(request(id ^ 1, 1, &[], &[]), NAMED),
+            ErrorCode::FetchSessionIdNotFound
+        );
+        assert_eq!(
+            refused(request(id, 5, &[], &[]), NAMED),
+            ErrorCode::InvalidFetchSessionEpoch
+        );
+        assert_eq!(
+            refused(request(id, 1, &[], &[]), 13),
+            ErrorCode::FetchSessionTopicIdError
+        );
     }
 
     #[test]

@@ -82,7 +82,11 @@ impl Insight {
         for topic in image.topics() {
             for partition in 0..topic.partitions.len() as i32 {
                 let size_bytes = self.partitions.size_in_bytes(topic.id, partition);
-                sizes.push(PartitionSize { topic: topic.name.clone(), partition, size_bytes });
+                sizes.push(PartitionSize {
+                    topic: topic.name.clone(),
+                    partition,
+                    size_bytes,
+                });
             }
         }
         sizes
@@ -143,13 +147,16 @@ mod tests {
         let figures = JournalFigures::default();
         assert_eq!(figures.insight(), JournalInsight::default());
         for _ in 0..WINDOW {
-            figures.commit(Duration::from_micros(1_000_000));
+            figures.commit(Duration::from_secs(1));
         }
         for micros in 0..WINDOW as u64 {
             figures.commit(Duration::from_micros(micros));
         }
         let insight = figures.insight();
         assert_eq!(insight.commits, 2 * WINDOW as u64);
-        assert_eq!((insight.sync_micros_p50, insight.sync_micros_p99), (512, 1_013));
+        assert_eq!(
+            (insight.sync_micros_p50, insight.sync_micros_p99),
+            (512, 1_013)
+        );
     }
 }

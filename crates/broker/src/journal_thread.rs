@@ -31,17 +31,20 @@ struct Signal {
 impl JournalThread {
     /// Starts it; from here on appends become durable.
     pub(crate) fn start(
-        log_dir: Arc<LogDir>,
+        log_dir: &Arc<LogDir>,
         partitions: Arc<Partitions>,
         figures: Arc<JournalFigures>,
     ) -> Result<JournalThread, StartError> {
         let signal = Arc::new(Signal::default());
         let handle = {
-            let (signal, log_dir) = (Arc::clone(&signal), Arc::clone(&log_dir));
+            let (signal, log_dir) = (Arc::clone(&signal), Arc::clone(log_dir));
             thread::Builder::new()
                 .name("journal".to_owned())
                 .spawn(move || run(&signal, &log_dir, &partitions, &figures))
-                .map_err(|source| StartError::System { action: "start the journal thread", source })?
+                .map_err(|source| StartError::System {
+                    action: "start the journal thread",
+                    source,
+                })?
         };
         let (notified, thread) = (Arc::clone(&signal), handle.thread().clone());
         log_dir.set_notify(Box::new(move || {
@@ -49,7 +52,10 @@ impl JournalThread {
                 thread.unpark();
             }
         }));
-        Ok(JournalThread { signal, handle: Some(handle) })
+        Ok(JournalThread {
+            signal,
+            handle: Some(handle),
+        })
     }
 
     /// Asks it to commit what has queued and to end; does not wait.
@@ -63,7 +69,9 @@ impl JournalThread {
     /// Stops it and waits; `false` if it had panicked. Blocking.
     pub(crate) fn stop(mut self) -> bool {
         self.ask_to_stop();
-        self.handle.take().is_none_or(|handle| handle.join().is_ok())
+        self.handle
+            .take()
+            .is_none_or(|handle| handle.join().is_ok())
     }
 }
 

@@ -47,8 +47,14 @@ impl MaintenanceThread {
         let handle = thread::Builder::new()
             .name("maintenance".to_owned())
             .spawn(move || run(maintenance, &signal))
-            .map_err(|source| StartError::System { action: "start the maintenance thread", source })?;
-        Ok(MaintenanceThread { stop, handle: Some(handle) })
+            .map_err(|source| StartError::System {
+                action: "start the maintenance thread",
+                source,
+            })?;
+        Ok(MaintenanceThread {
+            stop,
+            handle: Some(handle),
+        })
     }
 
     /// Asks it to end; does not wait.
@@ -60,7 +66,9 @@ impl MaintenanceThread {
     /// Stops it and waits; `false` if it had panicked. Blocking.
     pub(crate) fn stop(mut self) -> bool {
         self.ask_to_stop();
-        self.handle.take().is_none_or(|handle| handle.join().is_ok())
+        self.handle
+            .take()
+            .is_none_or(|handle| handle.join().is_ok())
     }
 }
 
@@ -74,8 +82,10 @@ impl Drop for MaintenanceThread {
 fn run(mut maintenance: Maintenance, stop: &(Mutex<bool>, Condvar)) {
     loop {
         let stopped = stop.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (stopped, _) =
-            stop.1.wait_timeout_while(stopped, TICK, |stopped| !*stopped).unwrap_or_else(PoisonError::into_inner);
+        let (stopped, _) = stop
+            .1
+            .wait_timeout_while(stopped, TICK, |stopped| !*stopped)
+            .unwrap_or_else(PoisonError::into_inner);
         if *stopped {
             return;
         }
@@ -114,7 +124,9 @@ impl Maintenance {
                 warn!("retention: {failure}");
             }
             self.checkpoint();
-        } else if self.checkpointed.elapsed() >= CHECKPOINT_INTERVAL && self.figures.commits() != self.commits_then {
+        } else if self.checkpointed.elapsed() >= CHECKPOINT_INTERVAL
+            && self.figures.commits() != self.commits_then
+        {
             self.checkpoint();
         }
     }

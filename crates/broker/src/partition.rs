@@ -17,7 +17,11 @@ pub(crate) struct Partition {
 
 impl Partition {
     pub(crate) fn new(log: Arc<PartitionLog>) -> Partition {
-        Partition { log, parked: Parked::default(), deleted: AtomicBool::new(false) }
+        Partition {
+            log,
+            parked: Parked::default(),
+            deleted: AtomicBool::new(false),
+        }
     }
 
     /// For reading and for its offsets. Appends go through [`crate::partitions::Partitions::append`], which wakes who waits.

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_log::{
-    AppendError, AppendOptions, Appended, Commit, Durability, LogConfig, LogDir, LogError, Origin, PartitionId, Position,
+    AppendError, AppendOptions, Appended, Commit, Durability, LogConfig, LogDir, LogError, Origin,
+    PartitionId, Position,
 };
 use headwater_protocol::Uuid;
 use tokio::sync::watch;
@@ -52,9 +53,22 @@ pub(crate) struct Partitions {
 impl Partitions {
     /// Serves what lies in `log_dir`. Parked requests are answered early once `stopping` is cancelled.
     /// Fetched records in memory come out of `reading`.
-    pub(crate) fn new(log_dir: Arc<LogDir>, stopping: CancellationToken, reading: Budget) -> Partitions {
-        let progress = Progress { durable: log_dir.durable(), poisoned: None };
-        Partitions { log_dir, open: RwLock::default(), progress: watch::Sender::new(progress), stopping, reading }
+    pub(crate) fn new(
+        log_dir: Arc<LogDir>,
+        stopping: CancellationToken,
+        reading: Budget,
+    ) -> Partitions {
+        let progress = Progress {
+            durable: log_dir.durable(),
+            poisoned: None,
+        };
+        Partitions {
+            log_dir,
+            open: RwLock::default(),
+            progress: watch::Sender::new(progress),
+            stopping,
+            reading,
+        }
     }
 
     /// Memory for fetched records, held until they are written to the socket.
@@ -78,26 +92,51 @@ impl Partitions {
     }
 
     /// Begins to serve a partition, making its log if it is new; again only updates its config.
-    pub(crate) fn open_partition(&self, topic_id: Uuid, partition: i32, config: LogConfig) -> Arc<Partition> {
-        let id = PartitionId { topic_id: topic_id.0, partition };
+    pub(crate) fn open_partition(
+        &self,
+        topic_id: Uuid,
+        partition: i32,
+        config: LogConfig,
+    ) -> Arc<Partition> {
+        let id = PartitionId {
+            topic_id: topic_id.0,
+            partition,
+        };
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         let log = self.log_dir.create_partition(id, config);
-        Arc::clone(open.entry(id).or_insert_with(|| Arc::new(Partition::new(log))))
+        Arc::clone(
+            open.entry(id)
+                .or_insert_with(|| Arc::new(Partition::new(log))),
+        )
     }
 
     /// A partition that is being served.
     pub(crate) fn get(&self, topic_id: Uuid, partition: i32) -> Option<Arc<Partition>> {
-        self.by_id(PartitionId { topic_id: topic_id.0, partition })
+        self.by_id(PartitionId {
+            topic_id: topic_id.0,
+            partition,
+        })
     }
 
     fn by_id(&self, id: PartitionId) -> Option<Arc<Partition>> {
-        self.open.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.open
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()
     }
 
     /// Stops serving a partition, ends whoever waits for it and deletes its log.
     pub(crate) fn delete(&self, topic_id: Uuid, partition: i32) -> Result<Position, LogError> {
-        let id = PartitionId { topic_id: topic_id.0, partition };
-        let removed = self.open.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let id = PartitionId {
+            topic_id: topic_id.0,
+            partition,
+        };
+        let removed = self
+            .open
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
         if let Some(removed) = removed {
             removed.mark_deleted();
         }
@@ -112,7 +151,11 @@ impl Partitions {
         origin: Origin,
         leader_epoch: i32,
     ) -> Result<Appended, AppendError> {
-        let options = AppendOptions { origin, leader_epoch, now_ms: clock::now_ms() };
+        let options = AppendOptions {
+            origin,
+            leader_epoch,
+            now_ms: clock::now_ms(),
+        };
         let appended = partition.log().append(batches, options)?;
         // Without a journal the high watermark has moved already, and no commit will say so.
         if self.durability() == Durability::Relaxed {
@@ -132,7 +175,9 @@ impl Partitions {
             .await
             .expect("the sender lives as long as `self`");
         match &reached.poisoned {
-            Some(reason) if reached.durable < position => Err(Poisoned { reason: Arc::clone(reason) }),
+            Some(reason) if reached.durable < position => Err(Poisoned {
+                reason: Arc::clone(reason),
+            }),
             _ => Ok(()),
         }
     }
@@ -158,7 +203,8 @@ impl Partitions {
 
     /// For the journal thread: replies up to the commit's position may go, and fetches of what became visible.
     pub(crate) fn committed(&self, commit: &Commit) {
-        self.progress.send_modify(|progress| progress.durable = progress.durable.max(commit.position));
+        self.progress
+            .send_modify(|progress| progress.durable = progress.durable.max(commit.position));
         for id in &commit.partitions {
             if let Some(partition) = self.by_id(*id) {
                 partition.parked().wake();
@@ -168,11 +214,13 @@ impl Partitions {
 
     /// For the journal thread: nothing will be durable any more.
     pub(crate) fn poison(&self, reason: &str) {
-        self.progress.send_modify(|progress| progress.poisoned = Some(reason.into()));
+        self.progress
+            .send_modify(|progress| progress.poisoned = Some(reason.into()));
     }
 
     /// Bytes of a partition's segments; 0 for one that is not served.
     pub(crate) fn size_in_bytes(&self, topic_id: Uuid, partition: i32) -> u64 {
-        self.get(topic_id, partition).map_or(0, |partition| partition.log().size_in_bytes())
+        self.get(topic_id, partition)
+            .map_or(0, |partition| partition.log().size_in_bytes())
     }
 }

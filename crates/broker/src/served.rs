@@ -3,6 +3,7 @@
 //! The one lookup of produce, fetch and the offset APIs, with the error each
 //! client expects: by name up to some version of an API, by topic id after it.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use headwater_protocol::{ErrorCode, Uuid};
@@ -48,11 +49,33 @@ pub(crate) struct Served {
 
 impl Served {
     /// Looks a partition of `topic` up.
-    pub(crate) fn find(partitions: &Partitions, topic: &Topic, partition: i32) -> Result<Served, ErrorCode> {
-        let known = usize::try_from(partition).ok().and_then(|index| topic.partitions.get(index));
+    pub(crate) fn find(
+        partitions: &Partitions,
+        topic: &Topic,
+        partition: i32,
+    ) -> Result<Served, ErrorCode> {
+        let known = usize::try_from(partition)
+            .ok()
+            .and_then(|index| topic.partitions.get(index));
         let known = known.ok_or(ErrorCode::UnknownTopicOrPartition)?;
-        let served = partitions.get(topic.id, partition).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-        Ok(Served { partition: served, leader_epoch: known.leader_epoch })
+        let served = partitions
+            .get(topic.id, partition)
+            .ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        Ok(Served {
+            partition: served,
+            leader_epoch: known.leader_epoch,
+        })
+    }
+
+    /// The largest epoch at or below `epoch` and where it ends; nothing for an epoch not reached yet.
+    pub(crate) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
+        let log = self.partition.log();
+        match epoch.cmp(&self.leader_epoch) {
+            Ordering::Less => log.end_offset_for_epoch(epoch),
+            // What lies beyond the high watermark may still be lost.
+            Ordering::Equal => Some((epoch, log.high_watermark())),
+            Ordering::Greater => None,
+        }
     }
 
     /// Whether the client's idea of the leader epoch is ours (KIP-320).

@@ -19,14 +19,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Opens the port.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortInUse { address },
-        _ => StartError::Listen { address, source },
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortInUse { address },
+            _ => StartError::Listen { address, source },
+        })
 }
 
 /// Serves connections until the node stops, and returns when the last has ended.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, connections: Arc<AtomicUsize>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    connections: Arc<AtomicUsize>,
+) {
     let max_connections = shared.context.settings.limits.max_connections;
     let mut open = JoinSet::new();
     loop {
@@ -69,7 +75,11 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, connection
 
 fn info(stream: &TcpStream, peer: SocketAddr) -> io::Result<ConnectionInfo> {
     stream.set_nodelay(true)?;
-    Ok(ConnectionInfo { peer, local: stream.local_addr()?, client_id: "".into() })
+    Ok(ConnectionInfo {
+        peer,
+        local: stream.local_addr()?,
+        client_id: "".into(),
+    })
 }
 
 struct Counted(Arc<AtomicUsize>);

@@ -80,9 +80,11 @@ pub(crate) struct Limits {
 impl Limits {
     fn from_overrides(overrides: &BTreeMap<String, String>) -> Result<Limits, StartError> {
         let bytes = |name, default| number::<usize>(overrides, name, default);
-        let millis = |name, default| number::<u64>(overrides, name, default).map(Duration::from_millis);
+        let millis =
+            |name, default| number::<u64>(overrides, name, default).map(Duration::from_millis);
         Ok(Limits {
-            request_bytes: bytes("socket.request.max.bytes", 100 << 20)?.clamp(1, i32::MAX as usize),
+            request_bytes: bytes("socket.request.max.bytes", 100 << 20)?
+                .clamp(1, i32::MAX as usize),
             queued_request_bytes: bytes("queued.max.request.bytes", 256 << 20)?.max(1),
             queued_response_bytes: 256 << 20,
             connections_max_idle: millis("connections.max.idle.ms", 600_000)?,
@@ -110,8 +112,14 @@ impl Settings {
     }
 }
 
-fn number<T: FromStr>(overrides: &BTreeMap<String, String>, name: &str, default: T) -> Result<T, StartError> {
-    let Some(value) = overrides.get(name) else { return Ok(default) };
+fn number<T: FromStr>(
+    overrides: &BTreeMap<String, String>,
+    name: &str,
+    default: T,
+) -> Result<T, StartError> {
+    let Some(value) = overrides.get(name) else {
+        return Ok(default);
+    };
     value.trim().parse().map_err(|_| StartError::InvalidConfig {
         name: name.to_owned(),
         value: value.clone(),
@@ -124,8 +132,14 @@ mod tests {
     use super::*;
 
     fn overrides(pairs: &[(&str, &str)]) -> BrokerSettings {
-        let overrides = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        BrokerSettings { overrides, ..BrokerSettings::default() }
+        let overrides = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        BrokerSettings {
+            overrides,
+            ..BrokerSettings::default()
+        }
     }
 
     #[test]
@@ -133,7 +147,9 @@ mod tests {
         let limits = Settings::new(overrides(&[])).unwrap().limits;
         assert_eq!(limits.request_bytes, 104_857_600);
         assert_eq!(limits.fetch_max_bytes, 57_671_680);
-        let limits = Settings::new(overrides(&[("connections.max.idle.ms", "1500")])).unwrap().limits;
+        let limits = Settings::new(overrides(&[("connections.max.idle.ms", "1500")]))
+            .unwrap()
+            .limits;
         assert_eq!(limits.connections_max_idle, Duration::from_millis(1_500));
     }
 
@@ -151,8 +167,14 @@ mod tests {
             client_id: "".into(),
         };
         let mut settings = Settings::new(overrides(&[])).unwrap();
-        assert_eq!(settings.advertised(&dialled), ("127.0.0.1".to_owned(), 9_092));
+        assert_eq!(
+            settings.advertised(&dialled),
+            ("127.0.0.1".to_owned(), 9_092)
+        );
         settings.broker.advertised = Some(("broker.example".to_owned(), 443));
-        assert_eq!(settings.advertised(&dialled), ("broker.example".to_owned(), 443));
+        assert_eq!(
+            settings.advertised(&dialled),
+            ("broker.example".to_owned(), 443)
+        );
     }
 }

@@ -47,7 +47,11 @@ pub(super) enum FrameError {
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     pub(super) fn new(half: R, max_bytes: usize) -> FrameReader<R> {
-        FrameReader { half, buffer: BytesMut::new(), max_bytes }
+        FrameReader {
+            half,
+            buffer: BytesMut::new(),
+            max_bytes,
+        }
     }
 
     /// Waits for the four bytes of the next length; cancel safe.
@@ -62,15 +66,27 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         match usize::try_from(length) {
             // A header is at least key, version and correlation id.
             Ok(bytes) if (8..=self.max_bytes).contains(&bytes) => Ok(bytes),
-            _ => Err(FrameError::Length { length, max: self.max_bytes }),
+            _ => Err(FrameError::Length {
+                length,
+                max: self.max_bytes,
+            }),
         }
     }
 
     /// The frame of `announced` bytes, once both the node and this connection have room for it.
-    pub(super) async fn frame(&mut self, announced: usize, node: &Budget, own: &Budget) -> Result<Frame, FrameError> {
+    pub(super) async fn frame(
+        &mut self,
+        announced: usize,
+        node: &Budget,
+        own: &Budget,
+    ) -> Result<Frame, FrameError> {
         let own = own.acquire(announced).await;
         let permits = [own, node.acquire(announced).await];
-        let bytes = if announced <= BUFFER { self.small(announced).await? } else { self.large(announced).await? };
+        let bytes = if announced <= BUFFER {
+            self.small(announced).await?
+        } else {
+            self.large(announced).await?
+        };
         Ok(Frame { bytes, permits })
     }
 
@@ -102,9 +118,16 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 }
 
-async fn receive<R: AsyncRead + Unpin>(half: &mut R, into: &mut BytesMut, announced: usize) -> Result<(), FrameError> {
+async fn receive<R: AsyncRead + Unpin>(
+    half: &mut R,
+    into: &mut BytesMut,
+    announced: usize,
+) -> Result<(), FrameError> {
     match timeout(STALL, half.read_buf(into)).await {
-        Err(_) => Err(FrameError::Stalled { announced, received: into.len() }),
+        Err(_) => Err(FrameError::Stalled {
+            announced,
+            received: into.len(),
+        }),
         Ok(Ok(0)) => Err(FrameError::Closed),
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.into()),

@@ -8,8 +8,8 @@ mod frame_reader;
 mod reply_writer;
 
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
@@ -51,16 +51,43 @@ enum End {
     Idle,
 }
 
-/// When something last happened, shared by the two directions.
-struct Activity(Mutex<Instant>);
+/// What keeps a connection from being idle, shared by its two directions.
+struct Activity {
+    latest: Mutex<Instant>,
+    /// Replies owed to the client.
+    owed: AtomicUsize,
+}
 
 impl Activity {
-    fn touch(&self) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+    fn new() -> Activity {
+        Activity {
+            latest: Mutex::new(Instant::now()),
+            owed: AtomicUsize::new(0),
+        }
     }
 
-    fn quiet_for(&self) -> Duration {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).elapsed()
+    fn touch(&self) {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn owes(&self) {
+        self.owed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn wrote(&self, replies: usize) {
+        self.touch();
+        self.owed.fetch_sub(replies, Ordering::Relaxed);
+    }
+
+    /// Since when nothing is owed and nothing happened.
+    fn idle_for(&self) -> Duration {
+        if self.owed.load(Ordering::Relaxed) > 0 {
+            self.touch();
+        }
+        self.latest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
     }
 }
 
@@ -68,9 +95,10 @@ impl Activity {
 pub(crate) async fn serve(mut stream: TcpStream, mut info: ConnectionInfo, shared: Arc<Shared>) {
     let peer = info.peer;
     let (read_half, write_half) = stream.split();
-    let activity = Activity(Mutex::new(Instant::now()));
+    let activity = Activity::new();
     let (sender, mut pending) = mpsc::channel(IN_FLIGHT);
-    let mut writing = pin!(write_replies(write_half, &mut pending, || activity.touch()));
+    let mut writing =
+        pin!(write_replies(write_half, &mut pending, |replies| activity.wrote(replies)));
     let end = {
         let limits = &shared.context.settings.limits;
         let requests = Requests {
@@ -93,7 +121,9 @@ pub(crate) async fn serve(mut stream: TcpStream, mut info: ConnectionInfo, share
         end => end,
     };
     match end {
-        Ok(()) | Err(End::Frame(FrameError::Closed | FrameError::Io(_)) | End::Write(WriteError::Io(_))) => {
+        Ok(())
+        | Err(End::Frame(FrameError::Closed | FrameError::Io(_)) | End::Write(WriteError::Io(_))) =>
+        {
             debug!(%peer, "connection closed");
         }
         Err(End::Idle) => debug!(%peer, "connection closed: {}", End::Idle),
@@ -114,7 +144,9 @@ impl<R: tokio::io::AsyncRead + Unpin> Requests<'_, R> {
     async fn begin_all(mut self, info: &mut ConnectionInfo, shared: &Shared) -> Result<(), End> {
         loop {
             // A place in the order of replies first: without one nothing is read.
-            let Ok(place) = self.sender.clone().reserve_owned().await else { return Ok(()) };
+            let Ok(place) = self.sender.clone().reserve_owned().await else {
+                return Ok(());
+            };
             let announced = tokio::select! {
                 biased;
                 () = shared.stopping.cancelled() => return Ok(()),
@@ -134,7 +166,11 @@ impl<R: tokio::io::AsyncRead + Unpin> Requests<'_, R> {
                 Answer::Later(future) => PendingReply::Later(future),
                 Answer::Silent => continue,
             };
-            place.send(Pending { reply, _permits: frame.permits });
+            self.activity.owes();
+            place.send(Pending {
+                reply,
+                permits: frame.permits,
+            });
             // A client that never pauses must let other connections have the thread.
             tokio::task::consume_budget().await;
         }
@@ -143,18 +179,13 @@ impl<R: tokio::io::AsyncRead + Unpin> Requests<'_, R> {
     async fn announced(&mut self, shared: &Shared) -> Result<usize, End> {
         let max_idle = shared.context.settings.limits.connections_max_idle;
         loop {
-            let left = max_idle.saturating_sub(self.activity.quiet_for());
-            match timeout(left.max(Duration::from_millis(1)), self.frames.announced()).await {
-                Ok(announced) => return Ok(announced?),
-                Err(_) if self.nothing_in_flight() && self.activity.quiet_for() >= max_idle => return Err(End::Idle),
-                Err(_) if !self.nothing_in_flight() => self.activity.touch(),
-                Err(_) => {}
+            let left = max_idle.saturating_sub(self.activity.idle_for());
+            if left.is_zero() {
+                return Err(End::Idle);
+            }
+            if let Ok(announced) = timeout(left, self.frames.announced()).await {
+                return Ok(announced?);
             }
         }
-    }
-
-    fn nothing_in_flight(&self) -> bool {
-        // One place is reserved for the request that is waited for.
-        self.sender.capacity() + 1 >= self.sender.max_capacity()
     }
 }

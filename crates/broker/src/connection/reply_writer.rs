@@ -25,7 +25,7 @@ const SLICES: usize = 64;
 pub(super) struct Pending {
     pub(super) reply: PendingReply,
     /// The request's memory, held until its reply is written.
-    pub(super) _permits: [Permit; 2],
+    pub(super) permits: [Permit; 2],
 }
 
 /// The bytes of a reply, or the wait for them.
@@ -43,11 +43,11 @@ pub(super) enum WriteError {
     Io(#[from] io::Error),
 }
 
-/// Writes every reply of `pending` until its sender is gone.
+/// Writes every reply of `pending` until its sender is gone; tells `written` how many went out.
 pub(super) async fn write_replies<W: AsyncWrite + Unpin>(
     mut half: W,
     pending: &mut Receiver<Pending>,
-    written: impl Fn(),
+    written: impl Fn(usize),
 ) -> Result<(), WriteError> {
     let mut parked: Option<Pending> = None;
     loop {
@@ -63,23 +63,24 @@ pub(super) async fn write_replies<W: AsyncWrite + Unpin>(
             PendingReply::Ready(chunks) => chunks,
             PendingReply::Later(future) => future.await?,
         };
-        gathered.add(reply, first._permits);
+        gathered.add(reply, first.permits);
         while gathered.bytes < GATHER {
-            let Ok(mut next) = pending.try_recv() else { break };
+            let Ok(mut next) = pending.try_recv() else {
+                break;
+            };
             let ready = match &mut next.reply {
                 PendingReply::Ready(chunks) => Some(std::mem::take(chunks)),
                 PendingReply::Later(future) => future.now_or_never().transpose()?,
             };
-            match ready {
-                Some(chunks) => gathered.add(chunks, next._permits),
-                None => {
-                    parked = Some(next);
-                    break;
-                }
-            }
+            let Some(chunks) = ready else {
+                parked = Some(next);
+                break;
+            };
+            gathered.add(chunks, next.permits);
         }
+        let replies = gathered.permits.len();
         gathered.write(&mut half).await?;
-        written();
+        written(replies);
     }
 }
 

@@ -1,11 +1,13 @@
-//! ApiVersions 0-4: the dispatch table, told to clients.
+//! `ApiVersions` 0-4: the dispatch table, told to clients.
 //!
 //! Versions 3 and up carry the client's software name and version, which Kafka
 //! refuses when malformed (KIP-511). No features are announced: a client then
 //! assumes the oldest behaviour of each, which is what is built.
 
 use headwater_protocol::ErrorCode;
-use headwater_protocol::messages::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
+use headwater_protocol::messages::api_versions::{
+    ApiVersion, ApiVersionsRequest, ApiVersionsResponse,
+};
 
 use crate::context::{ConnectionInfo, Context};
 use crate::dispatch::APIS;
@@ -14,21 +16,28 @@ use crate::reply::Reply;
 /// From this version on the client says what it is.
 const SOFTWARE_NAME_SINCE: i16 = 3;
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature of every handler"
+)]
 pub(crate) fn begin(
     _context: &Context,
     _connection: &ConnectionInfo,
     version: i16,
     request: ApiVersionsRequest,
 ) -> Reply<ApiVersionsResponse> {
-    let well_formed =
-        is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
+    let well_formed = is_software_name(&request.client_software_name)
+        && is_software_name(&request.client_software_version);
     if version >= SOFTWARE_NAME_SINCE && !well_formed {
         return Reply::Now(ApiVersionsResponse {
             error_code: ErrorCode::InvalidRequest.into(),
             ..ApiVersionsResponse::default()
         });
     }
-    Reply::Now(ApiVersionsResponse { api_keys: api_keys(), ..ApiVersionsResponse::default() })
+    Reply::Now(ApiVersionsResponse {
+        api_keys: api_keys(),
+        ..ApiVersionsResponse::default()
+    })
 }
 
 /// The answer, in the form of version 0, to a version not served: it lets the client choose another.
@@ -59,7 +68,9 @@ fn is_software_name(name: &str) -> bool {
     let bytes = name.as_bytes();
     bytes.first().is_some_and(edge)
         && bytes.last().is_some_and(edge)
-        && bytes.iter().all(|byte| edge(byte) || matches!(byte, b'-' | b'.'))
+        && bytes
+            .iter()
+            .all(|byte| edge(byte) || matches!(byte, b'-' | b'.'))
 }
 
 #[cfg(test)]

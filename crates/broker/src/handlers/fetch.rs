@@ -15,7 +15,8 @@ use bytes::Bytes;
 use headwater_log::{ReadBound, ReadMinimum};
 use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::fetch::{
-    EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
+    EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse,
+    PartitionData,
 };
 use tokio::task;
 use tokio::time::{Instant, sleep_until};
@@ -37,7 +38,7 @@ const TAIL_RECORDS: i64 = 10_000;
 /// The least a fetch may read however little memory is left.
 const MEMORY_FLOOR: usize = 1 << 20;
 /// A fetch waits no longer, whatever it says.
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 pub(crate) fn begin(
     context: &Context,
@@ -45,9 +46,14 @@ pub(crate) fn begin(
     version: i16,
     request: FetchRequest,
 ) -> Reply<FetchResponse> {
-    let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(LONGEST_WAIT);
-    let max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(context.settings.limits.fetch_max_bytes);
-    let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0).min(max_bytes);
+    let max_wait =
+        Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(LONGEST_WAIT);
+    let max_bytes = usize::try_from(request.max_bytes)
+        .unwrap_or(0)
+        .min(context.settings.limits.fetch_max_bytes);
+    let min_bytes = usize::try_from(request.min_bytes)
+        .unwrap_or(0)
+        .min(max_bytes);
     let read_committed = request.isolation_level == READ_COMMITTED;
     let (wanted, session_use) = match context.fetch_sessions.begin(request, version) {
         Ok(begun) => begun,
@@ -58,7 +64,13 @@ pub(crate) fn begin(
         let topic = wanted.topic.topic(&image).ok_or(wanted.topic.unknown())?;
         Served::find(&context.partitions, topic, wanted.partition.partition)
     };
-    let targets = wanted.iter().map(|wanted| Target { wanted: wanted.clone(), served: find(wanted) }).collect();
+    let targets = wanted
+        .iter()
+        .map(|wanted| Target {
+            wanted: wanted.clone(),
+            served: find(wanted),
+        })
+        .collect();
     let fetch = Fetch {
         targets,
         min_bytes,
@@ -108,8 +120,12 @@ impl Fetch {
             return look.fetched;
         }
         drop(look);
-        let served = self.targets.iter().filter_map(|target| target.served.as_ref().ok());
-        let parked = ParkedFetch::register(served.map(|served| Arc::clone(&served.partition)).collect());
+        let served = self
+            .targets
+            .iter()
+            .filter_map(|target| target.served.as_ref().ok());
+        let parked =
+            ParkedFetch::register(served.map(|served| Arc::clone(&served.partition)).collect());
         loop {
             // After registering, so that nothing is missed in between.
             let look = Arc::clone(&self).look().await;
@@ -146,19 +162,27 @@ impl Fetch {
     }
 
     fn read(&self) -> Look {
-        let mut look = Look { fetched: Vec::with_capacity(self.targets.len()), bytes: 0, failed: false };
+        let mut look = Look {
+            fetched: Vec::with_capacity(self.targets.len()),
+            bytes: 0,
+            failed: false,
+        };
         for target in &self.targets {
             let data = match &target.served {
                 Ok(served) => {
                     let data = self.read_partition(target, served, look.bytes);
-                    look.failed |= data.error_code != 0 || data.diverging_epoch != EpochEndOffset::default();
+                    look.failed |=
+                        data.error_code != 0 || data.diverging_epoch != EpochEndOffset::default();
                     data
                 }
                 // As in Kafka, what metadata does not know does not cut the wait of the rest short.
                 Err(code) => self.without_records(&target.wanted.partition, *code),
             };
             look.bytes += data.records.as_ref().map_or(0, Bytes::len);
-            look.fetched.push(Fetched { topic: target.wanted.topic.clone(), data });
+            look.fetched.push(Fetched {
+                topic: target.wanted.topic.clone(),
+                data,
+            });
         }
         look
     }
@@ -178,18 +202,26 @@ impl Fetch {
                 Ok(diverging_epoch) => data.diverging_epoch = diverging_epoch,
                 Err(code) => data.error_code = code.into(),
             }
-            return self.with_offsets(data, served);
+            return with_offsets(data, served);
         }
         match self.read_records(served, wanted, before) {
             Ok(records) => {
-                let data = PartitionData { records: Some(records), ..self.without_records(wanted, ErrorCode::None) };
-                self.with_offsets(data, served)
+                let data = PartitionData {
+                    records: Some(records),
+                    ..self.without_records(wanted, ErrorCode::None)
+                };
+                with_offsets(data, served)
             }
-            Err(code) => self.with_offsets(self.without_records(wanted, code), served),
+            Err(code) => with_offsets(self.without_records(wanted, code), served),
         }
     }
 
-    fn read_records(&self, served: &Served, wanted: &FetchPartition, before: usize) -> Result<Bytes, ErrorCode> {
+    fn read_records(
+        &self,
+        served: &Served,
+        wanted: &FetchPartition,
+        before: usize,
+    ) -> Result<Bytes, ErrorCode> {
         let of_partition = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
         let limit = of_partition.min(self.max_bytes.saturating_sub(before));
         let (minimum, floor) = match before {
@@ -198,7 +230,12 @@ impl Fetch {
         };
         let mut share = self.partitions.reading().share(limit, floor);
         let log = served.partition.log();
-        match log.read(wanted.fetch_offset, share.bytes().min(limit), ReadBound::HighWatermark, minimum) {
+        match log.read(
+            wanted.fetch_offset,
+            share.bytes().min(limit),
+            ReadBound::HighWatermark,
+            minimum,
+        ) {
             Ok(records) => Ok(share.attach(records)),
             Err(error) => {
                 let code = error.to_error_code();
@@ -220,34 +257,44 @@ impl Fetch {
             ..PartitionData::default()
         }
     }
-
-    /// Read after the records, so that the high watermark is never below them.
-    fn with_offsets(&self, data: PartitionData, served: &Served) -> PartitionData {
-        let log = served.partition.log();
-        let high_watermark = log.high_watermark();
-        PartitionData {
-            high_watermark,
-            last_stable_offset: high_watermark,
-            log_start_offset: log.log_start_offset(),
-            ..data
-        }
-    }
 }
 
 impl Target {
     fn is_cold(&self) -> bool {
-        let Ok(served) = &self.served else { return false };
-        served.partition.log().high_watermark().saturating_sub(self.wanted.partition.fetch_offset) > TAIL_RECORDS
+        let Ok(served) = &self.served else {
+            return false;
+        };
+        served
+            .partition
+            .log()
+            .high_watermark()
+            .saturating_sub(self.wanted.partition.fetch_offset)
+            > TAIL_RECORDS
+    }
+}
+
+/// Read after the records, so that the high watermark is never below them.
+fn with_offsets(data: PartitionData, served: &Served) -> PartitionData {
+    let log = served.partition.log();
+    let high_watermark = log.high_watermark();
+    PartitionData {
+        high_watermark,
+        last_stable_offset: high_watermark,
+        log_start_offset: log.log_start_offset(),
+        ..data
     }
 }
 
 /// Where the client's log and ours part, if the epoch it last fetched ended before its offset.
-fn diverging_epoch(served: &Served, wanted: &FetchPartition) -> Option<Result<EpochEndOffset, ErrorCode>> {
+fn diverging_epoch(
+    served: &Served,
+    wanted: &FetchPartition,
+) -> Option<Result<EpochEndOffset, ErrorCode>> {
     let last_fetched = wanted.last_fetched_epoch;
     if last_fetched < 0 || last_fetched == served.leader_epoch {
         return None;
     }
-    match served.partition.log().end_offset_for_epoch(last_fetched) {
+    match served.end_of_epoch(last_fetched) {
         None => Some(Err(ErrorCode::OffsetOutOfRange)),
         Some((epoch, end_offset)) if epoch < last_fetched || end_offset < wanted.fetch_offset => {
             Some(Ok(EpochEndOffset { epoch, end_offset }))
@@ -263,10 +310,14 @@ fn answer(session_id: i32, fetched: Vec<Fetched>) -> FetchResponse {
     for Fetched { topic, data } in fetched {
         if current.as_ref() != Some(&topic) {
             responses.push(match &topic {
-                TopicKey::Name(name) => {
-                    FetchableTopicResponse { topic: name.clone(), ..FetchableTopicResponse::default() }
-                }
-                TopicKey::Id(id) => FetchableTopicResponse { topic_id: *id, ..FetchableTopicResponse::default() },
+                TopicKey::Name(name) => FetchableTopicResponse {
+                    topic: name.clone(),
+                    ..FetchableTopicResponse::default()
+                },
+                TopicKey::Id(id) => FetchableTopicResponse {
+                    topic_id: *id,
+                    ..FetchableTopicResponse::default()
+                },
             });
             current = Some(topic);
         }
@@ -274,9 +325,16 @@ fn answer(session_id: i32, fetched: Vec<Fetched>) -> FetchResponse {
             response.partitions.push(data);
         }
     }
-    FetchResponse { session_id, responses, ..FetchResponse::default() }
+    FetchResponse {
+        session_id,
+        responses,
+        ..FetchResponse::default()
+    }
 }
 
 fn refused(code: ErrorCode) -> FetchResponse {
-    FetchResponse { error_code: code.into(), ..FetchResponse::default() }
+    FetchResponse {
+        error_code: code.into(),
+        ..FetchResponse::default()
+    }
 }

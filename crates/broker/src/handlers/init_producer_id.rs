@@ -1,4 +1,4 @@
-//! InitProducerId 0-5: an id for an idempotent producer.
+//! `InitProducerId` 0-5: an id for an idempotent producer.
 //!
 //! Without a transactional id every request gets a new producer id at epoch 0,
 //! as in Kafka, even if it names one it had: the client bumps its own epoch and
@@ -6,7 +6,9 @@
 //! id is refused with the error that ends the producer instead of making it retry.
 
 use headwater_protocol::ErrorCode;
-use headwater_protocol::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use headwater_protocol::messages::init_producer_id::{
+    InitProducerIdRequest, InitProducerIdResponse,
+};
 use tracing::warn;
 
 use crate::context::{ConnectionInfo, Context};
@@ -15,6 +17,10 @@ use crate::reply::Reply;
 const NO_PRODUCER_ID: i64 = -1;
 const NO_PRODUCER_EPOCH: i16 = -1;
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature of every handler"
+)]
 pub(crate) fn begin(
     context: &Context,
     _connection: &ConnectionInfo,
@@ -31,7 +37,11 @@ pub(crate) fn begin(
     let partitions = context.partitions.clone();
     Reply::later(async move {
         match partitions.durable(position).await {
-            Ok(()) => InitProducerIdResponse { producer_id, producer_epoch: 0, ..InitProducerIdResponse::default() },
+            Ok(()) => InitProducerIdResponse {
+                producer_id,
+                producer_epoch: 0,
+                ..InitProducerIdResponse::default()
+            },
             Err(poisoned) => {
                 warn!("no producer id: {poisoned}");
                 refused(ErrorCode::CoordinatorNotAvailable)
@@ -47,7 +57,10 @@ fn validate(request: &InitProducerIdRequest) -> Result<(), ErrorCode> {
         None => {}
     }
     // Both or neither.
-    match (request.producer_id == NO_PRODUCER_ID, request.producer_epoch == NO_PRODUCER_EPOCH) {
+    match (
+        request.producer_id == NO_PRODUCER_ID,
+        request.producer_epoch == NO_PRODUCER_EPOCH,
+    ) {
         (true, true) | (false, false) => Ok(()),
         _ => Err(ErrorCode::InvalidRequest),
     }
@@ -66,7 +79,11 @@ fn refused(code: ErrorCode) -> InitProducerIdResponse {
 mod tests {
     use super::*;
 
-    fn request(transactional_id: Option<&str>, producer_id: i64, producer_epoch: i16) -> InitProducerIdRequest {
+    fn request(
+        transactional_id: Option<&str>,
+        producer_id: i64,
+        producer_epoch: i16,
+    ) -> InitProducerIdRequest {
         InitProducerIdRequest {
             transactional_id: transactional_id.map(str::to_owned),
             producer_id,
@@ -81,14 +98,23 @@ mod tests {
             validate(&request(Some("payments"), -1, -1)),
             Err(ErrorCode::TransactionalIdAuthorizationFailed)
         );
-        assert_eq!(validate(&request(Some(""), -1, -1)), Err(ErrorCode::InvalidRequest));
+        assert_eq!(
+            validate(&request(Some(""), -1, -1)),
+            Err(ErrorCode::InvalidRequest)
+        );
     }
 
     #[test]
     fn producer_id_and_epoch_come_together_or_not_at_all() {
         assert_eq!(validate(&request(None, -1, -1)), Ok(()));
         assert_eq!(validate(&request(None, 7, 3)), Ok(()));
-        assert_eq!(validate(&request(None, 7, -1)), Err(ErrorCode::InvalidRequest));
-        assert_eq!(validate(&request(None, -1, 3)), Err(ErrorCode::InvalidRequest));
+        assert_eq!(
+            validate(&request(None, 7, -1)),
+            Err(ErrorCode::InvalidRequest)
+        );
+        assert_eq!(
+            validate(&request(None, -1, 3)),
+            Err(ErrorCode::InvalidRequest)
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! ListOffsets 1-11: the first and last offset of a partition, or the first at or after a time.
+//! `ListOffsets` 1-11: the first and last offset of a partition, or the first at or after a time.
 //!
 //! Negative timestamps are questions of their own, each since some version:
 //! -1 the high watermark, -2 the log start, -3 the record with the greatest
@@ -9,18 +9,21 @@
 
 use std::collections::HashSet;
 
+use headwater_log::{ReadError, TimestampOffset};
 use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::list_offsets::{
-    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
-    ListOffsetsTopicResponse,
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsTopic, ListOffsetsTopicResponse,
 };
-use headwater_log::{ReadError, TimestampOffset};
 use tokio::task;
 
 use crate::context::{ConnectionInfo, Context};
 use crate::error::ToErrorCode;
 use crate::reply::Reply;
 use crate::served::Served;
+
+/// The first version whose answers carry the leader epoch.
+const LEADER_EPOCH_SINCE: i16 = 4;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -59,26 +62,45 @@ pub(crate) fn begin(
                 None => Err(ErrorCode::UnknownTopicOrPartition),
                 Some(topic) => Served::find(&context.partitions, topic, partition.partition_index),
             };
-            let checked = served.and_then(|served| served.check_epoch(partition.current_leader_epoch).map(|()| served));
+            let checked = served.and_then(|served| {
+                served
+                    .check_epoch(partition.current_leader_epoch)
+                    .map(|()| served)
+            });
             partitions.push(match checked {
                 Err(code) => refused(partition, code),
                 Ok(served) => at_once(&served, partition).unwrap_or_else(|| {
                     let timestamp = partition.timestamp;
-                    searches.push(Search { topic: topics.len(), partition: partitions.len(), served, timestamp });
+                    searches.push(Search {
+                        topic: topics.len(),
+                        partition: partitions.len(),
+                        served,
+                        timestamp,
+                    });
                     blank(partition)
                 }),
             });
         }
-        topics.push(ListOffsetsTopicResponse { name: asked.name, partitions });
+        topics.push(ListOffsetsTopicResponse {
+            name: asked.name,
+            partitions,
+        });
     }
-    let mut response = ListOffsetsResponse { topics, ..ListOffsetsResponse::default() };
+    let mut response = ListOffsetsResponse {
+        topics,
+        ..ListOffsetsResponse::default()
+    };
     if searches.is_empty() {
-        return Reply::Now(response);
+        return Reply::Now(for_version(response, version));
     }
     Reply::later(async move {
         // Old segments' indexes and batches may have to come from the disk.
-        let found = task::spawn_blocking(move || searches.into_iter().map(search).collect::<Vec<_>>()).await;
-        for (topic, partition, answer) in found.unwrap_or_default() {
+        let search_all = move || searches.iter().map(search).collect::<Vec<_>>();
+        let found = match task::spawn_blocking(search_all).await {
+            Ok(found) => found,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        for (topic, partition, answer) in found {
             let place = &mut response.topics[topic].partitions[partition];
             match answer {
                 Ok(Some(found)) => {
@@ -90,11 +112,23 @@ pub(crate) fn begin(
                 Err(error) => place.error_code = error.to_error_code().into(),
             }
         }
-        response
+        for_version(response, version)
     })
 }
 
-fn search(search: Search) -> (usize, usize, Result<Option<TimestampOffset>, ReadError>) {
+/// Leaves out what older clients cannot read.
+fn for_version(mut response: ListOffsetsResponse, version: i16) -> ListOffsetsResponse {
+    if version < LEADER_EPOCH_SINCE {
+        let partitions = response
+            .topics
+            .iter_mut()
+            .flat_map(|topic| &mut topic.partitions);
+        partitions.for_each(|partition| partition.leader_epoch = -1);
+    }
+    response
+}
+
+fn search(search: &Search) -> (usize, usize, Result<Option<TimestampOffset>, ReadError>) {
     let log = search.served.partition.log();
     let answer = match search.timestamp {
         MAX_TIMESTAMP => log.max_timestamp(),
@@ -112,7 +146,11 @@ fn at_once(served: &Served, asked: &ListOffsetsPartition) -> Option<ListOffsetsP
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Some(blank(asked)),
         _ => return None,
     };
-    Some(ListOffsetsPartitionResponse { offset, leader_epoch: served.leader_epoch, ..blank(asked) })
+    Some(ListOffsetsPartitionResponse {
+        offset,
+        leader_epoch: served.leader_epoch,
+        ..blank(asked)
+    })
 }
 
 fn is_served(timestamp: i64, version: i16) -> bool {
@@ -141,7 +179,10 @@ fn repeated(topics: &[ListOffsetsTopic]) -> HashSet<(String, i32)> {
 }
 
 fn refused(asked: &ListOffsetsPartition, code: ErrorCode) -> ListOffsetsPartitionResponse {
-    ListOffsetsPartitionResponse { error_code: code.into(), ..blank(asked) }
+    ListOffsetsPartitionResponse {
+        error_code: code.into(),
+        ..blank(asked)
+    }
 }
 
 /// No offset, no timestamp, no error.
@@ -163,7 +204,10 @@ mod tests {
     fn each_negative_timestamp_is_a_question_since_its_version() {
         for (timestamp, since) in [(-1, 1), (-2, 1), (-3, 7), (-4, 8), (-5, 9), (-6, 11)] {
             assert!(is_served(timestamp, since), "{timestamp}");
-            assert!(since == 1 || !is_served(timestamp, since - 1), "{timestamp}");
+            assert!(
+                since == 1 || !is_served(timestamp, since - 1),
+                "{timestamp}"
+            );
         }
         assert!(!is_served(-7, 11));
         assert!(is_served(0, 1));
@@ -175,7 +219,10 @@ mod tests {
             name: name.to_owned(),
             partitions: partitions
                 .iter()
-                .map(|index| ListOffsetsPartition { partition_index: *index, ..ListOffsetsPartition::default() })
+                .map(|index| ListOffsetsPartition {
+                    partition_index: *index,
+                    ..ListOffsetsPartition::default()
+                })
                 .collect(),
         };
         let topics = [topic("a", &[0, 1]), topic("b", &[0]), topic("a", &[1])];

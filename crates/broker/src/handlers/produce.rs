@@ -15,8 +15,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use headwater_log::{AppendError, InvalidRecordDetail, Origin, Position};
 use headwater_protocol::messages::produce::{
-    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
-    TopicProduceData, TopicProduceResponse,
+    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
+    ProduceResponse, TopicProduceData, TopicProduceResponse,
 };
 use headwater_protocol::{ErrorCode, Request};
 use headwater_records::{BatchHeader, Compression};
@@ -49,11 +49,14 @@ pub(crate) fn begin(
     if request.transactional_id.is_some() {
         let code = ErrorCode::TransactionalIdAuthorizationFailed;
         return match acks {
-            0 => Reply::Close("a transactional produce request: transactions are not built".to_owned()),
+            0 => Reply::Close(
+                "a transactional produce request: transactions are not built".to_owned(),
+            ),
             _ => Reply::Now(request.error_response(code, version)),
         };
     }
-    let wait = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)).max(SHORTEST_TIMEOUT);
+    let wait =
+        Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)).max(SHORTEST_TIMEOUT);
     let image = context.metadata.image();
     let mut position = Position::ZERO;
     let responses = request
@@ -61,17 +64,27 @@ pub(crate) fn begin(
         .into_iter()
         .map(|topic| append_topic(context, &image, version, topic, &mut position))
         .collect();
-    let response = ProduceResponse { responses, ..ProduceResponse::default() };
+    let response = ProduceResponse {
+        responses,
+        ..ProduceResponse::default()
+    };
     if acks == 0 {
         return match first_error(&response) {
             None => Reply::Silent,
-            Some(error) => Reply::Close(format!("an error in a produce request with acks=0: {error}")),
+            Some(error) => Reply::Close(format!(
+                "an error in a produce request with acks=0: {error}"
+            )),
         };
     }
     if position == Position::ZERO {
         return Reply::Now(response);
     }
-    Reply::Later(Box::pin(acknowledge(Arc::clone(&context.partitions), position, wait, response)))
+    Reply::Later(Box::pin(acknowledge(
+        Arc::clone(&context.partitions),
+        position,
+        wait,
+        response,
+    )))
 }
 
 /// Waits until what was appended is on disk.
@@ -84,9 +97,16 @@ async fn acknowledge(
     let (code, message) = match timeout(wait, partitions.durable(position)).await {
         Ok(Ok(())) => return response,
         Ok(Err(poisoned)) => (ErrorCode::KafkaStorageError, poisoned.to_string()),
-        Err(_) => (ErrorCode::RequestTimedOut, "the disk did not confirm in time".to_owned()),
+        Err(_) => (
+            ErrorCode::RequestTimedOut,
+            "the disk did not confirm in time".to_owned(),
+        ),
     };
-    for partition in response.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses) {
+    for partition in response
+        .responses
+        .iter_mut()
+        .flat_map(|topic| &mut topic.partition_responses)
+    {
         if partition.error_code == 0 {
             partition.error_code = code.into();
             partition.error_message = Some(message.clone());
@@ -102,8 +122,11 @@ fn append_topic(
     data: TopicProduceData,
     position: &mut Position,
 ) -> TopicProduceResponse {
-    let key =
-        if version >= TOPIC_IDS_SINCE { TopicKey::Id(data.topic_id) } else { TopicKey::Name(data.name.clone()) };
+    let key = if version >= TOPIC_IDS_SINCE {
+        TopicKey::Id(data.topic_id)
+    } else {
+        TopicKey::Name(data.name.clone())
+    };
     let topic = key.topic(image).ok_or(key.unknown());
     let append = |partition: PartitionProduceData| {
         let index = partition.index;
@@ -114,7 +137,11 @@ fn append_topic(
         appended.unwrap_or_else(|refused| refused.response(index))
     };
     let partition_responses = data.partition_data.into_iter().map(append).collect();
-    TopicProduceResponse { name: data.name, topic_id: data.topic_id, partition_responses }
+    TopicProduceResponse {
+        name: data.name,
+        topic_id: data.topic_id,
+        partition_responses,
+    }
 }
 
 fn append_partition(
@@ -126,13 +153,21 @@ fn append_partition(
 ) -> Result<PartitionProduceResponse, Refused> {
     if topic.internal {
         let message = format!("Cannot append to internal topic {}", topic.name);
-        return Err(Refused { message: Some(message), ..Refused::plain(ErrorCode::InvalidTopicException) });
+        return Err(Refused {
+            message: Some(message),
+            ..Refused::plain(ErrorCode::InvalidTopicException)
+        });
     }
     let served = Served::find(&context.partitions, topic, data.index).map_err(Refused::plain)?;
     let batches = check_version(data.records, version)?;
     let appended = context
         .partitions
-        .append(&served.partition, batches, Origin::Client, served.leader_epoch)
+        .append(
+            &served.partition,
+            batches,
+            Origin::Client,
+            served.leader_epoch,
+        )
         .map_err(|error| Refused::by_log(&topic.name, data.index, &error))?;
     *position = (*position).max(appended.position);
     Ok(PartitionProduceResponse {
@@ -146,16 +181,23 @@ fn append_partition(
 
 /// What the request's version allows; the rest is the log's to check.
 fn check_version(records: Option<Bytes>, version: i16) -> Result<Bytes, Refused> {
-    let batches = records.filter(|records| !records.is_empty()).ok_or_else(|| Refused {
-        message: Some("a produce request must have a record batch for each partition".to_owned()),
-        ..Refused::plain(ErrorCode::InvalidRecord)
-    })?;
+    let batches = records
+        .filter(|records| !records.is_empty())
+        .ok_or_else(|| Refused {
+            message: Some(
+                "a produce request must have a record batch for each partition".to_owned(),
+            ),
+            ..Refused::plain(ErrorCode::InvalidRecord)
+        })?;
     let is_zstd = || {
-        BatchHeader::parse(&batches).is_ok_and(|header| matches!(header.attributes.compression(), Ok(Compression::Zstd)))
+        BatchHeader::parse(&batches)
+            .is_ok_and(|header| matches!(header.attributes.compression(), Ok(Compression::Zstd)))
     };
     if version < ZSTD_SINCE && is_zstd() {
         return Err(Refused {
-            message: Some(format!("produce version {version} must not carry zstd: {ZSTD_SINCE} and up may")),
+            message: Some(format!(
+                "produce version {version} must not carry zstd: {ZSTD_SINCE} and up may"
+            )),
             ..Refused::plain(ErrorCode::UnsupportedCompressionType)
         });
     }
@@ -163,10 +205,16 @@ fn check_version(records: Option<Bytes>, version: i16) -> Result<Bytes, Refused>
 }
 
 fn first_error(response: &ProduceResponse) -> Option<String> {
-    let mut partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
+    let mut partitions = response
+        .responses
+        .iter()
+        .flat_map(|topic| &topic.partition_responses);
     let refused = partitions.find(|partition| partition.error_code != 0)?;
     let name = ErrorCode::try_from(refused.error_code).map_or("an unknown error", ErrorCode::name);
-    Some(format!("{name} {}", refused.error_message.as_deref().unwrap_or_default()))
+    Some(format!(
+        "{name} {}",
+        refused.error_message.as_deref().unwrap_or_default()
+    ))
 }
 
 /// Why nothing was appended to a partition.
@@ -178,7 +226,11 @@ struct Refused {
 
 impl Refused {
     fn plain(code: ErrorCode) -> Refused {
-        Refused { code, message: None, record_errors: Vec::new() }
+        Refused {
+            code,
+            message: None,
+            record_errors: Vec::new(),
+        }
     }
 
     fn by_log(topic: &str, partition: i32, error: &AppendError) -> Refused {
@@ -186,12 +238,17 @@ impl Refused {
             warn!(topic, partition, "append failed: {fault}");
         }
         let record_errors = match error {
-            AppendError::InvalidRecord { record_errors, .. } | AppendError::InvalidTimestamp { record_errors, .. } => {
+            AppendError::InvalidRecord { record_errors, .. }
+            | AppendError::InvalidTimestamp { record_errors, .. } => {
                 record_errors.iter().map(record_error).collect()
             }
             _ => Vec::new(),
         };
-        Refused { code: error.to_error_code(), message: Some(error.to_string()), record_errors }
+        Refused {
+            code: error.to_error_code(),
+            message: Some(error.to_string()),
+            record_errors,
+        }
     }
 
     fn response(self, index: i32) -> PartitionProduceResponse {
