@@ -117,6 +117,22 @@ impl Site {
         self.numbers(service, sql).await[0]
     }
 
+    /// Waits until a service's database says at least this number.
+    pub(crate) async fn until(&self, service: &str, sql: &'static str, least: i64) {
+        let started = Instant::now();
+        loop {
+            let number = self.number(service, sql).await;
+            if number >= least {
+                return;
+            }
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{service}: {number} is not {least}: {sql}"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Waits until every order is in a final state and every event is a fact, and gives the verdict.
     pub(crate) async fn settle(&self, orders: u64) -> verify::Report {
         let started = Instant::now();
