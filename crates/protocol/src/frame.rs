@@ -65,14 +65,15 @@ impl RequestHeader {
     }
 }
 
-/// Reads the body of a request, all of it.
+/// Reads the body of a request.
+///
+/// Bytes after it are left alone, as Kafka leaves them: librdkafka ends its Metadata request for all topics with three
+/// zeros too many (it keeps the room of a length that a null array does not need).
 pub fn decode_request<R: Request>(mut input: Decoder, version: i16) -> Result<R, DecodeError> {
     if !R::VERSIONS.contains(&version) {
         return Err(DecodeProblem::UnsupportedVersion(version).into());
     }
-    let request = R::decode(&mut input, version)?;
-    input.finish()?;
-    Ok(request)
+    R::decode(&mut input, version)
 }
 
 /// The whole frame of a response, its length included.
