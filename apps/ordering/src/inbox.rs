@@ -103,7 +103,7 @@ impl<H: EventHandler> BatchHandler for Inbox<H> {
             {
                 Verdict::Done(effect) => effects.extend(effect),
                 Verdict::Poison(reason) => {
-                    dead_letters::record(connection, record, &reason).await?
+                    dead_letters::record(connection, record, &reason).await?;
                 }
             }
         }
@@ -284,7 +284,7 @@ pub(crate) mod tests {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        assert!(!prune(&database, Duration::from_secs(60)).await.unwrap());
+        assert!(!prune(&database, Duration::from_mins(1)).await.unwrap());
         let left: i64 = sqlx::query_scalar("SELECT count(*) FROM inbox")
             .fetch_one(database.read())
             .await

@@ -83,9 +83,8 @@ impl OrderState {
     pub const fn transition(self, next: Self) -> Transition {
         match (self, next) {
             (Self::Rejected, Self::Rejected | Self::Received) => Transition::Late,
-            (Self::Rejected, _) => Transition::Impossible,
             (Self::Received, Self::Rejected) => Transition::To(next),
-            (_, Self::Rejected) => Transition::Impossible,
+            (Self::Rejected, _) | (_, Self::Rejected) => Transition::Impossible,
             _ if next.step() > self.step() => Transition::To(next),
             _ => Transition::Late,
         }

@@ -74,7 +74,7 @@ pub async fn run_service(
             serve(router, &settings, &shutdown, &mut tasks).await?;
         }
         Service::Transactions => {
-            transactions::start(&cluster, &settings, &shutdown, &mut tasks).await?
+            transactions::start(&cluster, &settings, &shutdown, &mut tasks).await?;
         }
         Service::Emails => emails::start(&cluster, &settings, &shutdown, &mut tasks).await?,
         Service::Drivers => drivers::start(&cluster, &settings, &shutdown, &mut tasks).await?,

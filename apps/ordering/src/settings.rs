@@ -52,7 +52,7 @@ impl OrderingSettings {
 
     /// For a demo that runs for days on a small disk: topics, inboxes and facts are kept for an hour or two.
     pub fn demo(kafka: BTreeMap<String, String>, data_dir: impl Into<PathBuf>) -> Self {
-        const HOUR: Duration = Duration::from_secs(3600);
+        const HOUR: Duration = Duration::from_hours(1);
         let mut settings = Self::new(kafka, data_dir);
         settings
             .topics
@@ -142,7 +142,7 @@ pub struct Retention {
 impl Default for Retention {
     fn default() -> Self {
         Self {
-            inbox: Duration::from_secs(8 * 24 * 3600),
+            inbox: Duration::from_hours(192),
             facts: None,
             caught_mails: 1000,
         }

@@ -75,6 +75,7 @@ impl Feed for AnalyticsFeed {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn failed(error: sqlx::Error) -> FeedError {
     FeedError::new(
         format!("the analytics database does not answer: {error}"),

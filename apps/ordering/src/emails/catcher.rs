@@ -28,7 +28,7 @@ const MOST_CONNECTIONS: usize = 64;
 const LONGEST_LINE: u64 = 2048;
 const LARGEST_MAIL: usize = 256 << 10;
 const MOST_RECIPIENTS: usize = 100;
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// A mail that was caught.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]

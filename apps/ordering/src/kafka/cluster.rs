@@ -44,7 +44,7 @@ impl Cluster {
                     Err(error) => {
                         backoff
                             .report("Kafka is not ready yet", format!("{error:#}"))
-                            .await
+                            .await;
                     }
                 }
             }

@@ -279,7 +279,7 @@ impl<'d, H: BatchHandler> Session<'d, H> {
         match self.consumer.commit_consumer_state(mode) {
             Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
             Err(error) => {
-                tracing::debug!(service = self.service.name(), %error, "offsets not committed")
+                tracing::debug!(service = self.service.name(), %error, "offsets not committed");
             }
         }
         self.stored = false;

@@ -76,33 +76,30 @@ impl ConsumerContext for GroupContext {
             consumer.rebalance_protocol(),
             RebalanceProtocol::Cooperative
         );
-        let outcome = match error {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                tracing::debug!(
-                    service = self.service,
-                    partitions = partitions.count(),
-                    "assigned"
-                );
-                self.place(partitions);
-                if cooperative {
-                    consumer.incremental_assign(partitions)
-                } else {
-                    consumer.assign(partitions)
-                }
+        let outcome = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            tracing::debug!(
+                service = self.service,
+                partitions = partitions.count(),
+                "assigned"
+            );
+            self.place(partitions);
+            if cooperative {
+                consumer.incremental_assign(partitions)
+            } else {
+                consumer.assign(partitions)
             }
-            _ => {
-                tracing::debug!(
-                    service = self.service,
-                    partitions = partitions.count(),
-                    "revoked"
-                );
-                // What was stored so far goes out before the partitions do; nothing stored is no error.
-                let _ = consumer.commit_consumer_state(CommitMode::Async);
-                if cooperative {
-                    consumer.incremental_unassign(partitions)
-                } else {
-                    consumer.unassign()
-                }
+        } else {
+            tracing::debug!(
+                service = self.service,
+                partitions = partitions.count(),
+                "revoked"
+            );
+            // What was stored so far goes out before the partitions do; nothing stored is no error.
+            let _ = consumer.commit_consumer_state(CommitMode::Async);
+            if cooperative {
+                consumer.incremental_unassign(partitions)
+            } else {
+                consumer.unassign()
             }
         };
         if let Err(error) = outcome {
@@ -143,7 +140,7 @@ fn log(service: &'static str, level: RDKafkaLogLevel, facility: &str, message: &
         }
         // Lost connections are said once by the loop that notices; librdkafka says them for every broker and socket.
         RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
-            tracing::debug!(service, facility, "{message}")
+            tracing::debug!(service, facility, "{message}");
         }
         _ => tracing::trace!(service, facility, "{message}"),
     }

@@ -27,7 +27,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(2);
 /// How long the shutdown waits for answers that are under way.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
-const SAY_EVERY: Duration = Duration::from_secs(60);
+const SAY_EVERY: Duration = Duration::from_mins(1);
 
 /// What the customers do.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use sqlx::{Connection as _, SqlSafeStr};
 use tokio_util::sync::CancellationToken;
 
 /// Long enough for a slow machine with other things to do; a test that waits this long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A Kafka to run on.
 pub(crate) struct Kafka {
