@@ -14,7 +14,10 @@ use crate::settings::NODE_ID;
 
 const BROKER_ENDPOINTS: i8 = 1;
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature of every handler")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature of every handler"
+)]
 pub(crate) fn begin(
     context: &Context,
     connection: &ConnectionInfo,

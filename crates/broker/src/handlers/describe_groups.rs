@@ -10,7 +10,10 @@ use super::authorized_operations;
 use crate::context::{ConnectionInfo, Context};
 use crate::reply::Reply;
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature of every handler")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature of every handler"
+)]
 pub(crate) fn begin(
     context: &Context,
     _connection: &ConnectionInfo,

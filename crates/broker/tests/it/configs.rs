@@ -24,7 +24,12 @@ const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
-async fn describe(wire: &mut Wire, kind: i8, name: &str, keys: Option<&[&str]>) -> DescribeConfigsResult {
+async fn describe(
+    wire: &mut Wire,
+    kind: i8,
+    name: &str,
+    keys: Option<&[&str]>,
+) -> DescribeConfigsResult {
     let request = DescribeConfigsRequest {
         resources: vec![DescribeConfigsResource {
             resource_type: kind,
@@ -66,7 +71,12 @@ fn altered(
     }
 }
 
-async fn alter(wire: &mut Wire, kind: i8, name: &str, operations: &[(&str, i8, Option<&str>)]) -> i16 {
+async fn alter(
+    wire: &mut Wire,
+    kind: i8,
+    name: &str,
+    operations: &[(&str, i8, Option<&str>)],
+) -> i16 {
     let response = wire.call(1, &altered(kind, name, operations)).await;
     response.responses[0].error_code
 }
@@ -75,23 +85,44 @@ async fn alter(wire: &mut Wire, kind: i8, name: &str, operations: &[(&str, i8, O
 async fn every_topic_config_comes_with_type_source_synonyms_and_documentation() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
-    wire.create_topic_with("orders", 1, &[("retention.ms", "1000")]).await;
+    wire.create_topic_with("orders", 1, &[("retention.ms", "1000")])
+        .await;
     let result = describe(&mut wire, TOPIC, "orders", None).await;
     assert_eq!((result.error_code, result.configs.len()), (0, 33));
     for config in &result.configs {
-        assert!(config.documentation.as_ref().is_some_and(|text| !text.is_empty()));
+        assert!(
+            config
+                .documentation
+                .as_ref()
+                .is_some_and(|text| !text.is_empty())
+        );
         assert_ne!(config.config_type, 0);
     }
-    let find = |name: &str| result.configs.iter().find(|config| config.name == name).unwrap();
+    let find = |name: &str| {
+        result
+            .configs
+            .iter()
+            .find(|config| config.name == name)
+            .unwrap()
+    };
     let retention = find("retention.ms");
-    assert_eq!((retention.value.as_deref(), retention.config_source), (Some("1000"), 1));
+    assert_eq!(
+        (retention.value.as_deref(), retention.config_source),
+        (Some("1000"), 1)
+    );
     assert_eq!((retention.config_type, retention.read_only), (5, false));
     assert_eq!(retention.synonyms[0].name, "retention.ms");
     let size = find("max.message.bytes");
     let synonyms: Vec<_> = size
         .synonyms
         .iter()
-        .map(|synonym| (synonym.name.as_str(), synonym.value.as_deref(), synonym.source))
+        .map(|synonym| {
+            (
+                synonym.name.as_str(),
+                synonym.value.as_deref(),
+                synonym.source,
+            )
+        })
         .collect();
     assert_eq!(synonyms, [("message.max.bytes", Some("1048588"), 5)]);
 }
@@ -112,7 +143,11 @@ async fn keys_narrow_a_description_and_synonyms_and_texts_come_only_when_asked_f
         ..DescribeConfigsRequest::default()
     };
     let configs = wire.call(4, &request).await.results.remove(0).configs;
-    assert!(configs.iter().all(|config| config.synonyms.is_empty() && config.documentation.is_none()));
+    assert!(
+        configs
+            .iter()
+            .all(|config| config.synonyms.is_empty() && config.documentation.is_none())
+    );
 }
 
 #[tokio::test]
@@ -121,11 +156,18 @@ async fn the_brokers_own_configs_are_described_with_what_was_fixed_at_start() {
     let mut wire = Wire::to(&broker).await;
     let partitions = value(&mut wire, BROKER, "1", "num.partitions").await;
     assert_eq!(
-        (partitions.value.as_deref(), partitions.config_source, partitions.read_only),
+        (
+            partitions.value.as_deref(),
+            partitions.config_source,
+            partitions.read_only
+        ),
         (Some("7"), 4, true)
     );
     let retention = value(&mut wire, BROKER, "1", "log.retention.hours").await;
-    assert_eq!((retention.value.as_deref(), retention.config_source), (Some("168"), 5));
+    assert_eq!(
+        (retention.value.as_deref(), retention.config_source),
+        (Some("168"), 5)
+    );
     let defaults = describe(&mut wire, BROKER, "", None).await;
     assert_eq!((defaults.error_code, defaults.configs.len()), (0, 0));
 }
@@ -151,11 +193,16 @@ async fn resources_that_are_not_here_are_refused() {
 async fn a_real_admin_client_reads_configs() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
-    wire.create_topic_with("orders", 1, &[("cleanup.policy", "compact")]).await;
-    let admin: AdminClient<DefaultClientContext> = config(&broker.bootstrap(), &[]).create().unwrap();
+    wire.create_topic_with("orders", 1, &[("cleanup.policy", "compact")])
+        .await;
+    let admin: AdminClient<DefaultClientContext> =
+        config(&broker.bootstrap(), &[]).create().unwrap();
     let results = admin
         .describe_configs(
-            &[ResourceSpecifier::Topic("orders"), ResourceSpecifier::Broker(1)],
+            &[
+                ResourceSpecifier::Topic("orders"),
+                ResourceSpecifier::Broker(1),
+            ],
             &AdminOptions::new(),
         )
         .await
@@ -172,11 +219,36 @@ async fn configs_are_set_reset_appended_to_and_subtracted_from() {
     wire.create_topic("orders", 1).await;
     for (operations, key, expected, source) in [
         (("retention.ms", SET, Some("5")), "retention.ms", "5", 1),
-        (("retention.ms", DELETE, None), "retention.ms", "604800000", 5),
-        (("cleanup.policy", APPEND, Some("compact")), "cleanup.policy", "delete,compact", 1),
-        (("cleanup.policy", APPEND, Some("compact")), "cleanup.policy", "delete,compact", 1),
-        (("cleanup.policy", SUBTRACT, Some("delete")), "cleanup.policy", "compact", 1),
-        (("cleanup.policy", DELETE, None), "cleanup.policy", "delete", 5),
+        (
+            ("retention.ms", DELETE, None),
+            "retention.ms",
+            "604800000",
+            5,
+        ),
+        (
+            ("cleanup.policy", APPEND, Some("compact")),
+            "cleanup.policy",
+            "delete,compact",
+            1,
+        ),
+        (
+            ("cleanup.policy", APPEND, Some("compact")),
+            "cleanup.policy",
+            "delete,compact",
+            1,
+        ),
+        (
+            ("cleanup.policy", SUBTRACT, Some("delete")),
+            "cleanup.policy",
+            "compact",
+            1,
+        ),
+        (
+            ("cleanup.policy", DELETE, None),
+            "cleanup.policy",
+            "delete",
+            5,
+        ),
     ] {
         assert_eq!(alter(&mut wire, TOPIC, "orders", &[operations]).await, 0);
         let config = value(&mut wire, TOPIC, "orders", key).await;
@@ -225,21 +297,59 @@ async fn a_change_holds_for_the_next_append() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;
-    assert_eq!(wire.produce("orders", 0, batch_of_size(2000)).await.error_code, 0);
-    alter(&mut wire, TOPIC, "orders", &[("max.message.bytes", SET, Some("1000"))]).await;
     assert_eq!(
-        wire.produce("orders", 0, batch_of_size(2000)).await.error_code,
+        wire.produce("orders", 0, batch_of_size(2000))
+            .await
+            .error_code,
+        0
+    );
+    alter(
+        &mut wire,
+        TOPIC,
+        "orders",
+        &[("max.message.bytes", SET, Some("1000"))],
+    )
+    .await;
+    assert_eq!(
+        wire.produce("orders", 0, batch_of_size(2000))
+            .await
+            .error_code,
         i16::from(ErrorCode::MessageTooLarge)
     );
     // What the topic does not say, it takes from the broker.
-    alter(&mut wire, TOPIC, "orders", &[("max.message.bytes", DELETE, None)]).await;
-    alter(&mut wire, BROKER, "1", &[("message.max.bytes", SET, Some("1500"))]).await;
+    alter(
+        &mut wire,
+        TOPIC,
+        "orders",
+        &[("max.message.bytes", DELETE, None)],
+    )
+    .await;
+    alter(
+        &mut wire,
+        BROKER,
+        "1",
+        &[("message.max.bytes", SET, Some("1500"))],
+    )
+    .await;
     assert_eq!(
-        wire.produce("orders", 0, batch_of_size(2000)).await.error_code,
+        wire.produce("orders", 0, batch_of_size(2000))
+            .await
+            .error_code,
         i16::from(ErrorCode::MessageTooLarge)
     );
-    alter(&mut wire, BROKER, "1", &[("message.max.bytes", DELETE, None)]).await;
-    assert_eq!(wire.produce("orders", 0, batch_of_size(2000)).await.error_code, 0);
+    alter(
+        &mut wire,
+        BROKER,
+        "1",
+        &[("message.max.bytes", DELETE, None)],
+    )
+    .await;
+    assert_eq!(
+        wire.produce("orders", 0, batch_of_size(2000))
+            .await
+            .error_code,
+        0
+    );
 }
 
 #[tokio::test]
@@ -249,7 +359,13 @@ async fn dynamic_broker_configs_come_before_the_default_of_all_brokers() {
     wire.create_topic("orders", 1).await;
     for (name, hours) in [("", "3100000"), ("1", "3000000")] {
         assert_eq!(
-            alter(&mut wire, BROKER, name, &[("log.retention.ms", SET, Some(hours))]).await,
+            alter(
+                &mut wire,
+                BROKER,
+                name,
+                &[("log.retention.ms", SET, Some(hours))]
+            )
+            .await,
             0
         );
     }
@@ -257,9 +373,18 @@ async fn dynamic_broker_configs_come_before_the_default_of_all_brokers() {
     let synonyms: Vec<_> = retention
         .synonyms
         .iter()
-        .map(|synonym| (synonym.name.as_str(), synonym.value.as_deref().unwrap(), synonym.source))
+        .map(|synonym| {
+            (
+                synonym.name.as_str(),
+                synonym.value.as_deref().unwrap(),
+                synonym.source,
+            )
+        })
         .collect();
-    assert_eq!((retention.value.as_deref(), retention.config_source), (Some("3000000"), 2));
+    assert_eq!(
+        (retention.value.as_deref(), retention.config_source),
+        (Some("3000000"), 2)
+    );
     assert_eq!(
         synonyms,
         [
@@ -292,17 +417,37 @@ async fn configs_of_topics_and_brokers_survive_a_restart() {
     let broker = Broker::start(durable_in(root.path())).await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;
-    alter(&mut wire, TOPIC, "orders", &[("max.message.bytes", SET, Some("1000"))]).await;
-    alter(&mut wire, BROKER, "", &[("log.retention.ms", SET, Some("5000"))]).await;
+    alter(
+        &mut wire,
+        TOPIC,
+        "orders",
+        &[("max.message.bytes", SET, Some("1000"))],
+    )
+    .await;
+    alter(
+        &mut wire,
+        BROKER,
+        "",
+        &[("log.retention.ms", SET, Some("5000"))],
+    )
+    .await;
     broker.abandon().await;
     let broker = Broker::start(durable_in(root.path())).await.unwrap();
     let mut wire = Wire::to(&broker).await;
     let size = value(&mut wire, TOPIC, "orders", "max.message.bytes").await;
-    assert_eq!((size.value.as_deref(), size.config_source), (Some("1000"), 1));
-    let retention = value(&mut wire, TOPIC, "orders", "retention.ms").await;
-    assert_eq!((retention.value.as_deref(), retention.config_source), (Some("5000"), 3));
     assert_eq!(
-        wire.produce("orders", 0, batch_of_size(2000)).await.error_code,
+        (size.value.as_deref(), size.config_source),
+        (Some("1000"), 1)
+    );
+    let retention = value(&mut wire, TOPIC, "orders", "retention.ms").await;
+    assert_eq!(
+        (retention.value.as_deref(), retention.config_source),
+        (Some("5000"), 3)
+    );
+    assert_eq!(
+        wire.produce("orders", 0, batch_of_size(2000))
+            .await
+            .error_code,
         i16::from(ErrorCode::MessageTooLarge)
     );
     broker.stop().await.unwrap();

@@ -29,7 +29,11 @@ fn consumer(bootstrap: &str, group: &str, properties: &[(&str, &str)]) -> BaseCo
 
 fn assigned(consumer: &BaseConsumer) -> BTreeSet<i32> {
     let assignment = consumer.assignment().expect("an assignment");
-    assignment.elements().iter().map(|element| element.partition()).collect()
+    assignment
+        .elements()
+        .iter()
+        .map(|element| element.partition())
+        .collect()
 }
 
 /// Polls all consumers until `done` holds for what they are assigned.
@@ -41,7 +45,10 @@ fn poll_until(consumers: &[&BaseConsumer], done: impl Fn(&[BTreeSet<i32>]) -> bo
                 panic!("the consumer failed: {error}");
             }
         }
-        let all: Vec<_> = consumers.iter().map(|consumer| assigned(consumer)).collect();
+        let all: Vec<_> = consumers
+            .iter()
+            .map(|consumer| assigned(consumer))
+            .collect();
         if done(&all) {
             return;
         }
@@ -53,7 +60,11 @@ fn read(consumer: &BaseConsumer, count: usize) -> Vec<String> {
     let begun = Instant::now();
     let mut values = Vec::new();
     while values.len() < count {
-        assert!(begun.elapsed() < DEADLINE, "only {} of {count} came", values.len());
+        assert!(
+            begun.elapsed() < DEADLINE,
+            "only {} of {count} came",
+            values.len()
+        );
         match consumer.poll(POLL) {
             Some(Ok(message)) => {
                 let value = message.payload().expect("a value").to_vec();
@@ -84,7 +95,11 @@ impl Polled {
                 }
             })
         };
-        Polled { consumer, stop, thread }
+        Polled {
+            consumer,
+            stop,
+            thread,
+        }
     }
 
     /// Leaves the group.
@@ -201,7 +216,11 @@ async fn a_group_resumes_where_it_committed_even_after_a_crash_of_the_node() {
 async fn a_subscription_to_a_topic_that_is_not_there_yet_sees_it_come() {
     let broker = Broker::ephemeral().await.unwrap();
     let bootstrap = broker.bootstrap();
-    let consumer = consumer(&bootstrap, "billing", &[("topic.metadata.refresh.interval.ms", "100")]);
+    let consumer = consumer(
+        &bootstrap,
+        "billing",
+        &[("topic.metadata.refresh.interval.ms", "100")],
+    );
     consumer.subscribe(&["late"]).unwrap();
     assert!(consumer.poll(POLL).is_none_or(|polled| polled.is_err()));
     Wire::to(&broker).await.create_topic("late", 1).await;
@@ -230,11 +249,25 @@ async fn groups_are_listed_with_their_members() {
         one.subscribe(&["orders"]).unwrap();
         poll_until(&[&one], |shares| shares[0].len() == 4);
         let groups = one.fetch_group_list(None, DEADLINE).unwrap();
-        let group = groups.groups().iter().find(|group| group.name() == "billing").unwrap();
-        assert_eq!((group.state(), group.protocol_type()), ("Stable", "consumer"));
+        let group = groups
+            .groups()
+            .iter()
+            .find(|group| group.name() == "billing")
+            .unwrap();
+        assert_eq!(
+            (group.state(), group.protocol_type()),
+            ("Stable", "consumer")
+        );
         let member = &group.members()[0];
-        assert_eq!((member.client_id(), member.client_host()), ("desk", "/127.0.0.1"));
-        assert!(member.assignment().is_some_and(|assignment| !assignment.is_empty()));
+        assert_eq!(
+            (member.client_id(), member.client_host()),
+            ("desk", "/127.0.0.1")
+        );
+        assert!(
+            member
+                .assignment()
+                .is_some_and(|assignment| !assignment.is_empty())
+        );
     })
     .await
     .unwrap();

@@ -99,7 +99,11 @@ async fn describe(wire: &mut Wire, group: &str) -> (i16, String, usize) {
         include_authorized_operations: true,
     };
     let described = wire.call(6, &request).await.groups.remove(0);
-    (described.error_code, described.group_state, described.members.len())
+    (
+        described.error_code,
+        described.group_state,
+        described.members.len(),
+    )
 }
 
 #[tokio::test]
@@ -108,13 +112,22 @@ async fn a_member_alone_leads_and_gets_its_own_assignment() {
     let mut wire = Wire::to(&broker).await;
     let joined = join_new(&mut wire, "billing").await;
     assert_eq!((joined.error_code, joined.generation_id), (0, 1));
-    assert_eq!((&joined.leader, joined.members.len()), (&joined.member_id, 1));
+    assert_eq!(
+        (&joined.leader, joined.members.len()),
+        (&joined.member_id, 1)
+    );
     let synced = wire.call(SYNC, &sync(&joined, "billing", None)).await;
-    assert_eq!((synced.error_code, synced.protocol_name.as_deref()), (0, Some("range")));
+    assert_eq!(
+        (synced.error_code, synced.protocol_name.as_deref()),
+        (0, Some("range"))
+    );
     assert_eq!(synced.assignment, format!("for {}", joined.member_id));
     let beat = wire.call(HEARTBEAT, &heartbeat(&joined, "billing")).await;
     assert_eq!(beat.error_code, 0);
-    assert_eq!(describe(&mut wire, "billing").await, (0, "Stable".into(), 1));
+    assert_eq!(
+        describe(&mut wire, "billing").await,
+        (0, "Stable".into(), 1)
+    );
 }
 
 #[tokio::test]
@@ -125,7 +138,8 @@ async fn a_second_member_makes_the_first_join_again_and_both_get_their_assignmen
     one.call(SYNC, &sync(&first, "billing", None)).await;
 
     let named = two.call(JOIN, &join("billing", "", None)).await;
-    two.send(JOIN, 9, &join("billing", &named.member_id, None)).await;
+    two.send(JOIN, 9, &join("billing", &named.member_id, None))
+        .await;
     // The first member learns of it by its heartbeat, and the second waits for it.
     loop {
         let beat = one.call(HEARTBEAT, &heartbeat(&first, "billing")).await;
@@ -134,13 +148,28 @@ async fn a_second_member_makes_the_first_join_again_and_both_get_their_assignmen
             break;
         }
     }
-    let again = one.call(JOIN, &join("billing", &first.member_id, None)).await;
+    let again = one
+        .call(JOIN, &join("billing", &first.member_id, None))
+        .await;
     let (_, second) = two.receive::<JoinGroupRequest>(JOIN).await;
     assert_eq!((again.generation_id, second.generation_id), (2, 2));
-    assert_eq!((again.leader.as_str(), second.leader.as_str()), (first.member_id.as_str(), first.member_id.as_str()));
-    let members: BTreeSet<_> = again.members.iter().map(|member| member.member_id.clone()).collect();
-    assert_eq!(members, BTreeSet::from([first.member_id.clone(), second.member_id.clone()]));
-    assert!(second.members.is_empty(), "only the leader is told the members");
+    assert_eq!(
+        (again.leader.as_str(), second.leader.as_str()),
+        (first.member_id.as_str(), first.member_id.as_str())
+    );
+    let members: BTreeSet<_> = again
+        .members
+        .iter()
+        .map(|member| member.member_id.clone())
+        .collect();
+    assert_eq!(
+        members,
+        BTreeSet::from([first.member_id.clone(), second.member_id.clone()])
+    );
+    assert!(
+        second.members.is_empty(),
+        "only the leader is told the members"
+    );
 
     // The follower's sync waits for the leader's.
     two.send(SYNC, 10, &sync(&second, "billing", None)).await;
@@ -149,7 +178,9 @@ async fn a_second_member_makes_the_first_join_again_and_both_get_their_assignmen
     assert_eq!(led.assignment, format!("for {}", first.member_id));
     assert_eq!(followed.assignment, format!("for {}", second.member_id));
 
-    let left = two.call(LEAVE, &leave("billing", &second.member_id, None)).await;
+    let left = two
+        .call(LEAVE, &leave("billing", &second.member_id, None))
+        .await;
     assert_eq!((left.error_code, left.members[0].error_code), (0, 0));
     let beat = one.call(HEARTBEAT, &heartbeat(&again, "billing")).await;
     assert_eq!(beat.error_code, code(ErrorCode::RebalanceInProgress));
@@ -161,19 +192,30 @@ async fn a_static_member_returns_without_a_rebalance_and_fences_its_former_self(
     let mut wire = Wire::to(&broker).await;
     let request = join("billing", "", Some("desk-1"));
     let first = wire.call(JOIN, &request).await;
-    assert_eq!(first.error_code, 0, "a static member is not sent back for an id");
-    wire.call(SYNC, &sync(&first, "billing", Some("desk-1"))).await;
+    assert_eq!(
+        first.error_code, 0,
+        "a static member is not sent back for an id"
+    );
+    wire.call(SYNC, &sync(&first, "billing", Some("desk-1")))
+        .await;
     let second = wire.call(JOIN, &request).await;
-    assert_eq!((second.error_code, second.generation_id), (0, first.generation_id));
+    assert_eq!(
+        (second.error_code, second.generation_id),
+        (0, first.generation_id)
+    );
     assert_ne!(second.member_id, first.member_id);
-    let synced = wire.call(SYNC, &sync(&second, "billing", Some("desk-1"))).await;
+    let synced = wire
+        .call(SYNC, &sync(&second, "billing", Some("desk-1")))
+        .await;
     assert_eq!(synced.error_code, 0);
     let mut former = heartbeat(&first, "billing");
     former.group_instance_id = Some("desk-1".into());
     let beat = wire.call(HEARTBEAT, &former).await;
     assert_eq!(beat.error_code, code(ErrorCode::FencedInstanceId));
     // Leaves by its instance id alone.
-    let left = wire.call(LEAVE, &leave("billing", "", Some("desk-1"))).await;
+    let left = wire
+        .call(LEAVE, &leave("billing", "", Some("desk-1")))
+        .await;
     assert_eq!(left.members[0].error_code, 0);
     assert_eq!(describe(&mut wire, "billing").await.1, "Empty");
 }
@@ -221,7 +263,8 @@ async fn a_member_that_falls_silent_is_removed_after_its_session() {
     let mut request = join("billing", "", Some("desk-1"));
     request.session_timeout_ms = 100;
     let joined = wire.call(JOIN, &request).await;
-    wire.call(SYNC, &sync(&joined, "billing", Some("desk-1"))).await;
+    wire.call(SYNC, &sync(&joined, "billing", Some("desk-1")))
+        .await;
     let deadline = tokio::time::Instant::now() + crate::support::DEADLINE;
     while describe(&mut wire, "billing").await.1 != "Empty" {
         assert!(tokio::time::Instant::now() < deadline, "still a member");
@@ -239,15 +282,30 @@ async fn groups_are_listed_by_state_and_deleted_when_empty() {
     wire.call(SYNC, &sync(&billing, "billing", None)).await;
     let mail = join_new(&mut wire, "mail").await;
     wire.call(SYNC, &sync(&mail, "mail", None)).await;
-    wire.call(LEAVE, &leave("mail", &mail.member_id, None)).await;
+    wire.call(LEAVE, &leave("mail", &mail.member_id, None))
+        .await;
     let listed: BTreeSet<_> = wire
         .call(5, &all)
         .await
         .groups
         .into_iter()
-        .map(|group| (group.group_id, group.group_state, group.group_type, group.protocol_type))
+        .map(|group| {
+            (
+                group.group_id,
+                group.group_state,
+                group.group_type,
+                group.protocol_type,
+            )
+        })
         .collect();
-    let row = |group: &str, state: &str| (group.into(), state.into(), "classic".into(), "consumer".into());
+    let row = |group: &str, state: &str| {
+        (
+            group.into(),
+            state.into(),
+            "classic".into(),
+            "consumer".into(),
+        )
+    };
     assert_eq!(
         listed,
         BTreeSet::from([row("billing", "Stable"), row("mail", "Empty")])
@@ -276,24 +334,35 @@ async fn groups_are_listed_by_state_and_deleted_when_empty() {
             ("never".to_owned(), code(ErrorCode::GroupIdNotFound)),
         ]
     );
-    assert_eq!(describe(&mut wire, "mail").await.0, code(ErrorCode::GroupIdNotFound));
+    assert_eq!(
+        describe(&mut wire, "mail").await.0,
+        code(ErrorCode::GroupIdNotFound)
+    );
 }
 
 #[tokio::test]
 async fn groups_and_their_generation_survive_a_restart() {
     let root = tempfile::tempdir().unwrap();
-    let broker = Broker::start(crate::support::durable_in(root.path())).await.unwrap();
+    let broker = Broker::start(crate::support::durable_in(root.path()))
+        .await
+        .unwrap();
     let mut wire = Wire::to(&broker).await;
     let joined = wire.call(JOIN, &join("billing", "", Some("desk-1"))).await;
-    wire.call(SYNC, &sync(&joined, "billing", Some("desk-1"))).await;
+    wire.call(SYNC, &sync(&joined, "billing", Some("desk-1")))
+        .await;
     broker.abandon().await;
-    let broker = Broker::start(crate::support::durable_in(root.path())).await.unwrap();
+    let broker = Broker::start(crate::support::durable_in(root.path()))
+        .await
+        .unwrap();
     let mut wire = Wire::to(&broker).await;
     let deadline = tokio::time::Instant::now() + crate::support::DEADLINE;
     while describe(&mut wire, "billing").await.0 == code(ErrorCode::CoordinatorLoadInProgress) {
         assert!(tokio::time::Instant::now() < deadline, "still loading");
     }
-    assert_eq!(describe(&mut wire, "billing").await, (0, "Stable".into(), 1));
+    assert_eq!(
+        describe(&mut wire, "billing").await,
+        (0, "Stable".into(), 1)
+    );
     let mut beat = heartbeat(&joined, "billing");
     beat.group_instance_id = Some("desk-1".into());
     assert_eq!(wire.call(HEARTBEAT, &beat).await.error_code, 0);
@@ -315,7 +384,10 @@ async fn stopping_the_node_answers_a_join_that_waits() {
     }
     broker.stop().await.unwrap();
     let answered = wire.receive_frame().await;
-    assert!(answered.is_some(), "the join is answered before the connection ends");
+    assert!(
+        answered.is_some(),
+        "the join is answered before the connection ends"
+    );
 }
 
 #[tokio::test]
@@ -343,8 +415,15 @@ async fn every_group_is_found_here_and_what_is_not_built_is_refused() {
             ..FindCoordinatorRequest::default()
         };
         let found = wire.call(6, &request).await.coordinators;
-        let keys: Vec<_> = found.iter().map(|coordinator| coordinator.key.as_str()).collect();
+        let keys: Vec<_> = found
+            .iter()
+            .map(|coordinator| coordinator.key.as_str())
+            .collect();
         assert_eq!(keys, ["a", "b"]);
-        assert!(found.iter().all(|coordinator| coordinator.error_code == code(error)));
+        assert!(
+            found
+                .iter()
+                .all(|coordinator| coordinator.error_code == code(error))
+        );
     }
 }

@@ -71,7 +71,10 @@ async fn a_topic_is_led_by_the_node_the_client_came_to() {
     let partition = &topic.partitions[1];
     assert_eq!((partition.partition_index, partition.error_code), (1, 0));
     assert_eq!((partition.leader_id, partition.leader_epoch), (1, 0));
-    assert_eq!((&partition.replica_nodes, &partition.isr_nodes), (&vec![1], &vec![1]));
+    assert_eq!(
+        (&partition.replica_nodes, &partition.isr_nodes),
+        (&vec![1], &vec![1])
+    );
 }
 
 #[tokio::test]
@@ -93,13 +96,22 @@ async fn an_unknown_topic_is_made_if_the_request_allows_it_and_its_name_is_legal
     let mut request = named(&["fresh", "not/legal"]);
     request.allow_auto_topic_creation = false;
     let topics = wire.call(12, &request).await.topics;
-    assert_eq!(topics[0].error_code, i16::from(ErrorCode::UnknownTopicOrPartition));
-    assert_eq!(topics[1].error_code, i16::from(ErrorCode::InvalidTopicException));
+    assert_eq!(
+        topics[0].error_code,
+        i16::from(ErrorCode::UnknownTopicOrPartition)
+    );
+    assert_eq!(
+        topics[1].error_code,
+        i16::from(ErrorCode::InvalidTopicException)
+    );
     request.allow_auto_topic_creation = true;
     let topics = wire.call(12, &request).await.topics;
     assert_eq!((topics[0].error_code, topics[0].partitions.len()), (0, 1));
     assert_ne!(topics[0].topic_id, Uuid::ZERO);
-    assert_eq!(topics[1].error_code, i16::from(ErrorCode::InvalidTopicException));
+    assert_eq!(
+        topics[1].error_code,
+        i16::from(ErrorCode::InvalidTopicException)
+    );
 }
 
 #[tokio::test]
@@ -115,7 +127,10 @@ async fn creation_by_use_can_be_switched_off() {
     let broker = ephemeral_with("auto.create.topics.enable", "false").await;
     let mut wire = Wire::to(&broker).await;
     let topics = wire.call(12, &named(&["fresh"])).await.topics;
-    assert_eq!(topics[0].error_code, i16::from(ErrorCode::UnknownTopicOrPartition));
+    assert_eq!(
+        topics[0].error_code,
+        i16::from(ErrorCode::UnknownTopicOrPartition)
+    );
 }
 
 #[tokio::test]
@@ -123,7 +138,10 @@ async fn the_topic_of_offsets_is_shown_as_internal_and_the_metadata_log_not_at_a
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     let topics = wire.call(12, &named(&["__consumer_offsets"])).await.topics;
-    assert_eq!((topics[0].is_internal, topics[0].partitions.len()), (true, 50));
+    assert_eq!(
+        (topics[0].is_internal, topics[0].partitions.len()),
+        (true, 50)
+    );
     let names: Vec<_> = wire
         .call(12, &all())
         .await
@@ -133,7 +151,10 @@ async fn the_topic_of_offsets_is_shown_as_internal_and_the_metadata_log_not_at_a
         .collect();
     assert_eq!(names, ["__consumer_offsets"]);
     let metadata = wire.call(12, &named(&["__cluster_metadata"])).await.topics;
-    assert_eq!(metadata[0].error_code, i16::from(ErrorCode::InvalidTopicException));
+    assert_eq!(
+        metadata[0].error_code,
+        i16::from(ErrorCode::InvalidTopicException)
+    );
 }
 
 #[tokio::test]
@@ -146,7 +167,10 @@ async fn authorized_operations_are_told_when_asked_for() {
     request.include_cluster_authorized_operations = true;
     let response = wire.call(8, &request).await;
     // Read, write, create, delete, alter, describe and both of configs.
-    assert_eq!(response.topics[0].topic_authorized_operations, 0b1101_1111_1000);
+    assert_eq!(
+        response.topics[0].topic_authorized_operations,
+        0b1101_1111_1000
+    );
     assert_ne!(response.cluster_authorized_operations, NOT_ASKED);
 }
 
@@ -163,7 +187,10 @@ async fn the_cluster_is_one_node_with_a_lasting_id() {
         };
         let response = wire.call(2, &request).await;
         assert_eq!((response.error_code, response.controller_id), (0, 1));
-        assert_eq!(response.brokers[0].port, i32::from(broker.local_addr().port()));
+        assert_eq!(
+            response.brokers[0].port,
+            i32::from(broker.local_addr().port())
+        );
         assert_ne!(response.cluster_authorized_operations, NOT_ASKED);
         ids.push(response.cluster_id);
         request.endpoint_type = 2;
@@ -201,7 +228,13 @@ async fn partitions_are_described_page_by_page() {
     let shown: Vec<_> = first
         .topics
         .iter()
-        .map(|topic| (topic.name.as_deref().unwrap(), topic.error_code, topic.partitions.len()))
+        .map(|topic| {
+            (
+                topic.name.as_deref().unwrap(),
+                topic.error_code,
+                topic.partitions.len(),
+            )
+        })
         .collect();
     assert_eq!(shown, [("a", 0, 3), ("b", 3, 0), ("c", 0, 1)]);
     assert_eq!(
@@ -226,7 +259,8 @@ async fn partitions_are_described_page_by_page() {
     let all = wire.call(0, &request).await;
     assert_eq!(all.topics.len(), 1);
     assert_eq!(
-        all.next_cursor.map(|cursor| (cursor.topic_name, cursor.partition_index)),
+        all.next_cursor
+            .map(|cursor| (cursor.topic_name, cursor.partition_index)),
         Some(("c".to_owned(), 0))
     );
 }

@@ -75,7 +75,10 @@ async fn an_offset_and_its_note_come_back_at_every_version() {
     for version in 2..=9 {
         let request = commit("billing", "orders", i64::from(version), "note");
         let response = wire.call(version, &request).await;
-        assert_eq!(response.topics[0].partitions[0].error_code, 0, "version {version}");
+        assert_eq!(
+            response.topics[0].partitions[0].error_code, 0,
+            "version {version}"
+        );
     }
     for version in 1..=7 {
         let request = OffsetFetchRequest {
@@ -103,19 +106,32 @@ async fn several_groups_are_fetched_at_once_each_with_its_own_offsets() {
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;
     for (group, offset) in [("billing", 5), ("mail", 7)] {
-        assert_eq!(committed_code(&mut wire, &commit(group, "orders", offset, "")).await, 0);
+        assert_eq!(
+            committed_code(&mut wire, &commit(group, "orders", offset, "")).await,
+            0
+        );
     }
-    let groups = wire.call(9, &fetch(&["mail", "none", "billing"], None)).await.groups;
+    let groups = wire
+        .call(9, &fetch(&["mail", "none", "billing"], None))
+        .await
+        .groups;
     let shown: Vec<_> = groups
         .iter()
         .map(|group| {
-            let offset = group.topics.first().map(|topic| topic.partitions[0].committed_offset);
+            let offset = group
+                .topics
+                .first()
+                .map(|topic| topic.partitions[0].committed_offset);
             (group.group_id.as_str(), group.error_code, offset)
         })
         .collect();
     assert_eq!(
         shown,
-        [("mail", 0, Some(7)), ("none", 0, None), ("billing", 0, Some(5))]
+        [
+            ("mail", 0, Some(7)),
+            ("none", 0, None),
+            ("billing", 0, Some(5))
+        ]
     );
     // Nothing committed is -1, not an error.
     assert_eq!(fetched(&mut wire, "none", "orders").await.0, -1);
@@ -149,14 +165,22 @@ async fn topics_are_named_by_id_from_version_10_on() {
     topics[1].topic_id = unknown;
     let answered = wire.call(10, &request).await.groups.remove(0).topics;
     assert_eq!(
-        (answered[0].topic_id, answered[0].partitions[0].committed_offset),
+        (
+            answered[0].topic_id,
+            answered[0].partitions[0].committed_offset
+        ),
         (id, 5)
     );
     assert_eq!(
         (answered[1].topic_id, answered[1].partitions[0].error_code),
         (unknown, ErrorCode::UnknownTopicId.into())
     );
-    let all = wire.call(10, &fetch(&["billing"], None)).await.groups.remove(0).topics;
+    let all = wire
+        .call(10, &fetch(&["billing"], None))
+        .await
+        .groups
+        .remove(0)
+        .topics;
     assert_eq!((all.len(), all[0].topic_id), (1, id));
 }
 
@@ -170,8 +194,14 @@ async fn what_cannot_be_committed_is_refused() {
     stale.generation_id_or_member_epoch = 5;
     stale.member_id = "nobody".into();
     for (request, error) in [
-        (commit("billing", "unknown", 1, ""), ErrorCode::UnknownTopicOrPartition),
-        (commit("billing", "orders", 1, &long_note), ErrorCode::OffsetMetadataTooLarge),
+        (
+            commit("billing", "unknown", 1, ""),
+            ErrorCode::UnknownTopicOrPartition,
+        ),
+        (
+            commit("billing", "orders", 1, &long_note),
+            ErrorCode::OffsetMetadataTooLarge,
+        ),
         (stale, ErrorCode::UnknownMemberId),
     ] {
         let code = committed_code(&mut wire, &request).await;
@@ -191,7 +221,10 @@ async fn offsets_survive_a_clean_stop_and_a_crash() {
     let broker = Broker::start(durable_in(root.path())).await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;
-    assert_eq!(committed_code(&mut wire, &commit("billing", "orders", 5, "five")).await, 0);
+    assert_eq!(
+        committed_code(&mut wire, &commit("billing", "orders", 5, "five")).await,
+        0
+    );
     broker.stop().await.unwrap();
 
     let broker = Broker::start(durable_in(root.path())).await.unwrap();
@@ -201,7 +234,10 @@ async fn offsets_survive_a_clean_stop_and_a_crash() {
         fetched(&mut wire, "billing", "orders").await,
         (5, Some("five".to_owned()))
     );
-    assert_eq!(committed_code(&mut wire, &commit("billing", "orders", 6, "six")).await, 0);
+    assert_eq!(
+        committed_code(&mut wire, &commit("billing", "orders", 6, "six")).await,
+        0
+    );
     broker.abandon().await;
 
     let broker = Broker::start(durable_in(root.path())).await.unwrap();
@@ -219,7 +255,10 @@ async fn a_deleted_topic_takes_its_offsets_with_it() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;
-    assert_eq!(committed_code(&mut wire, &commit("billing", "orders", 5, "")).await, 0);
+    assert_eq!(
+        committed_code(&mut wire, &commit("billing", "orders", 5, "")).await,
+        0
+    );
     wire.delete_topic("orders").await;
     wire.create_topic("orders", 1).await;
     assert_eq!(fetched(&mut wire, "billing", "orders").await.0, -1);

@@ -93,7 +93,10 @@ async fn a_real_admin_client_creates_grows_and_deletes_topics() {
         .unwrap();
     let topic = &metadata.topics()[0];
     assert_eq!((topic.name(), topic.partitions().len()), ("orders", 5));
-    assert_eq!(metadata.brokers()[0].port(), i32::from(broker.local_addr().port()));
+    assert_eq!(
+        metadata.brokers()[0].port(),
+        i32::from(broker.local_addr().port())
+    );
     let deleted = admin.delete_topics(&["orders"], &options).await;
     assert_eq!(deleted.unwrap(), [Ok("orders".to_owned())]);
     let gone = admin.delete_topics(&["orders"], &options).await.unwrap();
@@ -115,12 +118,18 @@ async fn an_answer_tells_what_was_made() {
     assert_eq!((result.num_partitions, result.replication_factor), (3, 1));
     assert_ne!(result.topic_id, Uuid::ZERO);
     let configs = result.configs.as_ref().unwrap();
-    let policy = configs.iter().find(|config| config.name == "cleanup.policy").unwrap();
+    let policy = configs
+        .iter()
+        .find(|config| config.name == "cleanup.policy")
+        .unwrap();
     assert_eq!(
         (policy.value.as_deref(), policy.config_source),
         (Some("compact"), 1)
     );
-    let retention = configs.iter().find(|config| config.name == "retention.ms").unwrap();
+    let retention = configs
+        .iter()
+        .find(|config| config.name == "retention.ms")
+        .unwrap();
     assert_eq!(
         (retention.value.as_deref(), retention.config_source),
         (Some("604800000"), 5)
@@ -158,8 +167,14 @@ async fn what_cannot_be_is_refused_topic_by_topic() {
         (topic("zero", 0, 1), ErrorCode::InvalidPartitions),
         (topic("three", 1, 3), ErrorCode::InvalidReplicationFactor),
         (topic("huge", 10_001, 1), ErrorCode::PolicyViolation),
-        (topic("__consumer_offsets", 1, 1), ErrorCode::InvalidTopicException),
-        (topic("__cluster_metadata", 1, 1), ErrorCode::InvalidTopicException),
+        (
+            topic("__consumer_offsets", 1, 1),
+            ErrorCode::InvalidTopicException,
+        ),
+        (
+            topic("__cluster_metadata", 1, 1),
+            ErrorCode::InvalidTopicException,
+        ),
         (assigned(&[2]), ErrorCode::InvalidReplicaAssignment),
         (unknown_config, ErrorCode::InvalidConfig),
         (null_config, ErrorCode::InvalidConfig),
@@ -177,7 +192,11 @@ async fn what_cannot_be_is_refused_topic_by_topic() {
 async fn a_topic_named_twice_is_refused_once_and_not_made() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
-    let twice = vec![topic("twice", 1, 1), topic("once", 1, 1), topic("twice", 2, 1)];
+    let twice = vec![
+        topic("twice", 1, 1),
+        topic("once", 1, 1),
+        topic("twice", 2, 1),
+    ];
     let results = create(&mut wire, twice).await;
     let codes: Vec<(&str, i16)> = results
         .iter()
@@ -276,13 +295,16 @@ async fn topics_are_deleted_by_id_and_internal_ones_not_at_all() {
     let mut wire = Wire::to(&broker).await;
     let id = wire.create_topic("orders", 1).await;
     // Asking for it makes it.
-    wire.call(12, &MetadataRequest {
-        topics: Some(vec![MetadataRequestTopic {
-            name: Some("__consumer_offsets".into()),
-            ..MetadataRequestTopic::default()
-        }]),
-        ..MetadataRequest::default()
-    })
+    wire.call(
+        12,
+        &MetadataRequest {
+            topics: Some(vec![MetadataRequestTopic {
+                name: Some("__consumer_offsets".into()),
+                ..MetadataRequestTopic::default()
+            }]),
+            ..MetadataRequest::default()
+        },
+    )
     .await;
     let state = |name: Option<&str>, topic_id| DeleteTopicState {
         name: name.map(str::to_owned),
@@ -299,7 +321,10 @@ async fn topics_are_deleted_by_id_and_internal_ones_not_at_all() {
         ..DeleteTopicsRequest::default()
     };
     let responses = wire.call(6, &request).await.responses;
-    let codes: Vec<i16> = responses.iter().map(|response| response.error_code).collect();
+    let codes: Vec<i16> = responses
+        .iter()
+        .map(|response| response.error_code)
+        .collect();
     assert_eq!(
         codes,
         [
@@ -336,7 +361,9 @@ async fn topics_and_their_ids_survive_a_clean_stop_and_a_crash() {
     let root = tempfile::tempdir().unwrap();
     let broker = Broker::start(durable_in(root.path())).await.unwrap();
     let mut wire = Wire::to(&broker).await;
-    let orders = wire.create_topic_with("orders", 3, &[("retention.ms", "1000")]).await;
+    let orders = wire
+        .create_topic_with("orders", 3, &[("retention.ms", "1000")])
+        .await;
     wire.create_topic("gone", 1).await;
     wire.delete_topic("gone").await;
     broker.stop().await.unwrap();
