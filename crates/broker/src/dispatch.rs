@@ -170,14 +170,11 @@ where
     let (version, correlation_id) = (header.api_version, header.correlation_id);
     let span = debug_span!("request", api = %R::KEY, version, correlation_id, client_id = %connection.client_id);
     let _entered = span.enter();
-    let request =
-        frame::decode_request::<R>(Decoder::new(body.clone()), version).map_err(|error| {
-            Refusal::Body {
-                key: R::KEY,
-                version,
-                error,
-            }
-        })?;
+    let request = decode::<R>(&body, version).map_err(|error| Refusal::Body {
+        key: R::KEY,
+        version,
+        error,
+    })?;
     debug!("begun");
     // A bug in one handler costs one request, not the node: locks below recover from poison.
     let reply = catch_unwind(AssertUnwindSafe(|| {
@@ -198,6 +195,11 @@ where
         Reply::Silent => Ok(Answer::Silent),
         Reply::Close(reason) => Err(Refusal::Handler(reason)),
     }
+}
+
+/// Bytes after the body are ignored, as in Kafka: librdkafka leaves three in a `Metadata` request for all topics.
+fn decode<R: Request>(body: &Bytes, version: i16) -> Result<R, DecodeError> {
+    R::decode(&mut Decoder::new(body.clone()), version)
 }
 
 fn finish<R>(
@@ -229,7 +231,7 @@ fn after_panic<R: Request>(body: &Bytes, version: i16, panic: &(dyn Any + Send))
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no message");
     error!(api = %R::KEY, version, "a handler panicked, which is a bug: {text}");
-    match frame::decode_request::<R>(Decoder::new(body.clone()), version) {
+    match decode::<R>(body, version) {
         Ok(request) => request.error_response(ErrorCode::UnknownServerError, version),
         Err(_) => R::Response::default(),
     }

@@ -3,6 +3,7 @@
 use headwater_broker::{Broker, BrokerSettings, StartError};
 use headwater_protocol::messages::api_versions::ApiVersionsRequest;
 use headwater_protocol::messages::list_offsets::ListOffsetsRequest;
+use headwater_protocol::messages::metadata::MetadataRequest;
 use tokio::net::TcpStream;
 
 use crate::support::batches::batch_of_size;
@@ -59,17 +60,25 @@ async fn an_unknown_api_or_version_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_cut_short_or_too_long_closes_the_connection() {
+async fn a_body_that_is_cut_short_closes_the_connection() {
     let broker = Broker::ephemeral().await.unwrap();
     let whole = encoded(1, 1, &ListOffsetsRequest::default());
     let mut wire = Wire::to(&broker).await;
     wire.send_frame(&whole[4..whole.len() - 1]).await;
     assert!(wire.is_closed().await);
+    assert_answers(&broker).await;
+}
+
+#[tokio::test]
+async fn bytes_after_the_body_are_ignored_because_librdkafka_sends_some() {
+    let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
-    let mut longer = whole[4..].to_vec();
-    longer.push(0);
-    wire.send_frame(&longer).await;
-    assert!(wire.is_closed().await);
+    // Metadata 13 for all topics as librdkafka 2.12 sends it: the null array takes one byte, not four.
+    let mut frame = vec![0, 3, 0, 13, 0, 0, 0, 3, 0, 1, b'c', 0];
+    frame.extend_from_slice(&[0; 7]);
+    wire.send_frame(&frame).await;
+    let (correlation_id, response) = wire.receive::<MetadataRequest>(13).await;
+    assert_eq!((correlation_id, response.error_code), (3, 0));
 }
 
 #[tokio::test]
