@@ -1,7 +1,7 @@
 //! The state machine of one partition of `__consumer_offsets`.
 //!
-//! Owns the order of things: loading before requests, one turn per call, replay before the next. The
-//! contract is in the crate's documentation; what groups do is [`crate::group`]'s.
+//! Owns the order of things: loading before requests, one turn per call, replay before the next.
+//! The contract is in the crate's documentation; what groups do is [`crate::group`]'s.
 
 use std::collections::BTreeMap;
 
@@ -192,8 +192,8 @@ impl GroupCoordinator {
         })
     }
 
-    /// Topics are known by name at every version; with an id, only what was committed to that topic is found. All topics
-    /// of a group (`None`) are answered by name.
+    /// Topics are known by name at every version; with an id, only what was committed to that topic
+    /// is found. All topics of a group (`None`) are answered by name.
     pub fn offset_fetch(&mut self, call: Call, request: &OffsetFetchRequest) -> Vec<Effect> {
         self.request(call, request, |groups, turn| {
             groups.fetch_offsets(turn, call, request);

@@ -1,7 +1,8 @@
 //! The groups of one partition of `__consumer_offsets`, and what they committed.
 //!
 //! Owns the two maps and what concerns more than one group: which group a request is for, when a
-//! group comes into being and when it goes, and replay. What happens inside of a group is [`classic`]'s.
+//! group comes into being and when it goes, and replay. What happens inside of a group is
+//! [`classic`]'s.
 
 mod admin;
 pub(crate) mod classic;
@@ -25,7 +26,8 @@ const MAX_TEXT: usize = i16::MAX as usize - 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
-    /// A group is here when the log has it or an offset of it, or when somebody has begun to join it.
+    /// A group is here when the log has it or an offset of it, or when somebody has begun to join
+    /// it.
     classic: BTreeMap<String, ClassicGroup>,
     /// Durable: set by replay only.
     offsets: CommittedOffsets,

@@ -54,8 +54,8 @@ pub enum GroupRecord {
 }
 
 impl GroupRecord {
-    /// A key is a 16-bit version, which names the kind, and the fields of the kind; a value is a 16-bit version and
-    /// its fields.
+    /// A key is a 16-bit version, which names the kind, and the fields of the kind; a value is a
+    /// 16-bit version and its fields.
     pub fn decode(record: &CoordinatorRecord) -> Result<Self, RecordError> {
         let mut key = Decoder::new(record.key.clone());
         if key.is_empty() {
@@ -77,7 +77,7 @@ impl GroupRecord {
     }
 
     /// Fails only for text that the format cannot hold, which no request can carry either.
-    pub(crate) fn encode(&self) -> Result<CoordinatorRecord, EncodeError> {
+    pub fn encode(&self) -> Result<CoordinatorRecord, EncodeError> {
         match self {
             Self::OffsetCommit { key, value } => Ok(CoordinatorRecord {
                 key: versioned(OFFSET_COMMIT_KEY, key, 0)?,

@@ -1,6 +1,7 @@
 //! The versions at which behaviour changes, not only the format.
 //!
-//! The format of every version is the protocol crate's; these are the few that a coordinator has to know.
+//! The format of every version is the protocol crate's; these are the few that a coordinator has to
+//! know.
 
 /// From `JoinGroup` 4 a member gets its id first and joins with it (KIP-394).
 const JOIN_KNOWN_MEMBER_ID: i16 = 4;

@@ -1,7 +1,8 @@
 //! A classic consumer group: members elect a leader, and the leader assigns.
 //!
-//! Owns one group: its durable record, which only [`durable`] replaces on replay, and its soft state,
-//! which the files below change, one per thing that can happen to a group. Never stores offsets.
+//! Owns one group: its durable record, which only [`durable`] replaces on replay, and its soft
+//! state, which the files below change, one per thing that can happen to a group. Never stores
+//! offsets.
 
 mod describe;
 mod durable;

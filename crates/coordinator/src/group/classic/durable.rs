@@ -1,7 +1,7 @@
 //! Between a group and its record.
 //!
-//! Owns the one place that sets a group's durable state, and what makes soft state of it: at start-up, and
-//! when the log refused a record whose turn had changed the group already.
+//! Owns the one place that sets a group's durable state, and what makes soft state of it: at
+//! start-up, and when the log refused a record whose turn had changed the group already.
 
 use bytes::Bytes;
 use headwater_protocol::ErrorCode;
@@ -49,7 +49,8 @@ impl ClassicGroup {
         });
     }
 
-    /// Answers whoever waits, and stops the timers. What is left is of use only to [`Self::restore`].
+    /// Answers whoever waits, and stops the timers. What is left is of use only to
+    /// [`Self::restore`].
     pub(crate) fn abandon(&mut self, turn: &mut Turn<'_>, code: ErrorCode) {
         for member in self.members.values_mut() {
             let member_id = member.id.clone();

@@ -36,9 +36,9 @@ impl UnusedSince {
 }
 
 impl ClassicGroup {
-    /// Kafka's rules (KIP-211): a group of members keeps its offsets until it has been empty for the retention time; a
-    /// live group of consumers loses those of topics it does not subscribe to any more; without members ever,
-    /// each commit ages by itself.
+    /// Kafka's rules (KIP-211): a group of members keeps its offsets until it has been empty for
+    /// the retention time; a live group of consumers loses those of topics it does not subscribe to
+    /// any more; without members ever, each commit ages by itself.
     pub(crate) fn offsets_unused_since(&self) -> UnusedSince {
         if self.protocol_type.is_none() {
             return UnusedSince::Commit;

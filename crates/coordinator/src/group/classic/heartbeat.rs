@@ -32,8 +32,8 @@ impl ClassicGroup {
         }
     }
 
-    /// Whether the client may commit. Those who use the group only to keep offsets send no generation, and may while
-    /// nobody uses it as a group.
+    /// Whether the client may commit. Those who use the group only to keep offsets send no
+    /// generation, and may while nobody uses it as a group.
     pub(crate) fn check_commit(&self, request: &OffsetCommitRequest) -> Check {
         let generation_id = request.generation_id_or_member_epoch;
         if generation_id < 0 && self.state == State::Empty {

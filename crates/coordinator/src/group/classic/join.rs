@@ -57,8 +57,8 @@ impl ClassicGroup {
         }
     }
 
-    /// Who is in may stay; in a rebalance, where those who do not come back will go, the first to come
-    /// get the places.
+    /// Who is in may stay; in a rebalance, where those who do not come back will go, the first to
+    /// come get the places.
     fn has_room_for(&self, turn: &Turn<'_>, request: &JoinGroupRequest) -> bool {
         let member = self.members.get(&request.member_id);
         let kept = match self.state {
@@ -152,7 +152,8 @@ impl ClassicGroup {
         if let Some(delay) = &mut self.initial_delay {
             delay.member_added = true;
         }
-        // The client cannot heartbeat before it has an answer, and may never fetch it: such joins are not kept for ever.
+        // The client cannot heartbeat before it has an answer, and may never fetch it: such joins
+        // are not kept for ever.
         let deadline_ms = turn.after_ms(turn.config.new_member_join_timeout_ms);
         turn.timers
             .schedule(self.session_timer(&member_id), deadline_ms);

@@ -36,8 +36,8 @@ impl ClassicGroup {
             .all(|member| member.supports(protocol))
     }
 
-    /// Each member votes for the first of its protocols that all support. At equal votes the leader's preference decides
-    /// (Kafka leaves it open).
+    /// Each member votes for the first of its protocols that all support. At equal votes the
+    /// leader's preference decides (Kafka leaves it open).
     pub(super) fn selected_protocol(&self) -> Option<String> {
         let leader = self
             .leader_id

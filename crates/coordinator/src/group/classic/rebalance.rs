@@ -1,7 +1,8 @@
 //! The rebalance: asking everyone to join, and the next generation once they have.
 //!
-//! Owns the moves between states that a rebalance makes. A rebalance begins for whatever reason with
-//! [`ClassicGroup::prepare_rebalance`] and ends its join phase in [`ClassicGroup::complete_join`]; sync takes over.
+//! Owns the moves between states that a rebalance makes. A rebalance begins for whatever reason
+//! with [`ClassicGroup::prepare_rebalance`] and ends its join phase in
+//! [`ClassicGroup::complete_join`]; sync takes over.
 
 use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::join_group::{JoinGroupResponse, JoinGroupResponseMember};
@@ -111,7 +112,8 @@ impl ClassicGroup {
         }
     }
 
-    /// Ends the join phase with whoever joined. Static members that did not stay until their session ends.
+    /// Ends the join phase with whoever joined. Static members that did not stay until their
+    /// session ends.
     pub(super) fn complete_join(&mut self, turn: &mut Turn<'_>) {
         turn.timers.cancel(self.join_timer());
         let absent: Vec<String> = self
@@ -124,7 +126,8 @@ impl ClassicGroup {
             self.remove_member(turn, &member_id, ErrorCode::UnknownMemberId);
         }
         if !self.members.is_empty() && !self.elect_joined_leader() {
-            // Only static members that did not join are left: wait for them, or for their sessions to end.
+            // Only static members that did not join are left: wait for them, or for their sessions
+            // to end.
             let deadline_ms = turn.after_ms(self.rebalance_timeout_ms());
             turn.timers.schedule(self.join_timer(), deadline_ms);
             return;

@@ -10,8 +10,8 @@ use crate::turn::Turn;
 use crate::versions;
 
 impl ClassicGroup {
-    /// The instance joins without an id, so it has started anew: it gets a new id, and whoever still uses the old one
-    /// is fenced.
+    /// The instance joins without an id, so it has started anew: it gets a new id, and whoever
+    /// still uses the old one is fenced.
     pub(super) fn replace_static_member(
         &mut self,
         turn: &mut Turn<'_>,
@@ -76,7 +76,8 @@ impl ClassicGroup {
         });
     }
 
-    /// The leader must not assign anew. Where it cannot be told so (KIP-814), it is told that another one leads.
+    /// The leader must not assign anew. Where it cannot be told so (KIP-814), it is told that
+    /// another one leads.
     fn answer_without_rebalance(
         &mut self,
         turn: &mut Turn<'_>,

@@ -11,7 +11,8 @@ use crate::effect::Call;
 use crate::turn::{Check, Turn};
 
 impl ClassicGroup {
-    /// Parks the member until the leader has synced; the leader's sync writes the assignments and answers everyone.
+    /// Parks the member until the leader has synced; the leader's sync writes the assignments and
+    /// answers everyone.
     pub(crate) fn sync(&mut self, turn: &mut Turn<'_>, call: Call, request: &SyncGroupRequest) {
         if let Err(code) = self.check_sync(request) {
             turn.reply(call.token, sync_error(code));

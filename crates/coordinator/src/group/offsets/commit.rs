@@ -47,7 +47,8 @@ impl Groups {
         turn.reply(call.token, response);
     }
 
-    /// Those who only keep offsets need no group: their first commit makes one. Kafka allows them the empty id.
+    /// Those who only keep offsets need no group: their first commit makes one. Kafka allows them
+    /// the empty id.
     fn check_commit(&self, turn: &Turn<'_>, request: &OffsetCommitRequest) -> Check {
         if request.group_id.len() > MAX_TEXT {
             return Err(ErrorCode::InvalidGroupId);

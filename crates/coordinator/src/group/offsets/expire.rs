@@ -5,7 +5,8 @@ use crate::record::GroupRecord;
 use crate::timers::Timer;
 use crate::turn::Turn;
 
-/// Tombstones of one batch, about 100 bytes each: well below the smallest batch that a partition refuses.
+/// Tombstones of one batch, about 100 bytes each: well below the smallest batch that a partition
+/// refuses.
 const MAX_TOMBSTONES: usize = 2_000;
 
 impl Groups {
