@@ -12,30 +12,32 @@
 //! [`Token`], the broker's name for the place that waits for the answer (unique among those not
 //! answered yet). Each token is answered exactly once, at once or later. All groups of a request
 //! must belong to this partition: `OffsetFetch`, `DescribeGroups` and `DeleteGroups` are split by
-//! partition and their answers put together by the broker; `ListGroups` is asked of every partition.
-//! `OffsetCommit` and `OffsetFetch` come with topic names filled in, also at the versions that
-//! carry topic ids (the broker resolves the ids, keeps back topics it does not know, and fills
-//! names and ids of the answer it sends); ids are stored with the commit when given.
+//! partition and their answers put together by the broker; `ListGroups` is asked of every
+//! partition. `OffsetCommit` and `OffsetFetch` come with topic names filled in, also at the
+//! versions that carry topic ids (the broker resolves the ids, keeps back topics it does not know,
+//! and fills names and ids of the answer it sends); ids are stored with the commit when given.
 //!
 //! *Effects.* A call returns effects, to be carried out in order before the next call:
 //! 1. [`Effect::Append`], at most one and always first: append the records to the partition as one
-//!    batch. When the log took them (they need not be durable yet), call [`GroupCoordinator::replay`]
-//!    with each, in order. When it refused them, replay nothing, drop the effects that follow and
-//!    carry out what [`GroupCoordinator::append_failed`] makes of them instead.
+//!    batch. When the log took them (they need not be durable yet), call
+//!    [`GroupCoordinator::replay`] with each, in order. When it refused them, replay nothing, drop
+//!    the effects that follow and carry out what [`GroupCoordinator::append_failed`] makes of them
+//!    instead.
 //! 2. [`Effect::Reply`]: answer the token. **One rule for durability: a reply is released when the
-//!    latest append of this partition so far is durable** (remember one position per partition, set by
-//!    each append; every reply, also of calls that only read, waits for the position as it was when
-//!    the effect was carried out). If that position will never be durable, because the sync failed,
-//!    send [`Response::into_error`] with `NotCoordinator` instead, and [`GroupCoordinator::unload`].
+//!    latest append of this partition so far is durable** (remember one position per partition, set
+//!    by each append; every reply, also of calls that only read, waits for the position as it was
+//!    when the effect was carried out). If that position will never be durable, because the sync
+//!    failed, send [`Response::into_error`] with `NotCoordinator` instead, and
+//!    [`GroupCoordinator::unload`].
 //!
 //! *Timers.* The machine keeps its own: after each call ask [`GroupCoordinator::next_deadline_ms`],
 //! and when that time has come call [`GroupCoordinator::fire_timer`] until the next deadline lies
-//! ahead. Waking too early or too often is harmless. One call fires one timer, so that
-//! the rule of one append holds.
+//! ahead. Waking too early or too often is harmless. One call fires one timer, so that the rule of
+//! one append holds.
 //!
 //! *Loading.* [`GroupCoordinator::new`], `replay` for every record of the partition, then
-//! [`GroupCoordinator::loaded`]; until then requests are answered `CoordinatorLoadInProgress`
-//! (a heartbeat with success, as in Kafka).
+//! [`GroupCoordinator::loaded`]; until then requests are answered `CoordinatorLoadInProgress` (a
+//! heartbeat with success, as in Kafka).
 //!
 //! ```
 //! use headwater_coordinator::{AppendFailure, CoordinatorRecord, Effect, GroupCoordinator};
@@ -52,7 +54,11 @@
 //!     while let Some(effect) = effects.next() {
 //!         match effect {
 //!             Effect::Append { records } => match append(&records) {
-//!                 Ok(()) => records.iter().for_each(|record| coordinator.replay(record).expect("just encoded")),
+//!                 Ok(()) => {
+//!                     for record in &records {
+//!                         coordinator.replay(record).expect("just encoded");
+//!                     }
+//!                 }
 //!                 Err(failure) => {
 //!                     let rest = effects.collect();
 //!                     let failed = coordinator.append_failed(now_ms, failure, rest);

@@ -63,7 +63,9 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         10 => (prop::option::of(member()), instance(), 0..PROTOCOLS.len(), 3..=9_i16)
-            .prop_map(|(member, instance, protocols, version)| Step::Join { member, instance, protocols, version }),
+            .prop_map(|(member, instance, protocols, version)| {
+                Step::Join { member, instance, protocols, version }
+            }),
         10 => (member(), generation(), 0..=MEMBERS)
             .prop_map(|(member, generation, assigns)| Step::Sync { member, generation, assigns }),
         4 => (member(), generation())
@@ -180,7 +182,11 @@ fn replayed(bench: &Bench) -> GroupCoordinator {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn nobody_waits_for_ever_and_replay_gives_the_same_durable_state(
