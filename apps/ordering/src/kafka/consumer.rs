@@ -26,7 +26,7 @@ use crate::settings::OrderingSettings;
 const MOST_RECORDS: usize = 256;
 const MOST_BYTES: usize = 4 << 20;
 /// How long a batch waits for company: a hop costs this much, and so many syncs per second at most.
-const LINGER: Duration = Duration::from_millis(20);
+const LINGER: Duration = Duration::from_millis(40);
 const COMMIT_EVERY: Duration = Duration::from_millis(500);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 

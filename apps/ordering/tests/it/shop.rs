@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use headwater_broker::Broker;
 use headwater_ordering::{OrderingSettings, Smtp, TopicSettings, verify};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -19,13 +20,22 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// A Kafka to run on.
 pub(crate) struct Kafka {
     pub(crate) bootstrap: String,
+    /// Lives as long as the test.
+    _broker: Option<Broker>,
 }
 
 impl Kafka {
     pub(crate) async fn start() -> Self {
-        match std::env::var("HEADWATER_TEST_BOOTSTRAP") {
-            Ok(bootstrap) => Self { bootstrap },
-            Err(_) => panic!("later"),
+        if let Ok(bootstrap) = std::env::var("HEADWATER_TEST_BOOTSTRAP") {
+            return Self {
+                bootstrap,
+                _broker: None,
+            };
+        }
+        let broker = Broker::ephemeral().await.expect("a broker in this process");
+        Self {
+            bootstrap: broker.bootstrap(),
+            _broker: Some(broker),
         }
     }
 }
@@ -47,6 +57,7 @@ impl Site {
     pub(crate) fn without_kafka() -> Self {
         Self::on(Kafka {
             bootstrap: "127.0.0.1:1".to_owned(),
+            _broker: None,
         })
     }
 
