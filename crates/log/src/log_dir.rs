@@ -12,7 +12,7 @@
 
 mod checkpointing;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::checkpoint::Checkpoint;
@@ -102,8 +102,7 @@ impl LogDir {
         options: LogDirOptions,
     ) -> Result<(Self, RecoveryReport), LogError> {
         let root = options.root;
-        disk.create_dir_all(&root)
-            .map_err(LogError::io("create", &root))?;
+        create_durably(disk.as_ref(), &root)?;
         let lock_path = root.join("LOCK");
         let lock = disk
             .lock(&lock_path)
@@ -200,6 +199,7 @@ impl LogDir {
             });
             position
         };
+        // Told under no lock.
         self.node.journal.notify();
         Ok(position)
     }
@@ -312,4 +312,22 @@ impl LogDir {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes a directory and those above it, and makes durable the names of those that were not there.
+fn create_durably(disk: &dyn Disk, path: &Path) -> Result<(), LogError> {
+    let missing: Vec<&Path> = path
+        .ancestors()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .take_while(|dir| disk.list(dir).is_err())
+        .collect();
+    disk.create_dir_all(path)
+        .map_err(LogError::io("create", path))?;
+    for dir in missing {
+        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        disk.sync_dir(parent)
+            .map_err(LogError::io("sync", parent))?;
+    }
+    Ok(())
 }

@@ -16,6 +16,8 @@ pub(crate) trait IndexEntry<const N: usize>: Copy + std::fmt::Debug {
     /// What entries are sorted by.
     type Key: PartialOrd;
     fn key(&self) -> Self::Key;
+    /// Whether it may come behind `before`: both of its numbers are greater.
+    fn follows(&self, before: &Self) -> bool;
     fn encode(&self) -> [u8; N];
     fn decode(bytes: [u8; N]) -> Self;
 }
@@ -75,7 +77,7 @@ impl<E: IndexEntry<N>, const N: usize> IndexFile<E, N> {
             .map_err(LogError::io("read", &index.path))?;
         for chunk in bytes.chunks_exact(N) {
             let entry = E::decode(chunk.try_into().unwrap_or([0; N]));
-            let sorted = index.last.is_none_or(|last| last.key() < entry.key());
+            let sorted = index.last.is_none_or(|last| entry.follows(&last));
             if !sorted || !keep(&entry) {
                 break;
             }
@@ -96,7 +98,7 @@ impl<E: IndexEntry<N>, const N: usize> IndexFile<E, N> {
 
     /// Adds an entry with a greater key than any before.
     pub(crate) fn push(&mut self, entry: E) {
-        debug_assert!(self.last.is_none_or(|last| last.key() < entry.key()));
+        debug_assert!(self.last.is_none_or(|last| entry.follows(&last)));
         self.pending.push(entry);
         self.last = Some(entry);
     }

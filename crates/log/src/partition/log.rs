@@ -110,18 +110,14 @@ impl PartitionLog {
         Ok(deleted)
     }
 
-    /// Marks the partition deleted: appends are refused, and the journal says so.
+    /// Marks the partition deleted: appends are refused, and the journal says so. The caller notifies the journal.
     pub(crate) fn delete(&self) -> Position {
-        let position = {
-            let mut state = self.lock();
-            if !state.deleted {
-                state.deleted = true;
-                self.enqueue_small(&mut state, Change::Delete);
-            }
-            state.last_position
-        };
-        self.node.journal.notify();
-        position
+        let mut state = self.lock();
+        if !state.deleted {
+            state.deleted = true;
+            self.enqueue_small(&mut state, Change::Delete);
+        }
+        state.last_position
     }
 
     /// Forgets producers that have been silent for `producer.id.expiration.ms`.

@@ -21,6 +21,10 @@ impl IndexEntry<8> for OffsetPosition {
         self.relative_offset
     }
 
+    fn follows(&self, before: &Self) -> bool {
+        self.relative_offset > before.relative_offset && self.position > before.position
+    }
+
     fn encode(&self) -> [u8; 8] {
         (u64::from(self.relative_offset) << 32 | u64::from(self.position)).to_be_bytes()
     }

@@ -57,8 +57,7 @@ impl PartitionLog {
                 break;
             }
             if *base == point.segment_base {
-                let position = u64::from(point.position);
-                let segment = Segment::open_prefix(disk, &log.dir, *base, position, &config)?;
+                let segment = Segment::open_prefix(disk, &log.dir, point, &config)?;
                 state.segments.push(segment);
             } else if end > entry.log_start {
                 let segment = Segment::open_sealed(disk, &log.dir, *base, &config)?;

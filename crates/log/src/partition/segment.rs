@@ -12,6 +12,7 @@ use super::index_file::Lookup;
 use super::offset_index::{OffsetIndex, OffsetPosition};
 use super::time_index::{TimeIndex, TimestampIndexEntry};
 use crate::disk::{Disk, DiskFile, OpenMode};
+use crate::journal::Place;
 use crate::{LogConfig, LogError};
 
 /// Where a segment ends at the latest: positions in the offset index are 32 bits, and Kafka's are signed.
@@ -98,41 +99,59 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Opens a segment up to `end`, a position that was synced. What lies behind is left alone: recovery may need it.
+    /// Opens a segment up to `end`, the place of a recovery point. What lies behind is left alone: recovery may need it.
     pub(crate) fn open_prefix(
         disk: &dyn Disk,
         dir: &Path,
-        base_offset: i64,
-        end: u64,
+        end: Place,
         config: &LogConfig,
     ) -> Result<Self, LogError> {
+        let base_offset = end.segment_base;
+        let position = u64::from(end.position);
         let mut segment = Self::create(disk, dir, base_offset)?;
         let length = segment.file_length()?;
-        if length < end {
-            let reason = format!("{end} bytes were synced, {length} are there");
+        if length < position {
+            let reason = format!("{position} bytes were synced, {length} are there");
             return Err(LogError::corrupt(&segment.file.path, length, reason));
         }
-        segment.size = end;
+        let end_offset = end.base_offset - base_offset;
         segment.offset_index =
             OffsetIndex::open_prefix(disk, index_path(dir, base_offset), |entry| {
-                u64::from(entry.position) < end
+                entry.position < end.position && i64::from(entry.relative_offset) < end_offset
             })?;
         let indexed = segment.offset_index.last();
-        let indexed_offset = indexed.map_or(0, |last| last.relative_offset);
-        segment.time_index =
-            TimeIndex::open_prefix(disk, time_index_path(dir, base_offset), |entry| {
-                entry.relative_offset <= indexed_offset
-            })?;
-        segment.max_timestamp = segment.time_index.last().map(|last| {
-            let offset = base_offset + i64::from(last.relative_offset);
-            (last.timestamp, offset)
-        });
-        // The few batches behind the last index entry, for their timestamps.
-        let from = indexed.map_or(0, |last| u64::from(last.position));
-        segment.walk(from, end, config)?;
+        if let Some(indexed) = indexed.filter(|entry| segment.has_batch(entry)) {
+            segment.time_index =
+                TimeIndex::open_prefix(disk, time_index_path(dir, base_offset), |entry| {
+                    entry.relative_offset <= indexed.relative_offset
+                })?;
+            segment.max_timestamp = segment.time_index.last().map(|last| {
+                let offset = base_offset + i64::from(last.relative_offset);
+                (last.timestamp, offset)
+            });
+            // The few batches behind the last index entry, for their timestamps.
+            segment.walk(u64::from(indexed.position), position, config)?;
+            segment.synced_changes = Some(segment.changes);
+        } else {
+            segment.offset_index = OffsetIndex::empty(index_path(dir, base_offset));
+            segment.walk(0, position, config)?;
+        }
         segment.read_first_timestamp()?;
-        segment.synced_changes = Some(segment.changes);
         Ok(segment)
+    }
+
+    /// Whether an index entry points at the batch that it says.
+    fn has_batch(&self, entry: &OffsetPosition) -> bool {
+        let position = u64::from(entry.position);
+        let file = &self.file;
+        HeaderReader::new(file.file.as_ref(), &file.path, position, u64::MAX)
+            .next()
+            .ok()
+            .flatten()
+            .is_some_and(|located| {
+                let offset = self.base_offset + i64::from(entry.relative_offset);
+                located.header.last_offset() == offset
+            })
     }
 
     pub(crate) fn base_offset(&self) -> i64 {

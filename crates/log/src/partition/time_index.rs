@@ -21,6 +21,10 @@ impl IndexEntry<12> for TimestampIndexEntry {
         self.timestamp
     }
 
+    fn follows(&self, before: &Self) -> bool {
+        self.timestamp > before.timestamp && self.relative_offset > before.relative_offset
+    }
+
     fn encode(&self) -> [u8; 12] {
         let mut bytes = [0; 12];
         let (timestamp, offset) = bytes.split_at_mut(8);

@@ -1,0 +1,14 @@
+//! The log as its owner sees it, on a disk that fails as told and on the real one.
+#![expect(clippy::indexing_slicing, reason = "a test that panics has failed")]
+
+mod basics;
+mod crashes;
+mod faults;
+mod journal;
+mod lookups;
+mod model;
+mod producers;
+mod real_disk;
+mod restart;
+mod retention;
+mod store;
