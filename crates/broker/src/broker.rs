@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use headwater_log::disk::RealDisk;
+use headwater_log::disk::{Disk, RealDisk};
 use headwater_log::{JournalSizes, LogDir, LogDirOptions};
 use headwater_protocol::Uuid;
 use tempfile::TempDir;
@@ -31,6 +32,9 @@ use crate::partitions::Partitions;
 use crate::server;
 use crate::settings::{BrokerSettings, Durability, Settings};
 
+/// How long stopping waits for the last task that uses the data directory.
+const RELEASE: Duration = Duration::from_secs(5);
+
 /// A running node. Dropping it stops it without waiting; [`Broker::stop`] stops it cleanly.
 #[must_use = "dropping a broker stops it"]
 pub struct Broker {
@@ -38,12 +42,12 @@ pub struct Broker {
     advertised: Option<(String, u16)>,
     insight: Insight,
     stopping: CancellationToken,
-    groups: Arc<Coordinators>,
     running: Option<Running>,
 }
 
 /// What has to end in order, and the directory that goes last.
 struct Running {
+    groups: Arc<Coordinators>,
     server: JoinHandle<()>,
     journal: JournalThread,
     maintenance: MaintenanceThread,
@@ -64,12 +68,20 @@ struct Recovered {
 impl Broker {
     /// Starts a node on the caller's tokio runtime and returns when it answers.
     pub async fn start(settings: BrokerSettings) -> Result<Broker, StartError> {
+        Broker::start_on(Arc::new(RealDisk), settings).await
+    }
+
+    /// The same with its data on `disk`, which lets a test have it fail.
+    pub async fn start_on(
+        disk: Arc<dyn Disk>,
+        settings: BrokerSettings,
+    ) -> Result<Broker, StartError> {
         let started = Instant::now();
         let settings = Arc::new(Settings::new(settings)?);
         let stopping = CancellationToken::new();
         let recovered = {
             let (settings, stopping) = (Arc::clone(&settings), stopping.clone());
-            task::spawn_blocking(move || recover(&settings, &stopping))
+            task::spawn_blocking(move || recover(disk, &settings, &stopping))
                 .await
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?
         };
@@ -88,8 +100,10 @@ impl Broker {
         })?;
         let connections = Arc::new(AtomicUsize::new(0));
         let insight = Insight {
-            partitions: Arc::clone(&context.partitions),
-            metadata: Arc::clone(&context.metadata),
+            partitions: Arc::downgrade(&context.partitions),
+            metadata: Arc::downgrade(&context.metadata),
+            cluster_id: context.partitions.cluster_id().into(),
+            durability: context.partitions.durability(),
             journal: figures,
             connections: Arc::clone(&connections),
             started,
@@ -107,8 +121,8 @@ impl Broker {
             advertised: settings.broker.advertised.clone(),
             insight,
             stopping,
-            groups,
             running: Some(Running {
+                groups,
                 server,
                 journal,
                 maintenance,
@@ -155,17 +169,19 @@ impl Broker {
     /// Stops accepting, answers what is parked, and leaves the clean mark.
     pub async fn stop(mut self) -> Result<(), StopError> {
         self.stopping.cancel();
-        self.groups.stop();
         let Some(running) = self.running.take() else {
             return Ok(());
         };
         let Running {
+            groups,
             server,
             journal,
             maintenance,
             log_dir,
             temporary,
         } = running;
+        groups.stop();
+        drop(groups);
         let served = server.await.is_ok();
         let closed = task::spawn_blocking(move || {
             let threads = [
@@ -173,7 +189,7 @@ impl Broker {
                 ("journal", journal.stop()),
             ];
             log_dir.close(clock::now_ms())?;
-            drop(temporary);
+            release(log_dir, temporary);
             match threads.into_iter().find(|(_, ended_well)| !ended_well) {
                 Some((thread, _)) => Err(StopError::Thread { thread }),
                 None => Ok(()),
@@ -190,23 +206,25 @@ impl Broker {
     /// Returns when the data directory is free again.
     pub async fn abandon(mut self) {
         self.stopping.cancel();
-        self.groups.stop();
         let Some(running) = self.running.take() else {
             return;
         };
         let Running {
+            groups,
             server,
             journal,
             maintenance,
             log_dir,
             temporary,
         } = running;
+        groups.stop();
+        drop(groups);
         server.abort();
         let _ = server.await;
         let _ = task::spawn_blocking(move || {
             maintenance.stop();
             journal.stop();
-            drop((log_dir, temporary));
+            release(log_dir, temporary);
         })
         .await;
     }
@@ -215,8 +233,8 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         self.stopping.cancel();
-        self.groups.stop();
         if let Some(running) = &self.running {
+            running.groups.stop();
             running.server.abort();
             running.journal.ask_to_stop();
             running.maintenance.ask_to_stop();
@@ -225,6 +243,7 @@ impl Drop for Broker {
 }
 
 fn recover(
+    disk: Arc<dyn Disk>,
     settings: &Arc<Settings>,
     stopping: &CancellationToken,
 ) -> Result<Recovered, StartError> {
@@ -237,7 +256,7 @@ fn recover(
         now_ms: clock::now_ms(),
         journal: JournalSizes::default(),
     };
-    let (log_dir, report) = LogDir::open(Arc::new(RealDisk), options)?;
+    let (log_dir, report) = LogDir::open(disk, options)?;
     info!(?report, "recovered");
     let log_dir = Arc::new(log_dir);
     let partitions = Arc::new(Partitions::new(
@@ -270,6 +289,16 @@ fn recover(
         log_dir,
         temporary,
     })
+}
+
+/// Tasks let go of the directory as they end; with the last of them goes its lock, and only then may
+/// the next node open it or a temporary one be removed. Blocking.
+fn release(log_dir: Arc<LogDir>, temporary: Option<TempDir>) {
+    let begun = Instant::now();
+    while Arc::strong_count(&log_dir) > 1 && begun.elapsed() < RELEASE {
+        thread::sleep(Duration::from_millis(1));
+    }
+    drop((log_dir, temporary));
 }
 
 fn data_dir(settings: &BrokerSettings) -> Result<(PathBuf, Option<TempDir>), StartError> {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::metadata::Metadata;
@@ -12,11 +12,14 @@ use crate::settings::Durability;
 /// Syncs remembered for the percentiles.
 const WINDOW: usize = 1_024;
 
-/// A handle on a running node's figures; cheap to clone.
+/// A handle on a node's figures; cheap to clone. It does not keep a stopped node's
+/// data directory locked, and then knows of no partitions.
 #[derive(Clone)]
 pub struct Insight {
-    pub(crate) partitions: Arc<Partitions>,
-    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) partitions: Weak<Partitions>,
+    pub(crate) metadata: Weak<Metadata>,
+    pub(crate) cluster_id: Arc<str>,
+    pub(crate) durability: Durability,
     pub(crate) journal: Arc<JournalFigures>,
     pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) started: Instant,
@@ -52,12 +55,12 @@ impl Insight {
 
     /// The cluster's id.
     pub fn cluster_id(&self) -> String {
-        self.partitions.cluster_id().to_owned()
+        self.cluster_id.to_string()
     }
 
     /// What an acknowledgement means here.
     pub fn durability(&self) -> Durability {
-        self.partitions.durability()
+        self.durability
     }
 
     /// Time since the start.
@@ -77,11 +80,16 @@ impl Insight {
 
     /// Every partition's size, by topic and number.
     pub fn partitions(&self) -> Vec<PartitionSize> {
-        let image = self.metadata.image();
+        let (Some(partitions), Some(metadata)) =
+            (self.partitions.upgrade(), self.metadata.upgrade())
+        else {
+            return Vec::new();
+        };
+        let image = metadata.image();
         let mut sizes = Vec::new();
         for topic in image.topics() {
             for partition in 0..topic.partitions.len() as i32 {
-                let size_bytes = self.partitions.size_in_bytes(topic.id, partition);
+                let size_bytes = partitions.size_in_bytes(topic.id, partition);
                 sizes.push(PartitionSize {
                     topic: topic.name.clone(),
                     partition,
@@ -94,7 +102,7 @@ impl Insight {
 
     /// Why no more is written, if that is so.
     pub fn poisoned(&self) -> Option<String> {
-        self.partitions.poisoned()
+        self.partitions.upgrade()?.poisoned()
     }
 }
 
@@ -102,18 +110,25 @@ impl Insight {
 #[derive(Debug, Default)]
 pub(crate) struct JournalFigures {
     commits: AtomicU64,
+    bytes: AtomicU64,
     latest: Mutex<VecDeque<u64>>,
 }
 
 impl JournalFigures {
-    /// One commit took that long.
-    pub(crate) fn commit(&self, took: Duration) {
+    /// One commit of `bytes` took that long.
+    pub(crate) fn commit(&self, took: Duration, bytes: u64) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if latest.len() == WINDOW {
             latest.pop_front();
         }
         latest.push_back(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         self.commits.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes written to the journal since the start.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Commits since the start.
@@ -147,13 +162,14 @@ mod tests {
         let figures = JournalFigures::default();
         assert_eq!(figures.insight(), JournalInsight::default());
         for _ in 0..WINDOW {
-            figures.commit(Duration::from_secs(1));
+            figures.commit(Duration::from_secs(1), 4_096);
         }
         for micros in 0..WINDOW as u64 {
-            figures.commit(Duration::from_micros(micros));
+            figures.commit(Duration::from_micros(micros), 4_096);
         }
         let insight = figures.insight();
         assert_eq!(insight.commits, 2 * WINDOW as u64);
+        assert_eq!(figures.bytes(), 2 * WINDOW as u64 * 4_096);
         assert_eq!(
             (insight.sync_micros_p50, insight.sync_micros_p99),
             (512, 1_013)

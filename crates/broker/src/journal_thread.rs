@@ -6,14 +6,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use headwater_log::LogDir;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::error::StartError;
 use crate::insight::JournalFigures;
 use crate::partitions::Partitions;
+
+/// Between attempts to make room in a full journal.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// The running thread.
 #[derive(Debug)]
@@ -94,14 +97,22 @@ fn run(signal: &Signal, log_dir: &LogDir, partitions: &Partitions, figures: &Jou
             let begun = Instant::now();
             match log_dir.commit_pending() {
                 Ok(Some(commit)) => {
-                    figures.commit(begun.elapsed());
+                    figures.commit(begun.elapsed(), commit.bytes);
                     partitions.committed(&commit);
                 }
                 Ok(None) => break,
                 Err(failure) => {
-                    error!("the journal failed, no more is written until a restart: {failure}");
-                    partitions.poison(&failure.to_string());
-                    return;
+                    if let Some(reason) = log_dir.poisoned() {
+                        error!("the journal failed, no more is written until a restart: {reason}");
+                        partitions.poison(&reason);
+                        return;
+                    }
+                    // No room could be made in the ring; there may be some when the disk has recovered.
+                    warn!("the journal has to wait: {failure}");
+                    if signal.stop.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    thread::sleep(RETRY);
                 }
             }
         }

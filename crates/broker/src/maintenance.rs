@@ -1,6 +1,6 @@
 //! The thread that keeps the data directory small and recovery short.
 //!
-//! It grows the journal to its full size after the start, checkpoints by time and
+//! It grows the journal to its full size when it is used, checkpoints by time and
 //! by how much was written, and applies retention. It never answers requests.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -18,6 +18,8 @@ use crate::insight::JournalFigures;
 const TICK: Duration = Duration::from_millis(500);
 /// A checkpoint at least this often while something is written.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
+/// A checkpoint after this much, long before the full journal would force one.
+const CHECKPOINT_BYTES: u64 = 64 << 20;
 
 /// The running thread.
 #[derive(Debug)]
@@ -39,7 +41,8 @@ impl MaintenanceThread {
             figures,
             retention_check_interval,
             checkpointed: Instant::now(),
-            commits_then: 0,
+            bytes_then: 0,
+            bytes_grown: 0,
             retained: Instant::now(),
             growing: true,
         };
@@ -99,7 +102,10 @@ struct Maintenance {
     figures: Arc<JournalFigures>,
     retention_check_interval: Duration,
     checkpointed: Instant,
-    commits_then: u64,
+    /// What the journal had taken at the last checkpoint.
+    bytes_then: u64,
+    /// And when it last grew.
+    bytes_grown: u64,
     retained: Instant,
     growing: bool,
 }
@@ -109,30 +115,37 @@ impl Maintenance {
         if self.log_dir.poisoned().is_some() {
             return;
         }
-        if self.growing {
-            self.growing = match self.log_dir.prepare_journal() {
-                Ok(step) => step == JournalStep::More,
-                Err(failure) => {
-                    warn!("the journal keeps its size for now: {failure}");
-                    true
-                }
-            };
-        }
+        self.grow();
         if self.retained.elapsed() >= self.retention_check_interval {
             self.retained = Instant::now();
             if let Err(failure) = self.log_dir.apply_retention(clock::now_ms()) {
                 warn!("retention: {failure}");
             }
             self.checkpoint();
-        } else if self.checkpointed.elapsed() >= CHECKPOINT_INTERVAL
-            && self.figures.commits() != self.commits_then
-        {
+            return;
+        }
+        let written = self.figures.bytes() - self.bytes_then;
+        let due = self.checkpointed.elapsed() >= CHECKPOINT_INTERVAL && written > 0;
+        if due || written >= CHECKPOINT_BYTES {
             self.checkpoint();
         }
     }
 
+    /// One file at a time, and only while the journal is used: an idle node stays small.
+    fn grow(&mut self) {
+        let bytes = self.figures.bytes();
+        if !self.growing || bytes == self.bytes_grown {
+            return;
+        }
+        self.bytes_grown = bytes;
+        match self.log_dir.prepare_journal() {
+            Ok(step) => self.growing = step == JournalStep::More,
+            Err(failure) => warn!("the journal keeps its size for now: {failure}"),
+        }
+    }
+
     fn checkpoint(&mut self) {
-        self.commits_then = self.figures.commits();
+        self.bytes_then = self.figures.bytes();
         let begun = Instant::now();
         match self.log_dir.checkpoint(clock::now_ms()) {
             Ok(()) => debug!(micros = begun.elapsed().as_micros() as u64, "checkpoint"),

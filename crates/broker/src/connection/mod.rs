@@ -97,8 +97,12 @@ pub(crate) async fn serve(mut stream: TcpStream, mut info: ConnectionInfo, share
     let (read_half, write_half) = stream.split();
     let activity = Activity::new();
     let (sender, mut pending) = mpsc::channel(IN_FLIGHT);
-    let mut writing =
-        pin!(write_replies(write_half, &mut pending, |replies| activity.wrote(replies)));
+    let mut writing = pin!(write_replies(
+        write_half,
+        &mut pending,
+        shared.context.settings.limits.connections_max_idle,
+        |replies| activity.wrote(replies)
+    ));
     let end = {
         let limits = &shared.context.settings.limits;
         let requests = Requests {

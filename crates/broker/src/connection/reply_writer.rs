@@ -6,12 +6,14 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::Receiver;
+use tokio::time::timeout;
 
 use crate::budget::Permit;
 use crate::dispatch::Refusal;
@@ -44,9 +46,11 @@ pub(super) enum WriteError {
 }
 
 /// Writes every reply of `pending` until its sender is gone; tells `written` how many went out.
+/// A client that takes no byte for as long as `stall` is given up.
 pub(super) async fn write_replies<W: AsyncWrite + Unpin>(
     mut half: W,
     pending: &mut Receiver<Pending>,
+    stall: Duration,
     written: impl Fn(usize),
 ) -> Result<(), WriteError> {
     let mut parked: Option<Pending> = None;
@@ -79,7 +83,7 @@ pub(super) async fn write_replies<W: AsyncWrite + Unpin>(
             gathered.add(chunks, next.permits);
         }
         let replies = gathered.permits.len();
-        gathered.write(&mut half).await?;
+        gathered.write(&mut half, stall).await?;
         written(replies);
     }
 }
@@ -98,14 +102,18 @@ impl Gathered {
         self.permits.push(permits);
     }
 
-    async fn write<W: AsyncWrite + Unpin>(mut self, half: &mut W) -> io::Result<()> {
+    async fn write<W: AsyncWrite + Unpin>(
+        mut self,
+        half: &mut W,
+        stall: Duration,
+    ) -> io::Result<()> {
         while !self.chunks.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES];
             for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
                 *slice = IoSlice::new(chunk);
             }
             let used = self.chunks.len().min(SLICES);
-            let mut written = half.write_vectored(&slices[..used]).await?;
+            let mut written = timeout(stall, half.write_vectored(&slices[..used])).await??;
             if written == 0 && self.bytes > 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }

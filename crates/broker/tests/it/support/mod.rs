@@ -11,7 +11,7 @@ use std::time::Duration;
 use headwater_broker::{Broker, BrokerSettings, Durability};
 
 /// Long enough for the slowest machine; a test that gets here has failed.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Settings of a node on any free port with its data in `root`, that syncs.
 pub(crate) fn durable_in(root: &Path) -> BrokerSettings {
