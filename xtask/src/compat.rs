@@ -127,7 +127,7 @@ fn cargo_test(package: &str, target: Target, bootstrap: &str) -> Result<String> 
     command.env("HEADWATER_TEST_BOOTSTRAP", bootstrap);
     if target == Target::Kafka {
         // These are about the embedded store's own process.
-        command.args(["--", "--skip", "broker::", "--skip", "kill::"]);
+        command.args(["--", "--skip", "broker::", "--skip", "kill"]);
     }
     let crates = tests::run(&mut command)?;
     if crates.values().all(|counts| counts.passed == 0) {

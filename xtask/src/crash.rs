@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "headwater-cli",
             "--test",
             "it",
-            "kill::",
+            "kill",
             "--",
             "--nocapture",
             "--test-threads=1",
