@@ -203,22 +203,21 @@ fn append_and_subtract_work_on_lists_only_and_start_from_the_default() {
             Some(value.to_owned()),
         )]))
     };
-    use AlterOperation::{Append, Subtract};
     assert_eq!(
-        run(&[], "cleanup.policy", Append, "compact"),
+        run(&[], "cleanup.policy", AlterOperation::Append, "compact"),
         changed("delete,compact")
     );
     let both = [("cleanup.policy", "delete,compact")];
     assert_eq!(
-        run(&both, "cleanup.policy", Append, "compact"),
+        run(&both, "cleanup.policy", AlterOperation::Append, "compact"),
         Ok(BTreeMap::new())
     );
     assert_eq!(
-        run(&both, "cleanup.policy", Subtract, "delete"),
+        run(&both, "cleanup.policy", AlterOperation::Subtract, "delete"),
         changed("compact")
     );
     assert!(matches!(
-        run(&[], "retention.ms", Append, "1"),
+        run(&[], "retention.ms", AlterOperation::Append, "1"),
         Err(ConfigError::InvalidConfig(text)) if text.contains("not LIST")
     ));
 }

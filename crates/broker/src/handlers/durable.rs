@@ -1,4 +1,4 @@
-//! The wait of a reply for what it shows to be on disk.
+//! The wait of a reply for what it shows of the metadata to be on disk.
 
 use headwater_log::Position;
 use headwater_protocol::{ErrorCode, Request};
@@ -22,12 +22,13 @@ where
     if position == Position::ZERO {
         return Reply::Now(response);
     }
-    let partitions = context.partitions.clone();
+    let (partitions, metadata) = (context.partitions.clone(), context.metadata.clone());
     Reply::later(async move {
         match partitions.durable(position).await {
             Ok(()) => response,
             Err(poisoned) => {
                 tracing::warn!(api = ?R::KEY, %poisoned, "refusing a request");
+                metadata.go_back_to_durable();
                 request.error_response(ErrorCode::KafkaStorageError, version)
             }
         }

@@ -1,8 +1,10 @@
 //! `ListGroups`, versions 0 to 5: the groups of every coordinator.
 //!
 //! While a coordinator loads, the whole answer says so, so that no client takes a part for all.
+//! One that cannot be loaded has no groups to list, as in Kafka.
 
 use headwater_coordinator::GroupCoordinator;
+use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::list_groups::{ListGroupsRequest, ListGroupsResponse};
 
 use crate::context::{ConnectionInfo, Context};
@@ -22,13 +24,20 @@ pub(crate) fn begin(
         .groups
         .ask_all(version, &request, GroupCoordinator::list_groups);
     Reply::later(async move {
-        let mut all = ListGroupsResponse::default();
-        for answer in answers.await {
-            if answer.error_code != 0 {
-                return answer;
-            }
-            all.groups.extend(answer.groups);
+        let mut answers = answers.await;
+        let loading = i16::from(ErrorCode::CoordinatorLoadInProgress);
+        if let Some(at) = answers
+            .iter()
+            .position(|answer| answer.error_code == loading)
+        {
+            return answers.swap_remove(at);
         }
-        all
+        ListGroupsResponse {
+            groups: answers
+                .into_iter()
+                .flat_map(|answer| answer.groups)
+                .collect(),
+            ..ListGroupsResponse::default()
+        }
     })
 }

@@ -8,6 +8,7 @@
 //! directory was made.
 
 mod configs;
+mod history;
 mod image;
 mod producer_ids;
 mod record;
@@ -20,11 +21,13 @@ mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use futures::FutureExt;
 use headwater_log::{LogConfig, Origin, Position};
 use headwater_protocol::{ErrorCode, Uuid};
 use headwater_records::BatchBuilder;
 use thiserror::Error;
 
+use self::history::History;
 use self::producer_ids::ProducerIds;
 use self::record::{FeatureLevelRecord, MetadataRecord};
 use crate::clock;
@@ -106,6 +109,7 @@ pub(crate) struct Metadata {
 /// What only the one who changes the metadata touches.
 struct Writer {
     log: Arc<Partition>,
+    history: History,
     producer_ids: ProducerIds,
 }
 
@@ -123,15 +127,16 @@ impl Metadata {
             ..LogConfig::default()
         };
         let log = partitions.open_partition(METADATA_TOPIC_ID, 0, config);
-        let image = replay::replay(log.log())?;
+        let image = Arc::new(replay::replay(log.log())?);
         let metadata = Metadata {
             partitions: Arc::clone(partitions),
             fixed,
             writer: Mutex::new(Writer {
                 log,
-                producer_ids: ProducerIds::from(&image),
+                history: History::new(Arc::clone(&image)),
+                producer_ids: ProducerIds::from(&*image),
             }),
-            image: RwLock::new(Arc::new(image)),
+            image: RwLock::new(image),
         };
         metadata.check_version()?;
         metadata.open_partitions();
@@ -296,8 +301,32 @@ impl Metadata {
             next.replay(record);
         }
         next.set_position(appended.position);
-        *self.image.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        let next = Arc::new(next);
+        writer
+            .history
+            .push(Arc::clone(&next), |position| self.is_durable(position));
+        self.publish(next);
         Ok(appended.position)
+    }
+
+    /// The disk has failed: what did not get there is taken back, so that reads can go on.
+    pub(crate) fn go_back_to_durable(&self) {
+        let mut writer = self.writer();
+        let durable = writer.history.go_back(|position| self.is_durable(position));
+        if let Some(image) = durable {
+            self.publish(image);
+        }
+    }
+
+    fn publish(&self, image: Arc<Image>) {
+        *self.image.write().unwrap_or_else(PoisonError::into_inner) = image;
+    }
+
+    fn is_durable(&self, position: Position) -> bool {
+        matches!(
+            self.partitions.durable(position).now_or_never(),
+            Some(Ok(()))
+        )
     }
 
     /// Records the format of a new log, and refuses one of a later version.

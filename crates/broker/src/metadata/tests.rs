@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use headwater_log::Position;
 use headwater_protocol::{ErrorCode, Uuid};
 
+use super::history::History;
 use super::image::{CLUSTER_METADATA, CONSUMER_OFFSETS, Image, ResourceType};
 use super::record::{ConfigRecord, MetadataRecord, ProducerIdsRecord, RemoveTopicRecord};
 use super::topics::{NewTopic, TopicDefaults, create, grow, remove};
@@ -206,4 +209,30 @@ fn the_topic_of_offsets_is_internal_and_stays_as_it_is() {
     ] {
         assert_eq!(refused.code, ErrorCode::InvalidTopicException);
     }
+}
+
+#[test]
+fn after_a_failed_disk_the_newest_image_that_is_on_it_holds() {
+    let images: Vec<Arc<Image>> = [&["a"][..], &["a", "b"], &["a", "b", "c"]]
+        .into_iter()
+        .map(|names| Arc::new(image_with(names)))
+        .collect();
+    let topics = |image: Option<Arc<Image>>| image.unwrap().topics().count();
+    let nothing = |_: Position| false;
+    let everything = |_: Position| true;
+
+    let mut history = History::new(Arc::clone(&images[0]));
+    history.push(Arc::clone(&images[1]), nothing);
+    history.push(Arc::clone(&images[2]), nothing);
+    assert_eq!(topics(history.go_back(nothing)), 1);
+
+    let mut history = History::new(Arc::clone(&images[0]));
+    history.push(Arc::clone(&images[1]), everything);
+    history.push(Arc::clone(&images[2]), nothing);
+    assert_eq!(topics(history.go_back(nothing)), 2);
+
+    let mut history = History::new(Arc::clone(&images[0]));
+    history.push(Arc::clone(&images[1]), nothing);
+    history.push(Arc::clone(&images[2]), nothing);
+    assert_eq!(topics(history.go_back(everything)), 3);
 }

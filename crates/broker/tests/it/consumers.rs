@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use headwater_broker::Broker;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Message, Offset};
 
 use crate::support::clients::{config, producer, send_all};
@@ -32,7 +33,7 @@ fn assigned(consumer: &BaseConsumer) -> BTreeSet<i32> {
     assignment
         .elements()
         .iter()
-        .map(|element| element.partition())
+        .map(TopicPartitionListElem::partition)
         .collect()
 }
 
