@@ -20,6 +20,7 @@ use crate::backoff::Backoff;
 use crate::contracts::{Context, Event};
 use crate::database::Database;
 use crate::kafka;
+use crate::kafka::OwnThread;
 use crate::kafka::context::LogContext;
 use crate::service::Service;
 use crate::settings::OrderingSettings;
@@ -77,7 +78,7 @@ pub(crate) struct Relay {
     settings: Arc<OrderingSettings>,
     database: Database,
     wake: Arc<Notify>,
-    producer: FutureProducer<LogContext>,
+    producer: OwnThread<FutureProducer<LogContext>>,
     swept_at: Instant,
 }
 
@@ -232,11 +233,15 @@ async fn sweep(database: &Database) -> sqlx::Result<()> {
     Ok(())
 }
 
-fn producer(service: Service, settings: &OrderingSettings) -> Result<FutureProducer<LogContext>> {
+fn producer(
+    service: Service,
+    settings: &OrderingSettings,
+) -> Result<OwnThread<FutureProducer<LogContext>>> {
     kafka::producer_config(settings, service)
         .create_with_context(LogContext {
             service: service.name(),
         })
+        .map(OwnThread::new)
         .context("the Kafka properties do not make a producer")
 }
 

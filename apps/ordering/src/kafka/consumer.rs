@@ -16,7 +16,7 @@ use sqlx::SqliteConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::context::{GroupContext, StartFrom};
-use super::{Positions, consumer_config, topic_name};
+use super::{OwnThread, Positions, consumer_config, topic_name};
 use crate::backoff::Backoff;
 use crate::contracts::Topic;
 use crate::database::Database;
@@ -115,7 +115,7 @@ pub(crate) async fn consume<H: BatchHandler>(
 
 struct Session<'d, H> {
     service: Service,
-    consumer: StreamConsumer<GroupContext>,
+    consumer: OwnThread<StreamConsumer<GroupContext>>,
     prefix: String,
     database: &'d Database,
     handler: Arc<H>,
@@ -149,7 +149,7 @@ impl<'d, H: BatchHandler> Session<'d, H> {
         let prefix = settings.topic_prefix.clone();
         Ok(Self {
             service,
-            consumer,
+            consumer: OwnThread::new(consumer),
             prefix,
             database,
             handler,
@@ -162,7 +162,7 @@ impl<'d, H: BatchHandler> Session<'d, H> {
         let outcome = self.poll(shutdown).await;
         self.commit(CommitMode::Async);
         // Leaving the group waits for the broker; a broker that is gone is not waited for long.
-        let consumer = self.consumer;
+        let consumer = self.consumer.into_inner();
         let closing = tokio::task::spawn_blocking(move || drop(consumer));
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
         outcome

@@ -5,10 +5,12 @@
 mod cluster;
 mod consumer;
 pub(crate) mod context;
+mod own_thread;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use consumer::{BatchHandler, ClusterSeen, Consumed, consume};
 pub(crate) use context::Positions;
+pub(crate) use own_thread::OwnThread;
 
 use std::collections::BTreeMap;
 
