@@ -12,6 +12,7 @@ mod configs;
 mod connections;
 mod consumers;
 mod durability;
+mod faults;
 mod fetch;
 mod fetch_sessions;
 mod groups;
