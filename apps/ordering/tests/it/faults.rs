@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use headwater_broker::{Broker, BrokerSettings};
 use headwater_ordering::load::{self, LoadSettings};
 use headwater_ordering::{MailCatcher, Service, run_service};
 use rdkafka::ClientConfig;
@@ -251,4 +252,51 @@ async fn mails_wait_for_a_server_that_is_away() {
     stop.cancel();
     serving.await.unwrap();
     site.clean_up().await;
+}
+
+/// Only a store of our own can be ended at will: on another Kafka there is nothing to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_crashes_again_and_again_loses_and_doubles_nothing() {
+    if std::env::var_os("HEADWATER_TEST_BOOTSTRAP").is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut settings = BrokerSettings {
+        data_dir: Some(directory.path().to_owned()),
+        listen: ([127, 0, 0, 1], 0).into(),
+        ..BrokerSettings::default()
+    };
+    settings
+        .overrides
+        .insert("group.initial.rebalance.delay.ms".into(), "0".into());
+    let mut broker = Broker::start(settings.clone()).await.unwrap();
+    settings.listen = broker.local_addr();
+    let site = Site::on_store_at(broker.bootstrap());
+    let shop = site.open().await;
+    let stop_load = CancellationToken::new();
+    let generator = tokio::spawn(load::run(
+        LoadSettings::new(&shop.url, 40.0),
+        stop_load.clone(),
+    ));
+    let delivered = "SELECT count(*) FROM orders WHERE state = 'delivered'";
+    for round in 1..=3 {
+        site.until("orders", delivered, round * 20).await;
+        broker.abandon().await;
+        broker = Broker::start(settings.clone()).await.unwrap();
+    }
+    site.until("orders", delivered, 100).await;
+    stop_load.cancel();
+    let load = generator.await.unwrap().unwrap();
+    let report = site.settle(load.accepted).await;
+    assert!(report.holds(), "{report:?}");
+    assert_eq!(report.dead_letters, 0);
+    let renewed =
+        "SELECT coalesce(sum(value), 0) FROM counters WHERE name = 'recreated_partitions'";
+    assert_eq!(
+        site.number("analytics", renewed).await,
+        0,
+        "no partition begins anew"
+    );
+    shop.close().await;
+    broker.stop().await.unwrap();
 }

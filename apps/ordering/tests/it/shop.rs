@@ -53,6 +53,14 @@ impl Site {
         Self::on(Kafka::start().await)
     }
 
+    /// On a store that the test itself starts and ends.
+    pub(crate) fn on_store_at(bootstrap: String) -> Self {
+        Self::on(Kafka {
+            bootstrap,
+            _broker: None,
+        })
+    }
+
     /// With a Kafka that never answers.
     pub(crate) fn without_kafka() -> Self {
         Self::on(Kafka {
