@@ -102,10 +102,10 @@ pub struct InvalidRecordDetail {
 /// Why an append was refused. Nothing of it is in the log. Each variant is one of Kafka's error codes.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
-    /// CORRUPT_MESSAGE: CRC or structure.
+    /// `CORRUPT_MESSAGE`: CRC or structure.
     #[error("corrupt record batch: {0}")]
     CorruptMessage(String),
-    /// INVALID_RECORD: well-formed, but not allowed.
+    /// `INVALID_RECORD`: well-formed, but not allowed.
     #[error("invalid record: {message}")]
     InvalidRecord {
         /// Kafka's `error_message`.
@@ -113,7 +113,7 @@ pub enum AppendError {
         /// Kafka's `record_errors`; may be empty.
         record_errors: Vec<InvalidRecordDetail>,
     },
-    /// INVALID_TIMESTAMP: outside `message.timestamp.before.max.ms` / `after.max.ms`.
+    /// `INVALID_TIMESTAMP`: outside `message.timestamp.before.max.ms` / `after.max.ms`.
     #[error("invalid timestamp: {message}")]
     InvalidTimestamp {
         /// Kafka's `error_message`.
@@ -121,19 +121,19 @@ pub enum AppendError {
         /// Kafka's `record_errors`; may be empty.
         record_errors: Vec<InvalidRecordDetail>,
     },
-    /// UNSUPPORTED_FOR_MESSAGE_FORMAT: magic 0 or 1.
+    /// `UNSUPPORTED_FOR_MESSAGE_FORMAT`: magic 0 or 1.
     #[error("record batch has magic {magic}, only 2 is supported")]
     UnsupportedForMessageFormat {
         /// Magic found.
         magic: i8,
     },
-    /// UNSUPPORTED_COMPRESSION_TYPE: a codec that does not exist.
+    /// `UNSUPPORTED_COMPRESSION_TYPE`: a codec that does not exist.
     #[error("unknown compression codec {id}")]
     UnsupportedCompressionType {
         /// Codec bits.
         id: u8,
     },
-    /// MESSAGE_TOO_LARGE: above `max.message.bytes`.
+    /// `MESSAGE_TOO_LARGE`: above `max.message.bytes`.
     #[error("record batch of {size} bytes exceeds max.message.bytes {limit}")]
     MessageTooLarge {
         /// Bytes of the batch.
@@ -141,7 +141,7 @@ pub enum AppendError {
         /// The limit.
         limit: usize,
     },
-    /// RECORD_LIST_TOO_LARGE: above `segment.bytes`.
+    /// `RECORD_LIST_TOO_LARGE`: above `segment.bytes`.
     #[error("records of {size} bytes exceed segment.bytes {limit}")]
     RecordListTooLarge {
         /// Bytes of all batches.
@@ -149,7 +149,7 @@ pub enum AppendError {
         /// The limit.
         limit: usize,
     },
-    /// OUT_OF_ORDER_SEQUENCE_NUMBER: a batch of this producer is missing in between.
+    /// `OUT_OF_ORDER_SEQUENCE_NUMBER`: a batch of this producer is missing in between.
     #[error(
         "out of order sequence of producer {producer_id} at epoch {producer_epoch}: {found} after {last}"
     )]
@@ -163,7 +163,7 @@ pub enum AppendError {
         /// Last sequence in the log, -1 for none.
         last: i32,
     },
-    /// INVALID_PRODUCER_EPOCH: a newer instance of this producer has written.
+    /// `INVALID_PRODUCER_EPOCH`: a newer instance of this producer has written.
     #[error("producer {producer_id} has epoch {found}, the log has seen {current}")]
     InvalidProducerEpoch {
         /// Producer.
@@ -173,13 +173,13 @@ pub enum AppendError {
         /// Epoch in the log.
         current: i16,
     },
-    /// UNKNOWN_PRODUCER_ID. Kept for the one-to-one map of codes; producers unknown here begin anew, as in Kafka since 2.5.
+    /// `UNKNOWN_PRODUCER_ID`. Kept for the one-to-one map of codes; producers unknown here begin anew, as in Kafka since 2.5.
     #[error("producer {producer_id} is unknown")]
     UnknownProducerId {
         /// Producer.
         producer_id: i64,
     },
-    /// INVALID_TXN_STATE: a transactional batch outside a transaction.
+    /// `INVALID_TXN_STATE`: a transactional batch outside a transaction.
     #[error("transactional batch of producer {producer_id} outside a transaction")]
     InvalidTxnState {
         /// Producer.
@@ -191,7 +191,7 @@ pub enum AppendError {
         /// Bytes queued.
         queued_bytes: usize,
     },
-    /// KAFKA_STORAGE_ERROR: poison, disk full, I/O.
+    /// `KAFKA_STORAGE_ERROR`: poison, disk full, I/O.
     #[error(transparent)]
     Storage(#[from] LogError),
 }
@@ -199,7 +199,7 @@ pub enum AppendError {
 /// Why a read failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadError {
-    /// OFFSET_OUT_OF_RANGE.
+    /// `OFFSET_OUT_OF_RANGE`.
     #[error("offset {offset} is outside {log_start_offset}..={end_offset}")]
     OffsetOutOfRange {
         /// Offset asked for.
@@ -209,7 +209,7 @@ pub enum ReadError {
         /// End of what may be read: the log end.
         end_offset: i64,
     },
-    /// KAFKA_STORAGE_ERROR.
+    /// `KAFKA_STORAGE_ERROR`.
     #[error(transparent)]
     Storage(#[from] LogError),
 }

@@ -27,7 +27,7 @@ use ring::{Ring, Slot};
 
 use crate::disk::Disk;
 use crate::poison::Poison;
-use crate::{AppendError, JournalStep, LogError, PartitionId};
+use crate::{AppendError, JournalStep, LogError, Origin, PartitionId};
 
 /// How large the journal is. Sizes are rounded up to 4 KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,11 +138,20 @@ impl Journal {
     }
 
     /// Takes room in the queue, before anything is changed that would have to wait for it.
-    pub(crate) fn reserve(&self, bytes: usize) -> Result<Reservation<'_>, AppendError> {
+    /// Producers leave an eighth to the broker's own appends.
+    pub(crate) fn reserve(
+        &self,
+        bytes: usize,
+        origin: Origin,
+    ) -> Result<Reservation<'_>, AppendError> {
         if self.durability == Durability::Relaxed {
             return Ok(Reservation::none(&self.queue));
         }
-        Reservation::take(&self.queue, bytes, self.sizes.queue_bytes)
+        let limit = match origin {
+            Origin::Client => self.sizes.queue_bytes / 8 * 7,
+            Origin::Coordinator => self.sizes.queue_bytes,
+        };
+        Reservation::take(&self.queue, bytes, limit)
     }
 
     /// The same for the few small entries that must go on when the queue is full: log starts and deletions.

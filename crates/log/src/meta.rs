@@ -57,7 +57,7 @@ impl Meta {
             lines
                 .filter(|(key, _)| *key == name)
                 .map(|(_, value)| value)
-                .last()
+                .next()
         };
         let version = value("format.version")?.parse().ok()?;
         Some((version, value("cluster.id")?.to_owned()))

@@ -2,7 +2,8 @@
 //!
 //! After a clean shutdown nothing came after. Otherwise the journal tells what was acknowledged, or in relaxed mode
 //! the segments themselves. Two walks over the journal: the first finds deleted partitions, whose entries are void,
-//! the second applies. Deletions being journalled, no partition needs to be read before any other.
+//! the second applies. Deletions being journalled, `__cluster_metadata` is a partition like any other here: it need not
+//! be read first to know which topics are gone.
 //!
 //! Nothing here makes anything durable: the checkpoint that follows does, and until it is written an interrupted start
 //! begins again from the same journal.
@@ -122,14 +123,7 @@ fn recover_from_segments(
     checkpoint: &Checkpoint,
     on_disk: &BTreeSet<PartitionId>,
 ) -> Result<Partitions, LogError> {
-    let mut partitions = Partitions::new();
-    for entry in &checkpoint.partitions {
-        // A deletion in progress may have taken the directory already.
-        if on_disk.contains(&entry.id) {
-            let partition = PartitionLog::load(Arc::clone(node), entry)?;
-            partitions.insert(entry.id, Arc::new(partition));
-        }
-    }
+    let mut partitions = load(node, checkpoint, &BTreeSet::new())?;
     for id in on_disk {
         if !partitions.contains_key(id) {
             let partition = PartitionLog::load_unknown(Arc::clone(node), *id)?;

@@ -2,10 +2,13 @@
 //!
 //! For tests and simulations. It is deterministic: what survives a power cut is drawn from a seed.
 
-use std::collections::BTreeMap;
+mod world;
+
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use world::{Change, Directory, Entry, File, NameChange, Step, World, crashed, name_of, parent_of};
 
 use super::{Disk, DiskFile, DiskLock, OpenMode};
 
@@ -29,56 +32,6 @@ pub struct FaultyDisk {
     world: Arc<Mutex<World>>,
     /// Handles from before a crash fail for ever.
     life: u64,
-}
-
-#[derive(Debug, Default)]
-struct World {
-    dirs: BTreeMap<PathBuf, Directory>,
-    files: Vec<File>,
-    life: u64,
-    locked: bool,
-    operations: u64,
-    syncs: u64,
-    crash_at: Option<u64>,
-    fail_sync: Option<u64>,
-    fail_write: Option<u64>,
-    writes: u64,
-    capacity: Option<u64>,
-    crashed: bool,
-}
-
-/// Content as programs see it, as it is on the platter, and the way from there to here.
-#[derive(Debug, Default)]
-struct File {
-    seen: Vec<u8>,
-    durable: Vec<u8>,
-    unsynced: Vec<Change>,
-}
-
-#[derive(Debug)]
-enum Change {
-    Write { position: usize, bytes: Vec<u8> },
-    Length(usize),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Entry {
-    File(usize),
-    Directory,
-}
-
-#[derive(Debug, Default)]
-struct Directory {
-    seen: BTreeMap<String, Entry>,
-    durable: BTreeMap<String, Entry>,
-    unsynced: Vec<NameChange>,
-}
-
-#[derive(Debug, Clone)]
-enum NameChange {
-    Link(String, Entry),
-    Unlink(String),
-    Rename(String, String),
 }
 
 impl Default for FaultyDisk {
@@ -187,212 +140,6 @@ impl FaultyDisk {
         world.check(self.life)?;
         let step = world.step();
         Ok((world, step))
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Done,
-    Last,
-}
-
-fn crashed() -> io::Error {
-    io::Error::other("the machine has crashed")
-}
-
-fn not_found() -> io::Error {
-    io::ErrorKind::NotFound.into()
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
-}
-
-fn parent_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("/"))
-}
-
-impl World {
-    fn check(&self, life: u64) -> io::Result<()> {
-        if self.crashed || life != self.life {
-            return Err(crashed());
-        }
-        Ok(())
-    }
-
-    fn step(&mut self) -> Step {
-        let at = self.operations;
-        self.operations += 1;
-        if self.crash_at == Some(at) {
-            self.crashed = true;
-            return Step::Last;
-        }
-        Step::Done
-    }
-
-    fn next_life(&mut self) {
-        self.life += 1;
-        self.crashed = false;
-        self.crash_at = None;
-        self.fail_sync = None;
-        self.fail_write = None;
-        self.locked = false;
-    }
-
-    fn dir(&mut self, path: &Path) -> io::Result<&mut Directory> {
-        self.dirs.get_mut(path).ok_or_else(not_found)
-    }
-
-    fn entry(&self, path: &Path) -> io::Result<Entry> {
-        let dir = self.dirs.get(parent_of(path)).ok_or_else(not_found)?;
-        dir.seen.get(&name_of(path)).copied().ok_or_else(not_found)
-    }
-
-    fn used(&self) -> u64 {
-        self.dirs
-            .values()
-            .flat_map(|dir| dir.seen.values())
-            .filter_map(|entry| match entry {
-                Entry::File(at) => self.files.get(*at),
-                Entry::Directory => None,
-            })
-            .map(|file| file.seen.len() as u64)
-            .sum()
-    }
-
-    fn lose_unsynced(&mut self, survival: Survival) {
-        let mut luck = Luck(match survival {
-            Survival::Some { seed } => seed,
-            Survival::Nothing | Survival::Everything => 0,
-        });
-        for file in &mut self.files {
-            for change in std::mem::take(&mut file.unsynced) {
-                luck.apply(survival, &change, &mut file.durable);
-            }
-            file.seen.clone_from(&file.durable);
-        }
-        for dir in self.dirs.values_mut() {
-            let changes = std::mem::take(&mut dir.unsynced);
-            let kept = match survival {
-                Survival::Nothing => 0,
-                Survival::Everything => changes.len(),
-                Survival::Some { .. } => luck.below(changes.len() as u64 + 1) as usize,
-            };
-            for change in changes.iter().take(kept) {
-                change.apply(&mut dir.durable);
-            }
-            dir.seen.clone_from(&dir.durable);
-        }
-        self.drop_unreachable_directories();
-    }
-
-    fn drop_unreachable_directories(&mut self) {
-        let paths: Vec<PathBuf> = self.dirs.keys().skip(1).cloned().collect();
-        // Parents come before their children.
-        for path in paths {
-            let reachable = self.entry(&path) == Entry::Directory;
-            if !reachable {
-                self.dirs.remove(&path);
-            }
-        }
-        let links: Vec<PathBuf> = self
-            .dirs
-            .iter()
-            .flat_map(|(path, dir)| {
-                let names = dir.seen.iter();
-                names
-                    .filter(|(_, entry)| **entry == Entry::Directory)
-                    .map(|(name, _)| path.join(name))
-            })
-            .collect();
-        for path in links {
-            self.dirs.entry(path).or_default();
-        }
-    }
-}
-
-impl PartialEq<Entry> for io::Result<Entry> {
-    fn eq(&self, other: &Entry) -> bool {
-        matches!(self, Ok(entry) if entry == other)
-    }
-}
-
-impl Change {
-    fn apply(&self, content: &mut Vec<u8>) {
-        match self {
-            Self::Write { position, bytes } => write_into(content, *position, bytes),
-            Self::Length(length) => content.resize(*length, 0),
-        }
-    }
-}
-
-fn write_into(content: &mut Vec<u8>, position: usize, bytes: &[u8]) {
-    let end = position + bytes.len();
-    if content.len() < end {
-        content.resize(end, 0);
-    }
-    if let Some(place) = content.get_mut(position..end) {
-        place.copy_from_slice(bytes);
-    }
-}
-
-impl NameChange {
-    fn apply(&self, names: &mut BTreeMap<String, Entry>) {
-        match self {
-            Self::Link(name, entry) => {
-                names.insert(name.clone(), *entry);
-            }
-            Self::Unlink(name) => {
-                names.remove(name);
-            }
-            Self::Rename(from, to) => {
-                if let Some(entry) = names.remove(from) {
-                    names.insert(to.clone(), entry);
-                }
-            }
-        }
-    }
-}
-
-impl Directory {
-    fn change(&mut self, change: NameChange) {
-        change.apply(&mut self.seen);
-        self.unsynced.push(change);
-    }
-}
-
-/// `SplitMix64`: a seed's own sequence.
-#[derive(Debug)]
-struct Luck(u64);
-
-impl Luck {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit.max(1)
-    }
-
-    fn apply(&mut self, survival: Survival, change: &Change, durable: &mut Vec<u8>) {
-        match survival {
-            Survival::Nothing => {}
-            Survival::Everything => change.apply(durable),
-            Survival::Some { .. } => match (self.below(3), change) {
-                (0, _) => {}
-                (1, Change::Write { position, bytes }) => {
-                    let torn = self.below(bytes.len() as u64 + 1) as usize;
-                    write_into(durable, *position, bytes.get(..torn).unwrap_or_default());
-                }
-                _ => change.apply(durable),
-            },
-        }
     }
 }
 
@@ -534,37 +281,6 @@ impl FaultyDisk {
     }
 }
 
-impl World {
-    fn sync_fails(&mut self) -> bool {
-        let at = self.syncs;
-        self.syncs += 1;
-        self.fail_sync == Some(at)
-    }
-
-    /// How much of a write of `length` bytes, `growth` of them beyond the file's end, gets through.
-    fn admit(&mut self, step: Step, length: usize, growth: u64) -> (usize, Option<io::Error>) {
-        let at = self.writes;
-        self.writes += 1;
-        if step == Step::Last {
-            return (length / 2, Some(crashed()));
-        }
-        if self.fail_write == Some(at) {
-            return (length / 2, Some(io::Error::other("input/output error")));
-        }
-        let free = self
-            .capacity
-            .map(|capacity| capacity.saturating_sub(self.used()));
-        match free {
-            Some(free) if free < growth => {
-                let missing = (growth - free) as usize;
-                let error = io::ErrorKind::StorageFull.into();
-                (length.saturating_sub(missing), Some(error))
-            }
-            _ => (length, None),
-        }
-    }
-}
-
 /// Unlocks when dropped, unless the process is dead anyway.
 #[derive(Debug)]
 struct FaultyLock {
@@ -586,12 +302,6 @@ impl Drop for FaultyLock {
 struct FaultyFile {
     disk: FaultyDisk,
     at: usize,
-}
-
-impl World {
-    fn file(&mut self, at: usize) -> io::Result<&mut File> {
-        self.files.get_mut(at).ok_or_else(not_found)
-    }
 }
 
 impl DiskFile for FaultyFile {
@@ -656,79 +366,4 @@ impl DiskFile for FaultyFile {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn content(disk: &FaultyDisk, path: &str) -> Option<Vec<u8>> {
-        let file = disk.open(Path::new(path), OpenMode::Existing).ok()?;
-        let mut bytes = vec![0; file.len().unwrap() as usize];
-        file.read_at(&mut bytes, 0).unwrap();
-        Some(bytes)
-    }
-
-    fn write(disk: &FaultyDisk, path: &str, bytes: &[u8]) -> Arc<dyn DiskFile> {
-        let file = disk.open(Path::new(path), OpenMode::OrCreate).unwrap();
-        file.write_at(&[IoSlice::new(bytes)], 0).unwrap();
-        file
-    }
-
-    #[test]
-    fn a_power_cut_takes_unsynced_bytes_and_names() {
-        let disk = FaultyDisk::new();
-        let synced = write(&disk, "/synced", b"old");
-        synced.sync().unwrap();
-        disk.sync_dir(Path::new("/")).unwrap();
-        write(&disk, "/synced", b"new");
-        write(&disk, "/nameless", b"x").sync().unwrap();
-        let disk = disk.power_cut(Survival::Nothing);
-        assert_eq!(
-            content(&disk, "/synced").as_deref(),
-            Some(b"old".as_slice())
-        );
-        assert_eq!(content(&disk, "/nameless"), None);
-        assert!(synced.sync().is_err(), "handles from before are dead");
-    }
-
-    #[test]
-    fn killing_keeps_the_page_cache() {
-        let disk = FaultyDisk::new();
-        write(&disk, "/file", b"new");
-        let disk = disk.kill();
-        assert_eq!(content(&disk, "/file").as_deref(), Some(b"new".as_slice()));
-        let disk = disk.power_cut(Survival::Nothing);
-        assert_eq!(content(&disk, "/file"), None);
-    }
-
-    #[test]
-    fn the_crash_tears_the_write_it_comes_in() {
-        let disk = FaultyDisk::new();
-        let file = write(&disk, "/file", b"");
-        disk.crash_at(disk.operations());
-        assert!(file.write_at(&[IoSlice::new(b"abcd")], 0).is_err());
-        assert!(disk.has_crashed());
-        let disk = disk.kill();
-        assert_eq!(content(&disk, "/file").as_deref(), Some(b"ab".as_slice()));
-    }
-
-    #[test]
-    fn what_a_failed_sync_covered_is_lost_though_the_next_one_succeeds() {
-        let disk = FaultyDisk::new();
-        let file = write(&disk, "/file", b"abcd");
-        disk.sync_dir(Path::new("/")).unwrap();
-        disk.fail_sync(disk.syncs());
-        assert!(file.sync().is_err());
-        file.sync().unwrap();
-        let disk = disk.power_cut(Survival::Everything);
-        assert_ne!(content(&disk, "/file").as_deref(), Some(b"abcd".as_slice()));
-    }
-
-    #[test]
-    fn a_full_disk_takes_what_fits() {
-        let disk = FaultyDisk::new();
-        disk.set_capacity(Some(3));
-        let file = disk.open(Path::new("/file"), OpenMode::OrCreate).unwrap();
-        let error = file.write_at(&[IoSlice::new(b"abcd")], 0).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        assert_eq!(content(&disk, "/file").as_deref(), Some(b"abc".as_slice()));
-    }
-}
+mod tests;

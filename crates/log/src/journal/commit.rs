@@ -9,6 +9,7 @@ use super::entry::{Change, Entry};
 /// Commits begin at multiples of this, so that writing one touches no block of the one before.
 pub(crate) const BLOCK: u64 = 4096;
 const MAGIC: [u8; 8] = *b"HWCOMMIT";
+static ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
 /// Where what the CRC covers begins.
 const CRC_FROM: usize = 12;
 /// Batches below this are copied next to their entry's head; larger ones are written from where they are.
@@ -159,7 +160,6 @@ impl Commit {
         head.put_slice(&covered);
         let size_in_bytes = header.blocks_in_bytes();
         let padding = size_in_bytes as usize - CommitHeader::SIZE - length;
-        static ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
         let mut parts = Vec::with_capacity(entries.len() + 2);
         parts.push(Bytes::from(head));
         parts.extend(entries.into_iter().filter(|part| !part.is_empty()));

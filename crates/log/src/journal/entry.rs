@@ -223,7 +223,9 @@ mod tests {
             let mut bytes = Vec::new();
             entry.encode_head(&mut bytes);
             if let Change::Append { batches, .. } = &entry.change {
-                batches.iter().for_each(|part| bytes.extend_from_slice(part));
+                for part in batches {
+                    bytes.extend_from_slice(part);
+                }
             }
             prop_assert_eq!(bytes.len(), entry.size_in_bytes());
             let mut input = Bytes::from(bytes);

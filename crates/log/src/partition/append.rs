@@ -20,13 +20,20 @@ const ENTRY_HEAD: usize = Entry::APPEND_HEAD;
 impl PartitionLog {
     /// Appends batches that lie one behind the other. They can be read up to the log end at once, and up to the high
     /// watermark once [`Appended::position`] is durable, which is when the producer may be told.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what is appended is kept, in the journal's queue"
+    )]
     pub fn append(&self, batches: Bytes, options: AppendOptions) -> Result<Appended, AppendError> {
         self.node.check_writable()?;
         let config = Arc::clone(&self.lock().config);
         let batches = validate(&batches, &config, &options)?;
         let size: usize = batches.iter().map(|batch| batch.bytes.len()).sum();
         self.check_free(options.origin, size)?;
-        let reservation = self.node.journal.reserve(size + ENTRY_HEAD)?;
+        let reservation = self
+            .node
+            .journal
+            .reserve(size + ENTRY_HEAD, options.origin)?;
         let appended = {
             let mut state = self.lock();
             // Once more under the lock: whoever closes the directory takes it after forbidding appends.
@@ -124,7 +131,7 @@ impl PartitionLog {
         headers: &[BatchHeader],
         last_offset: i64,
     ) -> Result<(), LogError> {
-        let size = headers.iter().map(|header| header.size_in_bytes()).sum();
+        let size = headers.iter().map(BatchHeader::size_in_bytes).sum();
         let timestamp = headers.iter().map(|header| header.max_timestamp).max();
         let timestamp = timestamp.unwrap_or(-1);
         let config = Arc::clone(&state.config);

@@ -49,7 +49,7 @@ impl<E: IndexEntry<N>, const N: usize> IndexFile<E, N> {
             return Ok(None);
         };
         let length = file.len().map_err(LogError::io("stat", &path))? as usize;
-        if length % N != 0 {
+        if !length.is_multiple_of(N) {
             return Ok(None);
         }
         let mut index = Self::empty(path);

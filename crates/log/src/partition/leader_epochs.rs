@@ -1,4 +1,4 @@
-//! At which offset each leader epoch began: what OffsetForLeaderEpoch answers from.
+//! At which offset each leader epoch began: what `OffsetForLeaderEpoch` answers from.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

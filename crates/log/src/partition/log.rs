@@ -67,10 +67,11 @@ impl PartitionLog {
         self.lock().size_in_bytes()
     }
 
-    /// The largest epoch at or below `epoch` and the offset at which it ends.
+    /// The largest epoch at or below `epoch` and the offset at which it ends, of what is durable.
     pub fn end_offset_for_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
         let state = self.lock();
-        state.epochs.end_offset_for(epoch, state.log_end)
+        let found = state.epochs.end_offset_for(epoch, state.log_end);
+        found.map(|(epoch, end)| (epoch, end.min(state.high_watermark())))
     }
 
     /// Replaces the configuration.

@@ -79,7 +79,7 @@ impl PartitionLog {
         location: &Location,
         offset: i64,
     ) -> Result<Option<Located>, LogError> {
-        let position = self.position(location, offset)?;
+        let position = self.position(location, offset);
         let file = &location.file;
         let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, position, location.end);
         while let Some(located) = headers.next()? {
@@ -90,21 +90,18 @@ impl PartitionLog {
         Ok(None)
     }
 
-    fn position(&self, location: &Location, offset: i64) -> Result<u64, LogError> {
+    fn position(&self, location: &Location, offset: i64) -> u64 {
         let relative = u32::try_from((offset - location.segment_base).max(0)).unwrap_or(u32::MAX);
         let entry = match &location.lookup {
             Lookup::Found(entry) => Some(*entry),
             Lookup::Before => None,
-            Lookup::Search(search) => {
-                match search.run::<OffsetPosition, 8>(self.node.disk.as_ref(), &relative) {
-                    Ok(entry) => entry,
-                    // Deleted since it was looked up, or damaged: the segment itself has the answer.
-                    Err(_) => None,
-                }
-            }
+            // Deleted since it was looked up, or damaged: the segment itself has the answer.
+            Lookup::Search(search) => search
+                .run::<OffsetPosition, 8>(self.node.disk.as_ref(), &relative)
+                .unwrap_or_default(),
         };
         let position = entry.map_or(0, |entry| u64::from(entry.position));
-        Ok(if position < location.end { position } else { 0 })
+        if position < location.end { position } else { 0 }
     }
 }
 

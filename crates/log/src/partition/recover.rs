@@ -214,7 +214,7 @@ impl PartitionLog {
             };
             if !keep {
                 let path = self.dir.join(&name);
-                if name.ends_with(".log") && stem.is_none_or(|base| base >= state.log_end) {
+                if base_offset_of(&name).is_some_and(|base| base >= state.log_end) {
                     let file = disk.open(&path, crate::disk::OpenMode::Existing);
                     let length = file.and_then(|file| file.len());
                     cut += length.map_err(LogError::io("stat", &path))?;
@@ -293,7 +293,7 @@ impl PartitionLog {
         }
         // Lost or damaged: the log itself has it, at the price of reading all headers.
         let mut producers = ProducerState::default();
-        self.walk_all(state, |header| producers.note(header, i64::MAX))?;
+        walk_all(state, |header| producers.note(header, i64::MAX))?;
         state.producers = producers;
         Ok(())
     }
@@ -308,24 +308,13 @@ impl PartitionLog {
             state.epochs = epochs;
         } else {
             let mut epochs = LeaderEpochs::default();
-            self.walk_all(state, |header| {
+            walk_all(state, |header| {
                 epochs.note(header.partition_leader_epoch, header.base_offset);
             })?;
             state.epochs = epochs;
         }
         let log_start = state.log_start;
         state.epochs.truncate_from_start(log_start);
-        Ok(())
-    }
-
-    fn walk_all(&self, state: &State, mut visit: impl FnMut(&BatchHeader)) -> Result<(), LogError> {
-        for segment in &state.segments {
-            let file = segment.file();
-            let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, 0, segment.size());
-            while let Some(Located { header, .. }) = headers.next()? {
-                visit(&header);
-            }
-        }
         Ok(())
     }
 
@@ -347,6 +336,18 @@ impl PartitionLog {
         bases.sort_unstable();
         Ok(bases)
     }
+}
+
+/// Shows all headers of the partition.
+fn walk_all(state: &State, mut visit: impl FnMut(&BatchHeader)) -> Result<(), LogError> {
+    for segment in &state.segments {
+        let file = segment.file();
+        let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, 0, segment.size());
+        while let Some(Located { header, .. }) = headers.next()? {
+            visit(&header);
+        }
+    }
+    Ok(())
 }
 
 /// Headers of batches that must lie behind each other without gaps, with the right checksums.

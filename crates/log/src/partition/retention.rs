@@ -76,7 +76,8 @@ fn deletable(state: &State, now_ms: i64) -> usize {
         let expired = by_time
             && segment
                 .max_timestamp()
-                .is_some_and(|max| now_ms.saturating_sub(max) > config.retention_ms);
+                // Records without timestamps tell nothing of their age: they go by size only.
+                .is_some_and(|max| max >= 0 && now_ms.saturating_sub(max) > config.retention_ms);
         let too_much = excess > 0 && excess >= segment.size();
         let below_start = end <= state.log_start;
         if !(expired || too_much || below_start) {

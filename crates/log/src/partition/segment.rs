@@ -42,7 +42,7 @@ pub(crate) struct Segment {
     bytes_since_index: usize,
     /// Greatest timestamp, and the last offset of the first batch that has it.
     max_timestamp: Option<(i64, i64)>,
-    /// Timestamp of the first batch: what `segment.ms` counts from.
+    /// Timestamp of the first batch if it has one: what `segment.ms` counts from.
     first_timestamp: Option<i64>,
     /// Counts changes of any of its files.
     changes: u64,
@@ -120,7 +120,7 @@ impl Segment {
                 entry.position < end.position && i64::from(entry.relative_offset) < end_offset
             })?;
         let indexed = segment.offset_index.last();
-        if let Some(indexed) = indexed.filter(|entry| segment.has_batch(entry)) {
+        if let Some(indexed) = indexed.filter(|entry| segment.has_batch(*entry)) {
             segment.time_index =
                 TimeIndex::open_prefix(disk, time_index_path(dir, base_offset), |entry| {
                     entry.relative_offset <= indexed.relative_offset
@@ -141,7 +141,7 @@ impl Segment {
     }
 
     /// Whether an index entry points at the batch that it says.
-    fn has_batch(&self, entry: &OffsetPosition) -> bool {
+    fn has_batch(&self, entry: OffsetPosition) -> bool {
         let position = u64::from(entry.position);
         let file = &self.file;
         HeaderReader::new(file.file.as_ref(), &file.path, position, u64::MAX)
@@ -245,7 +245,7 @@ impl Segment {
             self.max_timestamp = Some((timestamp, last_offset));
         }
         if self.size == 0 {
-            self.first_timestamp = Some(timestamp);
+            self.first_timestamp = Some(timestamp).filter(|timestamp| *timestamp >= 0);
         }
         if self.bytes_since_index > config.index_interval_bytes {
             self.offset_index.push(OffsetPosition {
@@ -375,7 +375,8 @@ impl Segment {
         let file = Arc::clone(&self.file);
         let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, 0, self.size);
         let first = headers.next()?;
-        self.first_timestamp = first.map(|located| located.header.max_timestamp);
+        let timestamp = first.map(|located| located.header.max_timestamp);
+        self.first_timestamp = timestamp.filter(|timestamp| *timestamp >= 0);
         Ok(())
     }
 }

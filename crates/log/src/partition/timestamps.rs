@@ -1,4 +1,4 @@
-//! Finding records by their time, for ListOffsets.
+//! Finding records by their time, for `ListOffsets`.
 
 use std::sync::Arc;
 

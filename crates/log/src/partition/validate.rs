@@ -289,6 +289,7 @@ fn invalid(message: impl Into<String>) -> AppendError {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn malformed(error: RecordError) -> AppendError {
     match error {
         RecordError::UnsupportedMagic(magic @ 0..=1) => {

@@ -93,9 +93,10 @@ fn on_a_nearly_full_disk_producers_are_refused_and_coordinators_go_on() {
     append(&log, &["a"]);
     disk.set_capacity(Some(60 << 20));
     // The free room is asked for now and then, not for each append.
+    let value = "x".repeat(60_000);
     let refused = (0..64).find_map(|_| {
-        log.append(batch(&["x".repeat(60_000).as_str()]), CLIENT)
-            .err()
+        dir.commit_pending().unwrap();
+        log.append(batch(&[&value]), CLIENT).err()
     });
     assert!(matches!(
         refused,

@@ -1,5 +1,5 @@
 //! The log as its owner sees it, on a disk that fails as told and on the real one.
-#![expect(clippy::indexing_slicing, reason = "a test that panics has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod basics;
 mod crashes;

@@ -160,7 +160,7 @@ impl World {
                 partition,
                 at,
                 max_bytes,
-            } => self.read(*partition, at, *max_bytes),
+            } => self.read(*partition, *at, *max_bytes),
             Deed::Reopen { clean } => {
                 if *clean {
                     self.dir().close(NOW).unwrap();
@@ -205,7 +205,7 @@ impl World {
         }
     }
 
-    fn read(&self, partition: usize, at: &prop::sample::Index, max_bytes: usize) {
+    fn read(&self, partition: usize, at: prop::sample::Index, max_bytes: usize) {
         let log = self.log(partition);
         let (start, end) = (log.log_start_offset(), log.high_watermark());
         if start == end {

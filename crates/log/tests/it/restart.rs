@@ -14,6 +14,10 @@ fn partition_path(name: &str) -> std::path::PathBuf {
         .join(name)
 }
 
+fn is_log(name: &str) -> bool {
+    Path::new(name).extension() == Some("log".as_ref())
+}
+
 fn small_segments() -> LogConfig {
     LogConfig {
         segment_bytes: 400,
@@ -130,10 +134,7 @@ fn lost_indexes_snapshots_and_epochs_are_made_again() {
     drop((log, dir));
     let dir_path = partition_path("");
     for name in disk.list(&dir_path).unwrap() {
-        if !Path::new(&name)
-            .extension()
-            .is_some_and(|extension| extension == "log")
-        {
+        if !is_log(&name) {
             disk.remove_file(&dir_path.join(name)).unwrap();
         }
     }
@@ -188,13 +189,9 @@ fn relaxed_mode_keeps_everything_when_killed_and_cuts_a_torn_tail() {
     drop((log, dir));
     let disk = disk.kill();
     let names = disk.list(&partition_path("")).unwrap();
-    let last = names
-        .iter()
-        .filter(|name| name.ends_with(".log"))
-        .max()
-        .unwrap();
+    let last = names.iter().filter(|name| is_log(name)).max().unwrap();
     disk.corrupt(&partition_path(last), |bytes| {
-        bytes.extend_from_slice(&[0; 70])
+        bytes.extend_from_slice(&[0; 70]);
     });
     let (dir, report) = try_open(&disk, Durability::Relaxed, 2).unwrap();
     assert_eq!(report.truncated_bytes, 70);

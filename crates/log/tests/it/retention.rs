@@ -30,7 +30,10 @@ fn filled(dir: &LogDir) -> Arc<PartitionLog> {
 fn log_files(disk: &FaultyDisk) -> usize {
     let path = PathBuf::from("/data/partitions").join(partition_id(0).to_string());
     let names = disk.list(&path).unwrap();
-    names.iter().filter(|name| name.ends_with(".log")).count()
+    let names = names.iter().map(std::path::Path::new);
+    names
+        .filter(|name| name.extension() == Some("log".as_ref()))
+        .count()
 }
 
 #[test]

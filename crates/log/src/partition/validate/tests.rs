@@ -202,8 +202,8 @@ fn records_without_timestamp_are_accepted() {
 fn sizes_are_limited_exactly() {
     let batch = two_records().build(0);
     let limits = |max_message_bytes, segment_bytes| LogConfig {
-        max_message_bytes,
         segment_bytes,
+        max_message_bytes,
         ..LogConfig::default()
     };
     let size = batch.len();
