@@ -126,3 +126,70 @@ into_response! {
     ListGroups(ListGroupsResponse),
     DeleteGroups(DeleteGroupsResponse),
 }
+
+#[cfg(test)]
+mod tests {
+    use headwater_protocol::messages::offset_fetch::{
+        OffsetFetchResponsePartition, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+    };
+
+    use super::*;
+
+    const LOST: ErrorCode = ErrorCode::NotCoordinator;
+
+    #[test]
+    fn a_join_that_is_refused_keeps_the_member_id_and_tells_nothing_else() {
+        let joined = Response::from(JoinGroupResponse {
+            generation_id: 3,
+            leader: "m".to_owned(),
+            member_id: "m".to_owned(),
+            ..JoinGroupResponse::default()
+        });
+        let refused = joined.into_error(LOST);
+        let expected = JoinGroupResponse {
+            error_code: LOST.into(),
+            member_id: "m".to_owned(),
+            ..JoinGroupResponse::default()
+        };
+        assert_eq!(refused, Response::JoinGroup(expected));
+    }
+
+    #[test]
+    fn a_fetch_of_several_groups_is_refused_group_by_group() {
+        let fetched = Response::from(OffsetFetchResponse {
+            groups: vec![OffsetFetchResponseGroup {
+                group_id: "g".to_owned(),
+                topics: vec![OffsetFetchResponseTopics::default()],
+                ..OffsetFetchResponseGroup::default()
+            }],
+            ..OffsetFetchResponse::default()
+        });
+        let Response::OffsetFetch(refused) = fetched.into_error(LOST) else {
+            panic!("another kind of answer");
+        };
+        assert_eq!(refused.error_code, 0, "older versions only");
+        assert_eq!(refused.groups[0].error_code, i16::from(LOST));
+        assert!(refused.groups[0].topics.is_empty());
+    }
+
+    #[test]
+    fn a_fetch_of_one_group_is_refused_as_a_whole_and_in_every_partition() {
+        let fetched = Response::from(OffsetFetchResponse {
+            topics: vec![OffsetFetchResponseTopic {
+                name: "t".to_owned(),
+                partitions: vec![OffsetFetchResponsePartition {
+                    committed_offset: 5,
+                    ..OffsetFetchResponsePartition::default()
+                }],
+            }],
+            ..OffsetFetchResponse::default()
+        });
+        let Response::OffsetFetch(refused) = fetched.into_error(LOST) else {
+            panic!("another kind of answer");
+        };
+        let partition = &refused.topics[0].partitions[0];
+        assert_eq!(refused.error_code, i16::from(LOST));
+        assert_eq!(partition.error_code, i16::from(LOST));
+        assert_eq!(partition.committed_offset, -1);
+    }
+}

@@ -4,6 +4,7 @@
 //! state, which the files below change, one per thing that can happen to a group. Never stores
 //! offsets.
 
+mod commit;
 mod describe;
 mod durable;
 mod expiry;

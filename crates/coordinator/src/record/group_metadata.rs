@@ -47,7 +47,7 @@ impl GroupMetadata {
     /// What Kafka 4.3 writes.
     pub(super) const WRITTEN: i16 = 3;
 
-    /// The assignment of a member, if it is one.
+    /// The member of that id, if there is one.
     pub fn member(&self, member_id: &str) -> Option<&MemberMetadata> {
         self.members
             .iter()

@@ -13,6 +13,7 @@ enum Step {
         member: Option<usize>,
         instance: Option<usize>,
         protocols: usize,
+        rebalance_ms: i32,
         version: i16,
     },
     Sync {
@@ -51,6 +52,29 @@ const PROTOCOLS: [&[&str]; 4] = [&["range", "sticky"], &["sticky", "range"], &["
 const TOPICS: [&str; 2] = [TOPIC, "unsubscribed"];
 const MEMBERS: usize = 6;
 
+fn join() -> impl Strategy<Value = Step> {
+    let member = prop::option::of(0..MEMBERS);
+    let instance = prop::option::weighted(0.3, 0..INSTANCES.len());
+    // -1: as long as the session. 0 is odd, but not refused.
+    let rebalance_ms = prop_oneof![6 => Just(REBALANCE_MS), 1 => Just(-1), 1 => Just(0)];
+    let join = (
+        member,
+        instance,
+        0..PROTOCOLS.len(),
+        rebalance_ms,
+        3..=9_i16,
+    );
+    join.prop_map(
+        |(member, instance, protocols, rebalance_ms, version)| Step::Join {
+            member,
+            instance,
+            protocols,
+            rebalance_ms,
+            version,
+        },
+    )
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let member = || 0..MEMBERS;
     // Relative to the generation of the group: mostly right.
@@ -62,10 +86,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Some(AppendFailure::TooLarge)),
     ];
     prop_oneof![
-        10 => (prop::option::of(member()), instance(), 0..PROTOCOLS.len(), 3..=9_i16)
-            .prop_map(|(member, instance, protocols, version)| {
-                Step::Join { member, instance, protocols, version }
-            }),
+        10 => join(),
         10 => (member(), generation(), 0..=MEMBERS)
             .prop_map(|(member, generation, assigns)| Step::Sync { member, generation, assigns }),
         4 => (member(), generation())
@@ -102,11 +123,13 @@ fn carry_out(bench: &mut Bench, known: &mut Known, step: Step) {
             member,
             instance,
             protocols,
+            rebalance_ms,
             version,
         } => {
             bench.join(&Join {
                 member_id: member.map(|member| known.id(member)).unwrap_or_default(),
                 instance: instance.map(|instance| INSTANCES[instance]),
+                rebalance_ms,
                 version,
                 ..Join::default().with_protocols(PROTOCOLS[protocols])
             });

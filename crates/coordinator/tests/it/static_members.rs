@@ -169,3 +169,23 @@ fn an_instance_that_does_not_belong_to_the_member_is_refused() {
     assert_eq!(bench.heartbeat_as(1, &members[0], Some("rack-2")), fenced);
     assert_eq!(bench.heartbeat_as(1, &members[0], Some("rack-3")), unknown);
 }
+
+#[test]
+fn a_rebalance_timeout_of_zero_does_not_make_the_group_spin_while_it_waits_for_them() {
+    let mut bench = Bench::new();
+    let hasty = Join {
+        rebalance_ms: 0,
+        ..Join::static_member("rack-1")
+    };
+    let join = bench.join(&hasty);
+    let other = bench.join(&Join::static_member("rack-2"));
+    bench.advance(3_000);
+    assert_eq!(bench.joined(join).members.len(), 2);
+    let member_id = bench.joined(other).member_id;
+    bench.leave(&[(&member_id, Some("rack-2"))]);
+    // Waits for rack-1 alone, looking again once in a while until its session ends.
+    bench.advance(9_000);
+    assert_eq!(bench.state(), "PreparingRebalance");
+    bench.advance(2_000);
+    assert_eq!(bench.state(), "Empty");
+}

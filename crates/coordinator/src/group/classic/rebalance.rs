@@ -10,6 +10,10 @@ use headwater_protocol::messages::join_group::{JoinGroupResponse, JoinGroupRespo
 use super::{ClassicGroup, Member, State, answer_sync_with_error};
 use crate::turn::Turn;
 
+/// How long a rebalance that cannot complete waits at least before it looks again: clients may ask
+/// for a rebalance timeout of 0.
+const MINIMUM_WAIT_MS: i32 = 1_000;
+
 /// How an empty group waits for more members before its first generation
 /// (`group.initial.rebalance.delay.ms`): again and again while members keep coming, at most the
 /// rebalance timeout in all.
@@ -128,7 +132,8 @@ impl ClassicGroup {
         if !self.members.is_empty() && !self.elect_joined_leader() {
             // Only static members that did not join are left: wait for them, or for their sessions
             // to end.
-            let deadline_ms = turn.after_ms(self.rebalance_timeout_ms());
+            let wait_ms = self.rebalance_timeout_ms().max(MINIMUM_WAIT_MS);
+            let deadline_ms = turn.after_ms(wait_ms);
             turn.timers.schedule(self.join_timer(), deadline_ms);
             return;
         }
