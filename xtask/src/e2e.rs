@@ -11,7 +11,7 @@ use crate::headwater::{binary, temporary_dir};
 use crate::workspace::root;
 
 /// How long the demo may take to show its page on a slow machine.
-const START_LIMIT: Duration = Duration::from_secs(120);
+const START_LIMIT: Duration = Duration::from_mins(2);
 
 pub(crate) fn run() -> Result<()> {
     for program in ["node", "npm"] {
@@ -56,7 +56,7 @@ fn against_demo(binary: &std::path::Path, dir: &std::path::Path) -> Result<()> {
     }
     tested?;
     demo.signal("TERM")?;
-    let status = demo.wait(Duration::from_secs(60))?;
+    let status = demo.wait(Duration::from_mins(1))?;
     if !status.success() {
         bail!("the demo ended with {status}:\n{}", demo.log());
     }

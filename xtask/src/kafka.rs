@@ -58,7 +58,7 @@ pub(crate) struct Cluster {
 }
 
 /// How long a cluster may take to start on a slow machine.
-const START_LIMIT: Duration = Duration::from_secs(180);
+const START_LIMIT: Duration = Duration::from_mins(3);
 
 pub(crate) fn run(action: &Action) -> Result<()> {
     match action {

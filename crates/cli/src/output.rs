@@ -62,7 +62,7 @@ impl Rows {
             Format::Jsonl => self
                 .rows
                 .iter()
-                .map(|row| format!("{}\n", self.object(row)))
+                .flat_map(|row| [self.object(row).to_string(), "\n".to_owned()])
                 .collect(),
             Format::Yaml if self.rows.is_empty() => "[]\n".to_owned(),
             Format::Yaml => self
@@ -147,12 +147,12 @@ fn shown(value: &Value) -> String {
 
 /// One YAML list item. JSON scalars are YAML scalars.
 pub(crate) fn yaml_item(columns: &[&str], row: &[Value]) -> String {
-    let mut text = String::new();
-    for (index, (column, value)) in columns.iter().zip(row).enumerate() {
+    let lines = columns.iter().zip(row).enumerate();
+    let lines = lines.map(|(index, (column, value))| {
         let lead = if index == 0 { "- " } else { "  " };
-        text += &format!("{lead}{column}: {value}\n");
-    }
-    text
+        format!("{lead}{column}: {value}\n")
+    });
+    lines.collect::<Vec<_>>().concat()
 }
 
 /// One line of CSV, quoted where it must be (RFC 4180).

@@ -9,9 +9,9 @@ use anyhow::Result;
 use crate::process::Process;
 
 /// How long a store may take to answer, on the slowest machine.
-const START_LIMIT: Duration = Duration::from_secs(120);
+const START_LIMIT: Duration = Duration::from_mins(2);
 /// How long a store may take to stop in order.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_mins(1);
 
 /// How to start a store.
 pub struct StoreSettings {

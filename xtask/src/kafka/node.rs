@@ -120,7 +120,7 @@ fn properties_text(dir: &Path, id: u16, own: &Ports, all: &[Ports], settings: &[
         .collect();
     let replicas = all.len().min(3);
     let min_isr = replicas.min(2);
-    let mut text = format!(
+    let text = format!(
         "process.roles=broker,controller\n\
          node.id={id}\n\
          controller.quorum.voters={}\n\
@@ -135,21 +135,19 @@ fn properties_text(dir: &Path, id: u16, own: &Ports, all: &[Ports], settings: &[
         own.controller,
         dir.join(format!("node-{id}")).display(),
     );
+    let mut lines = vec![text];
     for topic in [
         "offsets.topic",
         "transaction.state.log",
         "share.coordinator.state.topic",
     ] {
-        text.push_str(&format!("{topic}.replication.factor={replicas}\n"));
+        lines.push(format!("{topic}.replication.factor={replicas}\n"));
     }
     for topic in ["transaction.state.log", "share.coordinator.state.topic"] {
-        text.push_str(&format!("{topic}.min.isr={min_isr}\n"));
+        lines.push(format!("{topic}.min.isr={min_isr}\n"));
     }
-    for setting in settings {
-        text.push_str(setting);
-        text.push('\n');
-    }
-    text
+    lines.extend(settings.iter().map(|setting| format!("{setting}\n")));
+    lines.concat()
 }
 
 impl Node {

@@ -175,20 +175,17 @@ impl<'a> Reading<'a> {
 
     fn run(&mut self, interrupted: &CancellationToken) -> Result<()> {
         while !interrupted.is_cancelled() {
-            match self.consumer.poll(Duration::ZERO) {
-                Some(event) => {
-                    if self.take(event)? == Next::Stop {
-                        return Ok(());
-                    }
+            if let Some(event) = self.consumer.poll(Duration::ZERO) {
+                if self.take(event)? == Next::Stop {
+                    return Ok(());
                 }
-                None => {
-                    // Whatever came so far is seen before waiting for more.
-                    self.out.flush()?;
-                    if let Some(event) = self.consumer.poll(POLL)
-                        && self.take(event)? == Next::Stop
-                    {
-                        return Ok(());
-                    }
+            } else {
+                // Whatever came so far is seen before waiting for more.
+                self.out.flush()?;
+                if let Some(event) = self.consumer.poll(POLL)
+                    && self.take(event)? == Next::Stop
+                {
+                    return Ok(());
                 }
             }
         }

@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
 }
 
 /// The demo's topics and facts are kept that long: it shall not fill a disk.
-const RETENTION: std::time::Duration = std::time::Duration::from_secs(3600);
+const RETENTION: std::time::Duration = std::time::Duration::from_hours(1);
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let runtime = runtime::service()?;

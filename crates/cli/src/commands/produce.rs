@@ -113,7 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                         value: Some(product.to_owned()),
                         ..Outgoing::default()
                     };
-                    send(&producer, arguments, record, &interrupted)
+                    send(&producer, arguments, &record, &interrupted)
                 })
         }
         None => send_lines(&producer, arguments, &interrupted),
@@ -185,7 +185,7 @@ fn send_lines(
         let record = outgoing(arguments, line).map_err(|reason| {
             Failure::new(Exit::Failure, format!("line {number} cannot be sent")).evidence(reason)
         })?;
-        send(producer, arguments, record, interrupted)?;
+        send(producer, arguments, &record, interrupted)?;
     }
     Ok(())
 }
@@ -251,12 +251,12 @@ fn outgoing(arguments: &Arguments, line: String) -> std::result::Result<Outgoing
 fn send(
     producer: &ThreadedProducer<Deliveries>,
     arguments: &Arguments,
-    outgoing: Outgoing,
+    outgoing: &Outgoing,
     interrupted: &CancellationToken,
 ) -> Result<()> {
     let topic = arguments.topic();
     let mut record: BaseRecord<'_, str, str> =
-        BaseRecord::to(topic).headers(headers(arguments, &outgoing));
+        BaseRecord::to(topic).headers(headers(arguments, outgoing));
     record.key = outgoing.key.as_deref();
     record.payload = outgoing.value.as_deref();
     record.partition = arguments.partition;

@@ -10,7 +10,7 @@ use crate::cluster::settings;
 use crate::headwater::{command, headwater};
 
 /// Generous: for the slowest machine.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn broker(data_dir: &Path, arguments: &[&str]) -> Command {
     let mut broker = command(&["broker", "--data-dir"]);

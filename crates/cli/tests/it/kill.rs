@@ -111,7 +111,7 @@ fn a_killed_store_loses_no_acknowledged_record_and_doubles_none() {
     thread::sleep(Duration::from_millis(200));
     stopped.store(true, Ordering::Relaxed);
     let sent = sending.join().unwrap();
-    producer.flush(Duration::from_secs(300)).unwrap();
+    producer.flush(Duration::from_mins(5)).unwrap();
     assert_eq!(*acknowledged.refused.lock().unwrap(), [""; 0]);
     let acknowledged = acknowledged.numbers.lock().unwrap().clone();
     assert_eq!(

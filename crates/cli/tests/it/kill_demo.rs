@@ -14,7 +14,7 @@ use crate::headwater::{Run, headwater};
 use crate::kill::{rounds, some_milliseconds};
 
 /// Until every order is in a final state, on the slowest machine.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 
 /// What `headwater ordering verify` counts, by name. While orders are on their way some are not charged yet.
 fn counts(dir: &Path) -> BTreeMap<String, u64> {

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         match result {
             Ok(name) => eprintln!("deleted topic {name}"),
             Err((name, code)) => {
-                failed = Some(Failure::code(format!("cannot delete topic {name}"), code))
+                failed = Some(Failure::code(format!("cannot delete topic {name}"), code));
             }
         }
     }
