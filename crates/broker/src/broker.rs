@@ -19,7 +19,7 @@ use tracing::info;
 
 use crate::budget::Budget;
 use crate::clock;
-use crate::connection::Shared;
+use crate::connection::{RequestMemory, Shared};
 use crate::context::Context;
 use crate::coordinators::Coordinators;
 use crate::error::{StartError, StopError};
@@ -111,7 +111,7 @@ impl Broker {
         let groups = Arc::clone(&context.groups);
         let shared = Arc::new(Shared {
             context,
-            requests: Budget::new(settings.limits.queued_request_bytes),
+            requests: RequestMemory::new(settings.limits.queued_request_bytes),
             stopping: stopping.clone(),
         });
         let server = tokio::spawn(server::serve(listener, shared, connections));
@@ -313,4 +313,19 @@ fn data_dir(settings: &BrokerSettings) -> Result<(PathBuf, Option<TempDir>), Sta
             source,
         })?;
     Ok((temporary.path().to_owned(), Some(temporary)))
+}
+
+/// A context on a disk in memory, for tests of what needs no socket. It lives as long as the second part.
+#[cfg(test)]
+pub(crate) async fn context_in_memory() -> (Context, impl Sized) {
+    let broker = BrokerSettings {
+        data_dir: Some(PathBuf::from("/data")),
+        ..BrokerSettings::default()
+    };
+    let settings = Arc::new(Settings::new(broker).expect("settings"));
+    let disk = Arc::new(headwater_log::disk::FaultyDisk::new());
+    let recovered =
+        task::spawn_blocking(move || recover(disk, &settings, &CancellationToken::new()));
+    let recovered = recovered.await.expect("no panic").expect("recovers");
+    (recovered.context.clone(), recovered)
 }

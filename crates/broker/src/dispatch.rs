@@ -254,7 +254,62 @@ fn encode(
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use headwater_protocol::messages::list_offsets::{
+        ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
+    };
+
     use super::*;
+    use crate::broker::context_in_memory;
+
+    type Begin =
+        fn(&Context, &ConnectionInfo, i16, ListOffsetsRequest) -> Reply<ListOffsetsResponse>;
+
+    /// The error code of the one partition asked for.
+    async fn answered_by(begin: Begin) -> i16 {
+        let (context, _kept) = context_in_memory().await;
+        let connection = ConnectionInfo {
+            peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+            local: SocketAddr::from((Ipv4Addr::LOCALHOST, 2)),
+            client_id: "".into(),
+        };
+        let request = ListOffsetsRequest {
+            topics: vec![ListOffsetsTopic {
+                name: "orders".to_owned(),
+                partitions: vec![ListOffsetsPartition::default()],
+            }],
+            ..ListOffsetsRequest::default()
+        };
+        let frame = frame::encode_request(7, 5, None, &request)
+            .unwrap()
+            .concat();
+        let mut input = Decoder::new(Bytes::from(frame).slice(4..));
+        let header = RequestHeader::decode(&mut input).unwrap();
+        let answer = run(&context, &connection, &header, input.read_rest(), begin).unwrap();
+        let reply = match answer {
+            Answer::Ready(reply) => reply,
+            Answer::Later(reply) => reply.await.unwrap(),
+            Answer::Silent => panic!("silent"),
+        };
+        let reply = Decoder::new(Bytes::from(reply.concat()).slice(4..));
+        let (correlation_id, response) =
+            frame::decode_response::<ListOffsetsRequest>(reply, 7).unwrap();
+        assert_eq!(correlation_id, 5);
+        response.topics[0].partitions[0].error_code
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_costs_its_request_and_no_more() {
+        let at_once: Begin = |_, _, _, _| panic!("a bug at once");
+        let later: Begin = |_, _, _, _| Reply::later(async { panic!("a bug later") });
+        for begin in [at_once, later] {
+            let code = answered_by(begin).await;
+            assert_eq!(code, i16::from(ErrorCode::UnknownServerError));
+        }
+        let code = answered_by(handlers::list_offsets::begin).await;
+        assert_eq!(code, i16::from(ErrorCode::UnknownTopicOrPartition));
+    }
 
     #[test]
     fn a_key_has_one_row_and_rows_are_served_from_what_is_advertised() {

@@ -16,14 +16,44 @@ use crate::budget::{Budget, Permit};
 const BUFFER: usize = 16 << 10;
 /// How much of a larger frame is asked of the allocator at a time.
 const GROWTH: usize = 1 << 20;
-/// A frame that has begun must go on arriving: it holds memory others wait for.
-const STALL: Duration = Duration::from_secs(30);
+/// A frame that has begun holds memory that others wait for, so it has this long,
+const ARRIVAL: Duration = Duration::from_secs(30);
+/// and a second more for each of these.
+const ARRIVAL_BYTES_PER_SECOND: usize = 256 << 10;
 
 /// Reads frames from one half of a connection.
 pub(super) struct FrameReader<R> {
     half: R,
     buffer: BytesMut,
     max_bytes: usize,
+    arrival: Duration,
+}
+
+/// The memory of requests in all connections. Small requests have their own, so that large ones which are
+/// announced and then do not come cannot hold up heartbeats.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestMemory {
+    small: Budget,
+    large: Budget,
+}
+
+impl RequestMemory {
+    /// `queued.max.request.bytes`, a quarter of it for small requests.
+    pub(crate) fn new(bytes: usize) -> RequestMemory {
+        RequestMemory {
+            small: Budget::new((bytes / 4).max(1)),
+            large: Budget::new((bytes - bytes / 4).max(1)),
+        }
+    }
+
+    async fn acquire(&self, announced: usize) -> Permit {
+        let budget = if announced <= BUFFER {
+            &self.small
+        } else {
+            &self.large
+        };
+        budget.acquire(announced).await
+    }
 }
 
 /// A whole request and the memory it was allowed to take.
@@ -39,8 +69,8 @@ pub(super) enum FrameError {
     Closed,
     #[error("the announced length {length} is not between 8 and {max} (socket.request.max.bytes)")]
     Length { length: i32, max: usize },
-    #[error("a request of {announced} bytes stopped arriving after {received}")]
-    Stalled { announced: usize, received: usize },
+    #[error("a request of {announced} bytes did not arrive in time")]
+    Late { announced: usize },
     #[error("reading failed: {0}")]
     Io(#[from] io::Error),
 }
@@ -51,6 +81,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             half,
             buffer: BytesMut::new(),
             max_bytes,
+            arrival: ARRIVAL,
         }
     }
 
@@ -77,23 +108,33 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     pub(super) async fn frame(
         &mut self,
         announced: usize,
-        node: &Budget,
+        node: &RequestMemory,
         own: &Budget,
     ) -> Result<Frame, FrameError> {
         let own = own.acquire(announced).await;
         let permits = [own, node.acquire(announced).await];
-        let bytes = if announced <= BUFFER {
-            self.small(announced).await?
-        } else {
-            self.large(announced).await?
+        let seconds = announced / ARRIVAL_BYTES_PER_SECOND;
+        let in_time = self.arrival + Duration::from_secs(seconds as u64);
+        let arrival = async {
+            if announced <= BUFFER {
+                self.small(announced).await
+            } else {
+                self.large(announced).await
+            }
         };
-        Ok(Frame { bytes, permits })
+        match timeout(in_time, arrival).await {
+            Ok(bytes) => Ok(Frame {
+                bytes: bytes?,
+                permits,
+            }),
+            Err(_) => Err(FrameError::Late { announced }),
+        }
     }
 
     async fn small(&mut self, announced: usize) -> Result<Bytes, FrameError> {
         while self.buffer.len() < announced {
             self.buffer.reserve(BUFFER);
-            receive(&mut self.half, &mut self.buffer, announced).await?;
+            receive(&mut self.half, &mut self.buffer).await?;
         }
         let bytes = Bytes::copy_from_slice(&self.buffer[..announced]);
         self.buffer.advance(announced);
@@ -108,11 +149,13 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         while frame.len() < announced {
             let missing = announced - frame.len();
             if frame.capacity() == frame.len() {
-                // Doubling keeps copying linear; never past the end of this frame.
-                frame.reserve(missing.min(frame.len().max(GROWTH)));
+                // Doubling keeps copying linear, and nothing is asked for past the end of this frame.
+                let mut larger = BytesMut::with_capacity(announced.min(2 * frame.len()));
+                larger.extend_from_slice(&frame);
+                frame = larger;
             }
             let mut rest = (&mut self.half).take(missing as u64);
-            receive(&mut rest, &mut frame, announced).await?;
+            receive(&mut rest, &mut frame).await?;
         }
         Ok(frame.freeze())
     }
@@ -121,16 +164,10 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 async fn receive<R: AsyncRead + Unpin>(
     half: &mut R,
     into: &mut BytesMut,
-    announced: usize,
 ) -> Result<(), FrameError> {
-    match timeout(STALL, half.read_buf(into)).await {
-        Err(_) => Err(FrameError::Stalled {
-            announced,
-            received: into.len(),
-        }),
-        Ok(Ok(0)) => Err(FrameError::Closed),
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.into()),
+    match half.read_buf(into).await? {
+        0 => Err(FrameError::Closed),
+        _ => Ok(()),
     }
 }
 
@@ -140,7 +177,7 @@ mod tests {
 
     async fn read_all(mut bytes: &[u8], max_bytes: usize) -> (Vec<Bytes>, FrameError) {
         let mut reader = FrameReader::new(&mut bytes, max_bytes);
-        let (node, own) = (Budget::new(1 << 30), Budget::new(1 << 30));
+        let (node, own) = (RequestMemory::new(1 << 30), Budget::new(1 << 30));
         let mut frames = Vec::new();
         loop {
             let announced = match reader.announced().await {
@@ -181,6 +218,28 @@ mod tests {
             assert!(frames.is_empty());
             assert!(matches!(end, FrameError::Length { .. }), "{length}: {end}");
         }
+    }
+
+    #[tokio::test]
+    async fn large_requests_that_do_not_come_leave_room_for_small_ones() {
+        let memory = RequestMemory::new(1 << 20);
+        let large = memory.acquire(10 << 20).await;
+        drop(memory.acquire(1_000).await);
+        drop(large);
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_stops_arriving_ends_the_connection() {
+        let (mut client, server) = tokio::io::duplex(1_000);
+        tokio::io::AsyncWriteExt::write_all(&mut client, &[0, 0, 1, 0, 9])
+            .await
+            .unwrap();
+        let mut reader = FrameReader::new(server, 1_000);
+        reader.arrival = Duration::from_millis(1);
+        let announced = reader.announced().await.unwrap();
+        let (node, own) = (RequestMemory::new(1 << 20), Budget::new(1 << 20));
+        let end = reader.frame(announced, &node, &own).await.err().unwrap();
+        assert!(matches!(end, FrameError::Late { announced: 256 }), "{end}");
     }
 
     #[tokio::test]

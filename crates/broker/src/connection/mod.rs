@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+pub(crate) use self::frame_reader::RequestMemory;
 use self::frame_reader::{FrameError, FrameReader};
 use self::reply_writer::{Pending, PendingReply, WriteError, write_replies};
 use crate::budget::Budget;
@@ -33,7 +34,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub(crate) struct Shared {
     pub(crate) context: Context,
     /// `queued.max.request.bytes`.
-    pub(crate) requests: Budget,
+    pub(crate) requests: RequestMemory,
     /// Cancelled when the node stops: no further request is read, what is parked is answered.
     pub(crate) stopping: CancellationToken,
 }
