@@ -211,14 +211,21 @@ impl LogDir {
         let mut done: Option<Commit> = None;
         let target = self.node.journal.last_queued();
         while self.node.journal.durable() < target {
-            match self.node.journal.commit_round()? {
-                Round::Idle => break,
-                Round::RingFull => self.checkpoint_running()?,
-                Round::Committed {
+            let round = match self.node.journal.commit_round() {
+                Ok(Round::RingFull) => self.checkpoint_running().map(|()| Round::RingFull),
+                other => other,
+            };
+            match round {
+                Ok(Round::Idle) => break,
+                Ok(Round::RingFull) => {}
+                // What became durable before is told first; the failure is met again by the next call.
+                Err(_) if done.is_some() => break,
+                Err(error) => return Err(error),
+                Ok(Round::Committed {
                     position,
                     partitions,
                     bytes,
-                } => {
+                }) => {
                     let commit = done.get_or_insert_with(|| Commit {
                         position,
                         partitions: Vec::new(),
