@@ -184,6 +184,17 @@ fn path(root: &Path) -> PathBuf {
 
 /// Replaces a small file as a whole: written beside it, synced, renamed, directory synced.
 pub(crate) fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    rename_into_place(disk, path, bytes)?;
+    let dir = path.parent().unwrap_or(Path::new("."));
+    disk.sync_dir(dir).map_err(LogError::io("sync", dir))
+}
+
+/// The same without syncing the directory, for a caller who does so once for several files.
+pub(crate) fn rename_into_place(
+    disk: &dyn Disk,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(), LogError> {
     let unfinished = path.with_added_extension("tmp");
     let file = disk
         .open(&unfinished, OpenMode::Truncated)
@@ -192,9 +203,7 @@ pub(crate) fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result
         .map_err(LogError::io("write", &unfinished))?;
     file.sync().map_err(LogError::io("sync", &unfinished))?;
     disk.rename(&unfinished, path)
-        .map_err(LogError::io("rename", &unfinished))?;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    disk.sync_dir(dir).map_err(LogError::io("sync", dir))
+        .map_err(LogError::io("rename", &unfinished))
 }
 
 /// Reads a file that fits in memory; `None` if it is not there.

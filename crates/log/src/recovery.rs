@@ -77,6 +77,7 @@ fn recover_from_journal(
         let deletions = deletions.filter(|entry| entry.change == Change::Delete);
         deleted.extend(deletions.map(|entry| entry.partition));
     }
+    replay.refuse_later_commits()?;
 
     let mut partitions = load(node, checkpoint, &deleted)?;
     let mut replay = Replay::new(node.disk.as_ref(), &dir, &checkpoint.restart)?;

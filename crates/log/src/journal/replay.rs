@@ -82,13 +82,12 @@ impl Replay {
                 entries,
             }));
         }
-        self.refuse_later_commits()?;
         Ok(None)
     }
 
-    /// Only one commit is in flight at a time, so a whole one can lie behind a broken one only if something else
+    /// For the end of the walk. Only one commit is in flight at a time, so a whole one can lie behind a broken one only if something else
     /// broke it. Starting then would drop what was acknowledged.
-    fn refuse_later_commits(&self) -> Result<(), LogError> {
+    pub(crate) fn refuse_later_commits(&self) -> Result<(), LogError> {
         // The broken commit may have been the first of any file, so all are looked through: 48 bytes of each block.
         for file in &self.files {
             let mut offset = 0;

@@ -9,7 +9,7 @@ use super::producer_state::snapshot_path;
 use super::segment::{Segment, SegmentFile};
 use super::state::{Checkpointed, State};
 use crate::LogError;
-use crate::checkpoint::{PartitionCheckpoint, replace_file};
+use crate::checkpoint::{PartitionCheckpoint, rename_into_place};
 use crate::disk::{Disk, OpenMode};
 
 /// A segment that has something to sync.
@@ -18,7 +18,7 @@ struct UnsyncedSegment {
     base_offset: i64,
     changes: u64,
     file: Arc<SegmentFile>,
-    paths: [PathBuf; 3],
+    indexes: Vec<PathBuf>,
 }
 
 /// A partition as it was at one moment. Syncing happens without its lock.
@@ -51,8 +51,13 @@ impl PartitionLog {
         let mut segments = Vec::new();
         for segment in &mut state.segments {
             if segment.is_unsynced() {
-                segment.flush_indexes(self.node.disk.as_ref())?;
-                segments.push(unsynced(segment));
+                let indexes = segment.flush_pending(self.node.disk.as_ref())?;
+                segments.push(UnsyncedSegment {
+                    base_offset: segment.base_offset(),
+                    changes: segment.changes(),
+                    file: Arc::clone(segment.file()),
+                    indexes,
+                });
             }
         }
         let recovery_point = state.settled_watermark();
@@ -95,8 +100,7 @@ impl PartitionLog {
                 .file
                 .sync()
                 .map_err(LogError::io("sync", path))?;
-            let [offset_index, time_index, _] = &segment.paths;
-            for path in [offset_index, time_index] {
+            for path in &segment.indexes {
                 let file = disk
                     .open(path, OpenMode::Existing)
                     .map_err(LogError::io("open", path))?;
@@ -105,12 +109,15 @@ impl PartitionLog {
         }
         if let Some(snapshot) = &capture.snapshot {
             let path = snapshot_path(&self.dir, capture.entry.recovery_point.base_offset);
-            replace_file(disk, &path, snapshot)?;
+            rename_into_place(disk, &path, snapshot)?;
         }
         if let Some(epochs) = &capture.epochs {
-            replace_file(disk, &leader_epoch_path(&self.dir), epochs.as_bytes())?;
+            rename_into_place(disk, &leader_epoch_path(&self.dir), epochs.as_bytes())?;
         }
-        if capture.dir_changed {
+        // Index files come into being at their first flush, which no count of the directory's changes knows of.
+        let names_changed =
+            !capture.segments.is_empty() || capture.snapshot.is_some() || capture.epochs.is_some();
+        if capture.dir_changed || names_changed {
             disk.sync_dir(&self.dir)
                 .map_err(LogError::io("sync", &self.dir))?;
         }
@@ -141,15 +148,6 @@ impl PartitionLog {
             remove_if_there(self.node.disk.as_ref(), &path)?;
         }
         Ok(())
-    }
-}
-
-fn unsynced(segment: &Segment) -> UnsyncedSegment {
-    UnsyncedSegment {
-        base_offset: segment.base_offset(),
-        changes: segment.changes(),
-        file: Arc::clone(segment.file()),
-        paths: segment.paths(),
     }
 }
 

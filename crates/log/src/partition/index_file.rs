@@ -28,6 +28,8 @@ pub(crate) struct IndexFile<E, const N: usize> {
     path: PathBuf,
     /// Entries in the file.
     flushed: usize,
+    /// Whether there is a file: small segments have none until they are sealed.
+    on_disk: bool,
     pending: Vec<E>,
     last: Option<E>,
 }
@@ -38,6 +40,7 @@ impl<E: IndexEntry<N>, const N: usize> IndexFile<E, N> {
         Self {
             path,
             flushed: 0,
+            on_disk: false,
             pending: Vec::new(),
             last: None,
         }
@@ -54,6 +57,7 @@ impl<E: IndexEntry<N>, const N: usize> IndexFile<E, N> {
         }
         let mut index = Self::empty(path);
         index.flushed = length / N;
+        index.on_disk = true;
         if let Some(last) = index.flushed.checked_sub(1) {
             index.last = Some(index.read_entry(file.as_ref(), last)?);
         }
@@ -71,6 +75,7 @@ impl<E: IndexEntry<N>, const N: usize> IndexFile<E, N> {
         let Some(file) = open_existing(disk, &index.path)? else {
             return Ok(index);
         };
+        index.on_disk = true;
         let length = file.len().map_err(LogError::io("stat", &index.path))? as usize;
         let mut bytes = vec![0; length];
         file.read_at(&mut bytes, 0)
@@ -108,7 +113,15 @@ impl<E: IndexEntry<N>, const N: usize> IndexFile<E, N> {
         self.pending.len() >= PENDING_ENTRIES
     }
 
-    /// Writes what is pending.
+    /// Writes what is pending if there is anything; then there is a file to sync, whose path is returned.
+    pub(crate) fn flush_pending(&mut self, disk: &dyn Disk) -> Result<Option<PathBuf>, LogError> {
+        if !self.pending.is_empty() {
+            self.flush(disk)?;
+        }
+        Ok(self.on_disk.then(|| self.path.clone()))
+    }
+
+    /// Writes what is pending; there is a file afterwards even if it is empty.
     pub(crate) fn flush(&mut self, disk: &dyn Disk) -> Result<(), LogError> {
         let file = disk
             .open(&self.path, OpenMode::OrCreate)
@@ -122,6 +135,7 @@ impl<E: IndexEntry<N>, const N: usize> IndexFile<E, N> {
             file.set_len(length)
                 .map_err(LogError::io("truncate", &self.path))?;
         }
+        self.on_disk = true;
         self.flushed += self.pending.len();
         self.pending.clear();
         Ok(())

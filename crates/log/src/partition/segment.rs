@@ -135,6 +135,10 @@ impl Segment {
         } else {
             segment.offset_index = OffsetIndex::empty(index_path(dir, base_offset));
             segment.walk(0, position, config)?;
+            if segment.offset_index.len() == 0 {
+                // Too small for an index: nothing was made again.
+                segment.synced_changes = Some(segment.changes);
+            }
         }
         segment.read_first_timestamp()?;
         Ok(segment)
@@ -325,8 +329,15 @@ impl Segment {
         self.synced_changes = Some(changes);
     }
 
-    /// Writes all index entries.
-    pub(crate) fn flush_indexes(&mut self, disk: &dyn Disk) -> Result<(), LogError> {
+    /// Writes index entries that are not on disk yet. Returns the paths to sync.
+    pub(crate) fn flush_pending(&mut self, disk: &dyn Disk) -> Result<Vec<PathBuf>, LogError> {
+        let offsets = self.offset_index.flush_pending(disk)?;
+        let times = self.time_index.flush_pending(disk)?;
+        Ok(offsets.into_iter().chain(times).collect())
+    }
+
+    /// Writes both index files, be they empty.
+    fn flush_indexes(&mut self, disk: &dyn Disk) -> Result<(), LogError> {
         self.offset_index.flush(disk)?;
         self.time_index.flush(disk)
     }
