@@ -45,24 +45,27 @@ pub struct Broker {
     running: Option<Running>,
 }
 
-/// What has to end in order, and the directory that goes last.
+/// What ends in this order.
 struct Running {
-    groups: Arc<Coordinators>,
     server: JoinHandle<()>,
-    journal: JournalThread,
+    store: Store,
+}
+
+/// What stands behind the port.
+struct Store {
+    groups: Arc<Coordinators>,
     maintenance: MaintenanceThread,
+    journal: JournalThread,
     log_dir: Arc<LogDir>,
+    /// Removed when nobody uses it any more.
     temporary: Option<TempDir>,
 }
 
-/// What stands before the port opens.
+/// What recovery leads to.
 struct Recovered {
     context: Context,
-    journal: JournalThread,
-    maintenance: MaintenanceThread,
     figures: Arc<JournalFigures>,
-    log_dir: Arc<LogDir>,
-    temporary: Option<TempDir>,
+    store: Store,
 }
 
 impl Broker {
@@ -81,23 +84,21 @@ impl Broker {
         let stopping = CancellationToken::new();
         let recovered = {
             let (settings, stopping) = (Arc::clone(&settings), stopping.clone());
-            task::spawn_blocking(move || recover(disk, &settings, &stopping))
-                .await
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?
+            blocking(move || recover(disk, &settings, &stopping)).await?
         };
         let Recovered {
             context,
-            journal,
-            maintenance,
             figures,
-            log_dir,
-            temporary,
+            store,
         } = recovered;
-        let listener = server::listen(settings.broker.listen).await?;
-        let local_addr = listener.local_addr().map_err(|source| StartError::Listen {
-            address: settings.broker.listen,
-            source,
-        })?;
+        let (listener, local_addr) = match server::listen(settings.broker.listen).await {
+            Ok(listening) => listening,
+            Err(error) => {
+                drop(context);
+                blocking(move || store.abandon()).await;
+                return Err(error);
+            }
+        };
         let connections = Arc::new(AtomicUsize::new(0));
         let insight = Insight {
             partitions: Arc::downgrade(&context.partitions),
@@ -108,7 +109,6 @@ impl Broker {
             connections: Arc::clone(&connections),
             started,
         };
-        let groups = Arc::clone(&context.groups);
         let shared = Arc::new(Shared {
             context,
             requests: RequestMemory::new(settings.limits.queued_request_bytes),
@@ -121,14 +121,7 @@ impl Broker {
             advertised: settings.broker.advertised.clone(),
             insight,
             stopping,
-            running: Some(Running {
-                groups,
-                server,
-                journal,
-                maintenance,
-                log_dir,
-                temporary,
-            }),
+            running: Some(Running { server, store }),
         })
     }
 
@@ -169,64 +162,24 @@ impl Broker {
     /// Stops accepting, answers what is parked, and leaves the clean mark.
     pub async fn stop(mut self) -> Result<(), StopError> {
         self.stopping.cancel();
-        let Some(running) = self.running.take() else {
+        let Some(Running { server, store }) = self.running.take() else {
             return Ok(());
         };
-        let Running {
-            groups,
-            server,
-            journal,
-            maintenance,
-            log_dir,
-            temporary,
-        } = running;
-        groups.stop();
-        drop(groups);
-        let served = server.await.is_ok();
-        let closed = task::spawn_blocking(move || {
-            let threads = [
-                ("maintenance", maintenance.stop()),
-                ("journal", journal.stop()),
-            ];
-            log_dir.close(clock::now_ms())?;
-            release(log_dir, temporary);
-            match threads.into_iter().find(|(_, ended_well)| !ended_well) {
-                Some((thread, _)) => Err(StopError::Thread { thread }),
-                None => Ok(()),
-            }
-        });
-        match closed.await {
-            Ok(Ok(())) if !served => Err(StopError::Thread { thread: "server" }),
-            Ok(closed) => closed,
-            Err(_) => Err(StopError::Thread { thread: "closing" }),
-        }
+        store.groups.stop();
+        let served = server.await;
+        blocking(move || store.close()).await?;
+        served.map_err(|_| StopError::Thread { thread: "server" })
     }
 
     /// Ends at once, as a crash would: nothing parked is answered and no clean mark is left.
     /// Returns when the data directory is free again.
     pub async fn abandon(mut self) {
         self.stopping.cancel();
-        let Some(running) = self.running.take() else {
-            return;
-        };
-        let Running {
-            groups,
-            server,
-            journal,
-            maintenance,
-            log_dir,
-            temporary,
-        } = running;
-        groups.stop();
-        drop(groups);
-        server.abort();
-        let _ = server.await;
-        let _ = task::spawn_blocking(move || {
-            maintenance.stop();
-            journal.stop();
-            release(log_dir, temporary);
-        })
-        .await;
+        if let Some(Running { server, store }) = self.running.take() {
+            server.abort();
+            let _ = server.await;
+            blocking(move || store.abandon()).await;
+        }
     }
 }
 
@@ -234,11 +187,59 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.stopping.cancel();
         if let Some(running) = &self.running {
-            running.groups.stop();
             running.server.abort();
-            running.journal.ask_to_stop();
-            running.maintenance.ask_to_stop();
+            running.store.groups.stop();
         }
+    }
+}
+
+impl Store {
+    /// Ends the threads and leaves the clean mark. Blocking.
+    fn close(self) -> Result<(), StopError> {
+        self.groups.stop();
+        let threads = [
+            ("maintenance", self.maintenance.stop()),
+            ("journal", self.journal.stop()),
+        ];
+        drop(self.groups);
+        let closed = self.log_dir.close(clock::now_ms());
+        release(self.log_dir, self.temporary);
+        closed?;
+        match threads.into_iter().find(|(_, ended_well)| !ended_well) {
+            Some((thread, _)) => Err(StopError::Thread { thread }),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the threads and leaves everything else as it is. Blocking.
+    fn abandon(self) {
+        self.groups.stop();
+        self.maintenance.stop();
+        self.journal.stop();
+        drop(self.groups);
+        release(self.log_dir, self.temporary);
+    }
+}
+
+/// Tasks let go of the directory as they end; with the last of them goes its lock, and only then may
+/// the next node open it or a temporary one be removed. Blocking.
+fn release(log_dir: Arc<LogDir>, temporary: Option<TempDir>) {
+    let begun = Instant::now();
+    while Arc::strong_count(&log_dir) > 1 && begun.elapsed() < RELEASE {
+        thread::sleep(Duration::from_millis(1));
+    }
+    drop((log_dir, temporary));
+}
+
+/// Runs `work` off the runtime's threads; its panic is the caller's.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down, so nobody will poll this again.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 
@@ -259,46 +260,37 @@ fn recover(
     let (log_dir, report) = LogDir::open(disk, options)?;
     info!(?report, "recovered");
     let log_dir = Arc::new(log_dir);
-    let partitions = Arc::new(Partitions::new(
-        Arc::clone(&log_dir),
-        stopping.clone(),
-        Budget::new(settings.limits.queued_response_bytes),
-    ));
+    let reading = Budget::new(settings.limits.queued_response_bytes);
+    let partitions = Partitions::new(Arc::clone(&log_dir), stopping.clone(), reading);
+    let partitions = Arc::new(partitions);
     let figures = Arc::new(JournalFigures::default());
     let journal = JournalThread::start(&log_dir, Arc::clone(&partitions), Arc::clone(&figures))?;
     let metadata = Metadata::open(&partitions, settings)?;
-    let groups = Coordinators::start(&partitions, &metadata, settings);
     let maintenance = MaintenanceThread::start(
         Arc::clone(&log_dir),
         settings.limits.retention_check_interval,
         Arc::clone(&figures),
     )?;
-    let fetch_sessions = Arc::new(FetchSessions::new(settings.limits.fetch_session_slots));
+    let groups = Coordinators::start(&partitions, &metadata, settings);
     let context = Context {
         partitions,
         metadata,
-        groups,
+        groups: Arc::clone(&groups),
         settings: Arc::clone(settings),
-        fetch_sessions,
+        fetch_sessions: Arc::new(FetchSessions::new(settings.limits.fetch_session_slots)),
+    };
+    let store = Store {
+        groups,
+        maintenance,
+        journal,
+        log_dir,
+        temporary,
     };
     Ok(Recovered {
         context,
-        journal,
-        maintenance,
         figures,
-        log_dir,
-        temporary,
+        store,
     })
-}
-
-/// Tasks let go of the directory as they end; with the last of them goes its lock, and only then may
-/// the next node open it or a temporary one be removed. Blocking.
-fn release(log_dir: Arc<LogDir>, temporary: Option<TempDir>) {
-    let begun = Instant::now();
-    while Arc::strong_count(&log_dir) > 1 && begun.elapsed() < RELEASE {
-        thread::sleep(Duration::from_millis(1));
-    }
-    drop((log_dir, temporary));
 }
 
 fn data_dir(settings: &BrokerSettings) -> Result<(PathBuf, Option<TempDir>), StartError> {

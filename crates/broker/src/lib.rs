@@ -6,7 +6,7 @@
 //!
 //! `server` accepts -> `connection` frames and keeps replies in order ->
 //! `dispatch` parses and checks versions -> one file of `handlers` answers, by
-//! calling one of the handles in [`context::Context`].
+//! calling one of the handles in `context::Context`.
 
 mod broker;
 mod budget;

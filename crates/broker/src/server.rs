@@ -17,11 +17,16 @@ use crate::error::StartError;
 /// How long accepting pauses when the system has no file handle left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Opens the port.
-pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
+/// Opens the port, and tells which it is.
+pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listening = async {
+        let listener = TcpListener::bind(address).await?;
+        let local_addr = listener.local_addr()?;
+        Ok((listener, local_addr))
+    };
+    listening
         .await
-        .map_err(|source| match source.kind() {
+        .map_err(|source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => StartError::PortInUse { address },
             _ => StartError::Listen { address, source },
         })

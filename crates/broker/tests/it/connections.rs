@@ -7,8 +7,8 @@ use headwater_protocol::messages::metadata::MetadataRequest;
 use tokio::net::TcpStream;
 
 use crate::support::batches::batch_of_size;
-use crate::support::ephemeral_with;
 use crate::support::wire::{FETCH, Wire, encoded, fetch_request};
+use crate::support::{durable_in, ephemeral_with};
 
 async fn assert_answers(broker: &Broker) {
     let mut wire = Wire::to(broker).await;
@@ -165,17 +165,20 @@ async fn connections_above_the_limit_are_closed_at_once() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_named_with_the_remedy() {
-    let broker = Broker::ephemeral().await.unwrap();
+async fn a_port_in_use_is_named_with_the_remedy_and_the_data_directory_stays_free() {
+    let other = Broker::ephemeral().await.unwrap();
+    let root = tempfile::tempdir().unwrap();
     let settings = BrokerSettings {
-        listen: broker.local_addr(),
-        ..BrokerSettings::default()
+        listen: other.local_addr(),
+        ..durable_in(root.path())
     };
     let Err(error) = Broker::start(settings).await else {
         panic!("started on a port in use")
     };
     assert!(matches!(error, StartError::PortInUse { .. }), "{error}");
     assert!(error.to_string().contains("choose another port"), "{error}");
+    let broker = Broker::start(durable_in(root.path())).await.unwrap();
+    broker.stop().await.unwrap();
 }
 
 #[tokio::test]
