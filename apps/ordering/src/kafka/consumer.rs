@@ -169,7 +169,9 @@ impl<'d, H: BatchHandler> Session<'d, H> {
     }
 
     async fn poll(&mut self, shutdown: &CancellationToken) -> Result<()> {
-        let mut errors = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        // The client reconnects by itself and reports each attempt through the same queue as records: a long pause here
+        // would only let reports pile up before the first record after an outage.
+        let mut errors = Backoff::new(Duration::from_millis(2), Duration::from_millis(10));
         loop {
             let next_commit = tokio::time::Instant::from_std(self.committed_at + COMMIT_EVERY);
             let received = tokio::select! {
