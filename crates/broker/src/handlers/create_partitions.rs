@@ -25,12 +25,17 @@ pub(crate) fn begin(
     } else {
         Change::Apply
     };
+    let within_limit = context
+        .metadata
+        .check_partitions_per_request(request.topics.iter().map(|topic| topic.count));
     let mut position = Position::ZERO;
     let mut seen = HashSet::new();
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let grown = if seen.insert(&topic.name) {
-            grow(context, topic, change)
+            within_limit
+                .clone()
+                .and_then(|()| grow(context, topic, change))
         } else {
             Err(Refused::new(
                 ErrorCode::InvalidRequest,

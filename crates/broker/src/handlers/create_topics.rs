@@ -32,37 +32,47 @@ pub(crate) fn begin(
     };
     let mut times_named = HashMap::new();
     for topic in &request.topics {
-        *times_named.entry(topic.name.clone()).or_insert(0) += 1;
+        *times_named.entry(topic.name.as_str()).or_insert(0) += 1;
     }
+    let within_limit = context
+        .metadata
+        .check_partitions_per_request(request.topics.iter().map(wanted_partitions));
     let mut position = Position::ZERO;
     let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
-        match times_named.get_mut(&topic.name) {
-            Some(1) => {
-                let created = new_topic(topic)
-                    .and_then(|topic| context.metadata.create_topic(&topic, change));
-                if let Ok(created) = &created {
-                    position = position.max(created.position);
-                }
-                topics.push(result(topic.name.clone(), created));
-            }
-            // Answered once, however often it was named.
-            Some(times @ 2..) => {
-                *times = 0;
-                let duplicate = Refused::new(
-                    ErrorCode::InvalidRequest,
-                    "Duplicate topic name in the request.",
-                );
-                topics.push(result(topic.name.clone(), Err(duplicate)));
-            }
-            _ => {}
+    for topic in request
+        .topics
+        .iter()
+        .filter(|topic| times_named[topic.name.as_str()] == 1)
+    {
+        let created = within_limit
+            .clone()
+            .and_then(|()| new_topic(topic))
+            .and_then(|topic| context.metadata.create_topic(&topic, change));
+        if let Ok(created) = &created {
+            position = position.max(created.position);
         }
+        topics.push(result(topic.name.clone(), created));
     }
+    // However often it was named, a topic is answered once.
+    times_named.retain(|_, times| *times > 1);
+    topics.extend(times_named.into_keys().map(|name| {
+        let reason = "Duplicate topic name in the request.";
+        let duplicate = Refused::new(ErrorCode::InvalidRequest, reason);
+        result(name.to_owned(), Err(duplicate))
+    }));
     let response = CreateTopicsResponse {
         topics,
         ..CreateTopicsResponse::default()
     };
     when_durable(context, position, version, request, response)
+}
+
+/// -1 leaves it to the broker.
+fn wanted_partitions(topic: &CreatableTopic) -> i32 {
+    match topic.assignments.len() {
+        0 => topic.num_partitions,
+        assigned => assigned as i32,
+    }
 }
 
 fn new_topic(topic: &CreatableTopic) -> Result<NewTopic, Refused> {

@@ -45,7 +45,7 @@ pub(crate) fn begin(
         for (answered, asked) in response.topics.iter_mut().zip(&asked) {
             answered.topic_id = asked.topic_id;
         }
-        response.topics.extend(unknown);
+        response.topics.splice(..0, unknown);
         response
     })
 }

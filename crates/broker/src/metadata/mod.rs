@@ -149,6 +149,18 @@ impl Metadata {
         Arc::clone(&self.image.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether a request asks for more partitions than one may; -1 stands for the default.
+    pub(crate) fn check_partitions_per_request(
+        &self,
+        partitions: impl Iterator<Item = i32>,
+    ) -> Result<(), Refused> {
+        let default = self.number("num.partitions");
+        topics::check_partitions_per_request(partitions.map(|count| match count {
+            -1 => default,
+            count => i64::from(count.max(0)),
+        }))
+    }
+
     /// Creates a topic with its partitions and configs.
     pub(crate) fn create_topic(
         &self,

@@ -14,8 +14,8 @@ use super::topic_name::{topic_names_collide, validate_topic_name};
 use crate::config::validate_topic_configs;
 use crate::settings::NODE_ID;
 
-/// As many partitions as one request may create, as in Kafka.
-pub(super) const MAX_PARTITIONS_PER_REQUEST: i32 = 10_000;
+/// As many partitions as one request may ask for in all, as in Kafka.
+const MAX_PARTITIONS_PER_REQUEST: i64 = 10_000;
 /// The epoch of every leader: on one node there is no second election.
 const LEADER_EPOCH: i32 = 0;
 
@@ -37,6 +37,21 @@ pub(crate) struct NewTopic {
 pub(crate) struct TopicDefaults {
     pub(crate) partitions: i32,
     pub(crate) replication_factor: i16,
+}
+
+/// Whether that many partitions in all may be asked for at once.
+pub(super) fn check_partitions_per_request(
+    partitions: impl Iterator<Item = i64>,
+) -> Result<(), Refused> {
+    if partitions.sum::<i64>() <= MAX_PARTITIONS_PER_REQUEST {
+        return Ok(());
+    }
+    Err(Refused::new(
+        ErrorCode::PolicyViolation,
+        format!(
+            "Excessively large number of partitions per request: the limit is {MAX_PARTITIONS_PER_REQUEST}."
+        ),
+    ))
 }
 
 /// The records that create the topic, in the order of KRaft: topic, partitions, configs.
@@ -96,7 +111,7 @@ pub(super) fn grow(
         ));
     }
     let added = count.saturating_sub(current);
-    check_partition_limit(added)?;
+    check_partitions_per_request([i64::from(added)].into_iter())?;
     if let Some(assignments) = assignments {
         if assignments.len() as i32 != added {
             return Err(Refused::new(
@@ -182,7 +197,7 @@ fn partition_count(topic: &NewTopic, defaults: TopicDefaults) -> Result<i32, Ref
             ErrorCode::InvalidPartitions,
             "Number of partitions was set to an invalid non-positive value.",
         )),
-        partitions => check_partition_limit(partitions).map(|()| partitions),
+        partitions => Ok(partitions),
     }
 }
 
@@ -194,7 +209,6 @@ fn assigned_count(topic: &NewTopic) -> Result<i32, Refused> {
         ));
     }
     let count = topic.assignments.len() as i32;
-    check_partition_limit(count)?;
     let partitions: BTreeSet<i32> = topic.assignments.iter().map(|(index, _)| *index).collect();
     if !partitions.into_iter().eq(0..count) {
         return Err(Refused::new(
@@ -236,18 +250,6 @@ fn check_replication_factor(factor: i16) -> Result<(), Refused> {
         ),
     };
     Err(Refused::new(ErrorCode::InvalidReplicationFactor, reason))
-}
-
-fn check_partition_limit(partitions: i32) -> Result<(), Refused> {
-    if partitions <= MAX_PARTITIONS_PER_REQUEST {
-        return Ok(());
-    }
-    Err(Refused::new(
-        ErrorCode::PolicyViolation,
-        format!(
-            "Excessively large number of partitions per request: the limit is {MAX_PARTITIONS_PER_REQUEST}."
-        ),
-    ))
 }
 
 fn partition_record(topic_id: Uuid, partition_id: i32) -> MetadataRecord {

@@ -23,6 +23,8 @@ const JOIN: i16 = 9;
 const SYNC: i16 = 5;
 const HEARTBEAT: i16 = 4;
 const LEAVE: i16 = 5;
+/// Version 0: no topics, no user data. Kafka's coordinator never answers a join it cannot read.
+const SUBSCRIPTION: &[u8] = &[0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff];
 
 fn code(error: ErrorCode) -> i16 {
     error.into()
@@ -38,7 +40,7 @@ fn join(group: &str, member_id: &str, instance: Option<&str>) -> JoinGroupReques
         protocol_type: "consumer".into(),
         protocols: vec![JoinGroupRequestProtocol {
             name: "range".into(),
-            metadata: Bytes::from_static(b"subscription"),
+            metadata: Bytes::from_static(SUBSCRIPTION),
         }],
         ..JoinGroupRequest::default()
     }

@@ -156,7 +156,7 @@ async fn topics_are_named_by_id_from_version_10_on() {
         .collect();
     assert_eq!(
         codes,
-        [(id, 0), (unknown, ErrorCode::UnknownTopicId.into())]
+        [(unknown, ErrorCode::UnknownTopicId.into()), (id, 0)]
     );
     let mut request = fetch(&["billing"], Some(""));
     let topics = request.groups[0].topics.as_mut().unwrap();
