@@ -15,9 +15,12 @@ pub(crate) fn binary() -> Result<PathBuf> {
         &["build", "--package", "headwater-cli"],
         &root(),
     ))?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Ok(target.join("debug/headwater"))
+    Ok(target_dir().join("debug/headwater"))
+}
+
+/// Where cargo builds.
+pub(crate) fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// An event store for one suite: on a free port, in a directory that goes with it.

@@ -57,6 +57,13 @@ pub(crate) struct Cluster {
     nodes: Vec<node::Node>,
 }
 
+impl Cluster {
+    /// The process ids of the nodes.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.nodes.iter().map(|node| node.pid).collect()
+    }
+}
+
 /// How long a cluster may take to start on a slow machine.
 const START_LIMIT: Duration = Duration::from_mins(3);
 

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod assets;
+mod bench;
 mod ci;
 mod command;
 mod compat;
@@ -44,6 +45,8 @@ enum Task {
     Assets,
     /// kill -9 in the middle of everything, again and again
     Crash(crash::Arguments),
+    /// Throughput, latency, CPU and memory: ours and Apache Kafka's in one run
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::E2e => e2e::run(),
         Task::Assets => assets::run(),
         Task::Crash(arguments) => crash::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,7 +2,9 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{broker, completions, consume, demo, groups, ordering, produce, topics};
+use crate::commands::{
+    bench, broker, completions, consume, demo, groups, ordering, produce, topics,
+};
 
 /// The event store, its tools, the ordering system and its page.
 ///
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Ordering(ordering::Action),
     /// Run everything in one process: event store, ordering system, customers, page
     Demo(demo::Arguments),
+    /// Measure throughput and latency of a Kafka
+    Bench(bench::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }

@@ -3,6 +3,7 @@
 use crate::arguments::Command;
 use crate::failure::Result;
 
+pub(crate) mod bench;
 pub(crate) mod broker;
 pub(crate) mod completions;
 pub(crate) mod consume;
@@ -25,6 +26,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Groups(action) => groups::run(action),
         Command::Ordering(action) => ordering::run(&action),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

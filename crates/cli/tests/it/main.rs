@@ -8,6 +8,7 @@
     reason = "lines of input are clearer as a map than as a fold"
 )]
 
+mod bench;
 mod broker;
 mod cluster;
 mod demo;
