@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::connection::{self, Shared};
@@ -16,6 +17,9 @@ use crate::error::StartError;
 
 /// How long accepting pauses when the system has no file handle left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a stopping node waits for its connections; a disk that hangs must not keep it for ever.
+const LAST_REPLIES: Duration = Duration::from_secs(20);
 
 /// Opens the port, and tells which it is.
 pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
@@ -75,7 +79,11 @@ pub(crate) async fn serve(
         }
     }
     drop(listener);
-    while open.join_next().await.is_some() {}
+    let ended = async { while open.join_next().await.is_some() {} };
+    if timeout(LAST_REPLIES, ended).await.is_err() {
+        warn!("connections that did not end are cut off");
+        open.shutdown().await;
+    }
 }
 
 fn info(stream: &TcpStream, peer: SocketAddr) -> io::Result<ConnectionInfo> {

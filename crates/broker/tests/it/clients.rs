@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use headwater_broker::Broker;
+use headwater_broker::{Broker, BrokerSettings};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -200,4 +200,53 @@ async fn offsets_are_found_by_time() {
         )
     });
     assert_eq!(found.await.unwrap(), (Offset::Offset(5), (0, 10)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idempotent_producer_writes_each_record_once_across_crashes_of_the_node() {
+    const RECORDS: usize = 3_000;
+    let root = tempfile::tempdir().unwrap();
+    let mut broker = Broker::start(durable_in(root.path())).await.unwrap();
+    let address = broker.local_addr();
+    let producer = producer(
+        &broker.bootstrap(),
+        &[
+            ("enable.idempotence", "true"),
+            ("linger.ms", "1"),
+            ("batch.num.messages", "10"),
+            ("reconnect.backoff.ms", "10"),
+            ("reconnect.backoff.max.ms", "100"),
+            ("retry.backoff.ms", "10"),
+        ],
+    );
+    let values = numbered(RECORDS);
+    let sending = {
+        let (producer, values) = (producer.clone(), values.clone());
+        tokio::spawn(async move {
+            let mut offsets = Vec::new();
+            for some in values.chunks(50) {
+                offsets.extend(send_all(&producer, "orders", some).await);
+            }
+            offsets
+        })
+    };
+    for _ in 0..4 {
+        let before = broker.insight().journal().commits;
+        while broker.insight().journal().commits < before + 8 && !sending.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        broker.abandon().await;
+        let settings = BrokerSettings {
+            listen: address,
+            ..durable_in(root.path())
+        };
+        broker = Broker::start(settings).await.unwrap();
+    }
+    let offsets = sending.await.unwrap();
+    assert_eq!(offsets, (0..RECORDS as i64).collect::<Vec<i64>>());
+    assert_eq!(
+        read_all(&broker.bootstrap(), "orders", 0, RECORDS).await,
+        values
+    );
+    broker.stop().await.unwrap();
 }
