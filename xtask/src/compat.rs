@@ -108,8 +108,8 @@ fn on_target(
             continue;
         }
         outcomes.step(&name, || match suite {
-            Suite::Cli => cargo_test("headwater-cli", target, running.bootstrap()),
-            Suite::Ordering => cargo_test("headwater-ordering", target, running.bootstrap()),
+            Suite::Cli => cargo_test("headwater-cli", running.bootstrap()),
+            Suite::Ordering => cargo_test("headwater-ordering", running.bootstrap()),
             Suite::Python => python::run(running.bootstrap()),
             Suite::Java => java::run(running.bootstrap()),
         });
@@ -118,17 +118,15 @@ fn on_target(
 }
 
 /// Integration tests of a crate against a Kafka named by the environment.
-fn cargo_test(package: &str, target: Target, bootstrap: &str) -> Result<String> {
+fn cargo_test(package: &str, bootstrap: &str) -> Result<String> {
     let mut command = command(
         "cargo",
         &["test", "--package", package, "--test", "it"],
         &root(),
     );
     command.env("HEADWATER_TEST_BOOTSTRAP", bootstrap);
-    if target == Target::Kafka {
-        // These are about the embedded store's own process.
-        command.args(["--", "--skip", "broker::", "--skip", "kill"]);
-    }
+    // These are about the embedded store's own process, and run with every `cargo test`.
+    command.args(["--", "--skip", "broker::", "--skip", "kill"]);
     let crates = tests::run(&mut command)?;
     if crates.values().all(|counts| counts.passed == 0) {
         bail!("no test ran");
