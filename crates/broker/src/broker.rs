@@ -15,7 +15,7 @@ use headwater_protocol::Uuid;
 use tempfile::TempDir;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{debug, info};
 
 use crate::budget::Budget;
 use crate::clock;
@@ -35,7 +35,8 @@ use crate::settings::{BrokerSettings, Durability, Settings};
 /// How long stopping waits for the last task that uses the data directory.
 const RELEASE: Duration = Duration::from_secs(5);
 
-/// A running node. Dropping it stops it without waiting; [`Broker::stop`] stops it cleanly.
+/// A running node. Dropping it stops it and waits only for the removal of a temporary directory;
+/// [`Broker::stop`] stops it cleanly.
 #[must_use = "dropping a broker stops it"]
 pub struct Broker {
     local_addr: SocketAddr,
@@ -63,6 +64,7 @@ struct Store {
 
 /// What recovery leads to.
 struct Recovered {
+    root: PathBuf,
     context: Context,
     figures: Arc<JournalFigures>,
     store: Store,
@@ -87,6 +89,7 @@ impl Broker {
             blocking(move || recover(disk, &settings, &stopping)).await?
         };
         let Recovered {
+            root,
             context,
             figures,
             store,
@@ -105,6 +108,7 @@ impl Broker {
             metadata: Arc::downgrade(&context.metadata),
             cluster_id: context.partitions.cluster_id().into(),
             durability: context.partitions.durability(),
+            data_dir: root.into(),
             journal: figures,
             connections: Arc::clone(&connections),
             started,
@@ -186,9 +190,12 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         self.stopping.cancel();
-        if let Some(running) = &self.running {
-            running.server.abort();
-            running.store.groups.stop();
+        if let Some(Running { server, store }) = self.running.take() {
+            server.abort();
+            store.groups.stop();
+            if store.temporary.is_some() {
+                store.remove();
+            }
         }
     }
 }
@@ -209,6 +216,16 @@ impl Store {
             Some((thread, _)) => Err(StopError::Thread { thread }),
             None => Ok(()),
         }
+    }
+
+    /// Ends the threads and removes a temporary directory, which whoever still appends must not fill again. Blocking.
+    fn remove(self) {
+        self.maintenance.stop();
+        self.journal.stop();
+        if let Err(failure) = self.log_dir.close(clock::now_ms()) {
+            debug!("closing what is removed: {failure}");
+        }
+        drop(self.temporary);
     }
 
     /// Ends the threads and leaves everything else as it is. Blocking.
@@ -250,7 +267,7 @@ fn recover(
 ) -> Result<Recovered, StartError> {
     let (root, temporary) = data_dir(&settings.broker)?;
     let options = LogDirOptions {
-        root,
+        root: root.clone(),
         durability: settings.broker.durability,
         incarnation: rand::random(),
         new_cluster_id: Uuid(*uuid::Uuid::new_v4().as_bytes()).to_string(),
@@ -271,7 +288,7 @@ fn recover(
         settings.limits.retention_check_interval,
         Arc::clone(&figures),
     )?;
-    let groups = Coordinators::start(&partitions, &metadata, settings);
+    let groups = Coordinators::start(&partitions, &metadata);
     let context = Context {
         partitions,
         metadata,
@@ -287,6 +304,7 @@ fn recover(
         temporary,
     };
     Ok(Recovered {
+        root,
         context,
         figures,
         store,

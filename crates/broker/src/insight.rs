@@ -1,6 +1,7 @@
 //! What only this node knows of itself, for the page and for tests.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ pub struct Insight {
     pub(crate) metadata: Weak<Metadata>,
     pub(crate) cluster_id: Arc<str>,
     pub(crate) durability: Durability,
+    pub(crate) data_dir: Arc<Path>,
     pub(crate) journal: Arc<JournalFigures>,
     pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) started: Instant,
@@ -61,6 +63,11 @@ impl Insight {
     /// What an acknowledgement means here.
     pub fn durability(&self) -> Durability {
         self.durability
+    }
+
+    /// Where the data lives.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     /// Time since the start.

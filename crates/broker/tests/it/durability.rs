@@ -191,3 +191,20 @@ async fn a_data_directory_in_use_is_refused_by_name() {
     );
     broker.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_throw_away_node_leaves_nothing_behind() {
+    for _ in 0..5 {
+        let broker = Broker::ephemeral().await.unwrap();
+        let mut wire = Wire::to(&broker).await;
+        wire.create_topic("orders", 3).await;
+        for request in 0..30 {
+            let produce = produce_request("orders", request % 3, batch(&["x"]));
+            wire.send(PRODUCE, request, &produce).await;
+        }
+        let root = broker.insight().data_dir().to_owned();
+        assert!(root.exists());
+        drop(broker);
+        assert!(!root.exists(), "{}", root.display());
+    }
+}
