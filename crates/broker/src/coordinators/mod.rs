@@ -25,7 +25,6 @@ use self::coordinator::PartitionCoordinator;
 use self::timers::Timers;
 use crate::metadata::{CONSUMER_OFFSETS, Metadata, Refused};
 use crate::partitions::Partitions;
-use crate::settings::Settings;
 
 pub(crate) use self::answer::FromResponse;
 
@@ -49,7 +48,6 @@ impl Coordinators {
     pub(crate) fn start(
         partitions: &Arc<Partitions>,
         metadata: &Arc<Metadata>,
-        _settings: &Arc<Settings>,
     ) -> Arc<Coordinators> {
         let coordinators = Arc::new(Coordinators {
             partitions: Arc::clone(partitions),

@@ -1,6 +1,7 @@
 //! Consumer groups, by raw requests: who is told what and when.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_broker::Broker;
@@ -16,8 +17,10 @@ use headwater_protocol::messages::leave_group::{LeaveGroupRequest, MemberIdentit
 use headwater_protocol::messages::list_groups::ListGroupsRequest;
 use headwater_protocol::messages::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment};
 
-use crate::support::ephemeral_with;
+use tokio::time::{Instant, sleep};
+
 use crate::support::wire::Wire;
+use crate::support::{DEADLINE, ephemeral_with};
 
 const JOIN: i16 = 9;
 const SYNC: i16 = 5;
@@ -108,6 +111,14 @@ async fn describe(wire: &mut Wire, group: &str) -> (i16, String, usize) {
     )
 }
 
+async fn wait_for_state(wire: &mut Wire, group: &str, state: &str) {
+    let deadline = Instant::now() + DEADLINE;
+    while describe(wire, group).await.1 != state {
+        assert!(Instant::now() < deadline, "the group is not {state}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_member_alone_leads_and_gets_its_own_assignment() {
     let broker = Broker::ephemeral().await.unwrap();
@@ -143,13 +154,14 @@ async fn a_second_member_makes_the_first_join_again_and_both_get_their_assignmen
     two.send(JOIN, 9, &join("billing", &named.member_id, None))
         .await;
     // The first member learns of it by its heartbeat, and the second waits for it.
-    loop {
-        let beat = one.call(HEARTBEAT, &heartbeat(&first, "billing")).await;
-        if beat.error_code != 0 {
-            assert_eq!(beat.error_code, code(ErrorCode::RebalanceInProgress));
-            break;
-        }
+    let beat = heartbeat(&first, "billing");
+    let mut told = 0;
+    let deadline = Instant::now() + DEADLINE;
+    while told == 0 {
+        assert!(Instant::now() < deadline, "never told to join again");
+        told = one.call(HEARTBEAT, &beat).await.error_code;
     }
+    assert_eq!(told, code(ErrorCode::RebalanceInProgress));
     let again = one
         .call(JOIN, &join("billing", &first.member_id, None))
         .await;
@@ -267,11 +279,7 @@ async fn a_member_that_falls_silent_is_removed_after_its_session() {
     let joined = wire.call(JOIN, &request).await;
     wire.call(SYNC, &sync(&joined, "billing", Some("desk-1")))
         .await;
-    let deadline = tokio::time::Instant::now() + crate::support::DEADLINE;
-    while describe(&mut wire, "billing").await.1 != "Empty" {
-        assert!(tokio::time::Instant::now() < deadline, "still a member");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    wait_for_state(&mut wire, "billing", "Empty").await;
 }
 
 #[tokio::test]
@@ -357,10 +365,7 @@ async fn groups_and_their_generation_survive_a_restart() {
         .await
         .unwrap();
     let mut wire = Wire::to(&broker).await;
-    let deadline = tokio::time::Instant::now() + crate::support::DEADLINE;
-    while describe(&mut wire, "billing").await.0 == code(ErrorCode::CoordinatorLoadInProgress) {
-        assert!(tokio::time::Instant::now() < deadline, "still loading");
-    }
+    wait_for_state(&mut wire, "billing", "Stable").await;
     assert_eq!(
         describe(&mut wire, "billing").await,
         (0, "Stable".into(), 1)
@@ -381,9 +386,7 @@ async fn stopping_the_node_answers_a_join_that_waits() {
     wire.send(JOIN, 1, &patient).await;
     // Behind the join in the order of requests: when the group shows it, it has begun.
     let mut other = Wire::to(&broker).await;
-    while describe(&mut other, "billing").await.1 != "PreparingRebalance" {
-        tokio::task::yield_now().await;
-    }
+    wait_for_state(&mut other, "billing", "PreparingRebalance").await;
     broker.stop().await.unwrap();
     let answered = wire.receive_frame().await;
     assert!(
