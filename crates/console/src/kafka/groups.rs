@@ -93,7 +93,10 @@ impl GroupReader {
                 partitions: Vec::new(),
             })
             .collect();
-        groups.sort_by(|a, b| a.group_id.cmp(&b.group_id));
+        // Groups at work first: they are what one looks for, and lag is worked out for the first ones.
+        groups.sort_by(|a, b| {
+            (a.members.is_empty(), &a.group_id).cmp(&(b.members.is_empty(), &b.group_id))
+        });
         self.lookers
             .retain(|id, _| groups.iter().any(|group| group.group_id == *id));
         self.last

@@ -63,6 +63,12 @@ export function formatSpan(ms: number): string {
   return `${ms} ms`;
 }
 
+/** How long ago, in whole seconds at least: a figure that is read again every second should not flicker. */
+export function formatAge(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  return seconds < 60 ? `${seconds} s` : formatSpan(seconds * 1000);
+}
+
 export function formatMicros(micros: number): string {
   return micros < 1000 ? `${integer.format(micros)} µs` : `${oneDigit.format(micros / 1000)} ms`;
 }

@@ -8,6 +8,8 @@ export type LiveStatus = 'idle' | 'connecting' | 'live' | 'reconnecting';
 type Handler = (data: never) => void;
 
 const EVENTS = ['hello', 'overview', 'store', 'changes', 'order', 'tail', 'notice'];
+/** Events that are the whole of what there is to show, so that who comes later is shown the last one. */
+const FIGURES = ['overview', 'store', 'order'];
 const RETRY_MS = [500, 1000, 2000, 4000];
 
 class Live {
@@ -17,6 +19,7 @@ class Live {
 
   #parts = new Map<string, number>();
   #handlers = new Map<string, Set<Handler>>();
+  #last = new Map<string, never>();
   #source: EventSource | null = null;
   #opened = '';
   #attempt = 0;
@@ -33,13 +36,15 @@ class Live {
     const handlers = this.#handlers.get(event) ?? new Set();
     handlers.add(handler as Handler);
     this.#handlers.set(event, handlers);
+    const last = this.#last.get(event);
+    // The part is in the open stream, which will not begin again for it.
+    if (last !== undefined && this.#opened.split(',').includes(part)) queueMicrotask(() => handlers.has(handler as Handler) && handler(last));
     this.#settle();
     return () => {
       handlers.delete(handler as Handler);
       const left = (this.#parts.get(part) ?? 1) - 1;
       if (left > 0) this.#parts.set(part, left);
       else this.#parts.delete(part);
-      this.problems.delete(event);
       this.#settle();
     };
   }
@@ -48,6 +53,8 @@ class Live {
   #settle(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
+      const shown = new Set([...this.#parts.keys()].map((part) => part.split(':')[0]));
+      for (const event of this.problems.keys()) if (!shown.has(event)) this.problems.delete(event);
       const wanted = document.hidden ? '' : [...this.#parts.keys()].sort().join(',');
       if (wanted === this.#opened && (this.#source || !wanted)) return;
       this.#attempt = 0;
@@ -59,6 +66,7 @@ class Live {
     this.#source?.close();
     this.#source = null;
     this.#opened = wanted;
+    this.#last.clear();
     if (!wanted) {
       this.status = 'idle';
       return;
@@ -93,6 +101,7 @@ class Live {
       if (notice.problem) this.problems.set(notice.part, notice.problem);
     } else {
       this.problems.delete(name);
+      if (FIGURES.includes(name)) this.#last.set(name, data);
     }
     for (const handler of this.#handlers.get(name) ?? []) handler(data);
   }

@@ -22,5 +22,5 @@ export function revenueInWords(minutes: { revenue_cents: number; minute_ms: numb
   if (!first) return 'No revenue yet.';
   const best = minutes.reduce((most, minute) => (minute.revenue_cents > most.revenue_cents ? minute : most), first);
   const sum = minutes.reduce((total, minute) => total + minute.revenue_cents, 0);
-  return `${money(sum)} in the last ${minutes.length} minutes; at most ${money(best.revenue_cents)} in one minute.`;
+  return `${money(sum)} in the last ${minutes.length} minutes; at most ${money(best.revenue_cents)} in one minute. The last minute is still running.`;
 }

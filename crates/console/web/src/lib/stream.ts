@@ -5,8 +5,8 @@ export interface Station { x: number; y: number; half: number }
 
 /** Half the river's width for `count` orders: grows with the root, so that a crowd stays on the page. */
 export function halfWidth(count: number, most: number): number {
-  const least = 5;
-  return Math.min(most, least + Math.sqrt(Math.max(0, count)) * 2.4);
+  const least = 9;
+  return Math.min(most, least + Math.sqrt(Math.max(0, count)) * 3);
 }
 
 /** A smooth ribbon through the stations; `across` is the direction of its width. */
