@@ -4,10 +4,11 @@ use headwater_broker::{Broker, BrokerSettings, StartError};
 use headwater_protocol::messages::api_versions::ApiVersionsRequest;
 use headwater_protocol::messages::list_offsets::ListOffsetsRequest;
 use headwater_protocol::messages::metadata::MetadataRequest;
+use headwater_protocol::messages::produce::{ProduceRequest, ProduceResponse};
 use tokio::net::TcpStream;
 
 use crate::support::batches::batch_of_size;
-use crate::support::wire::{FETCH, Wire, encoded, fetch_request};
+use crate::support::wire::{FETCH, PRODUCE, Wire, encoded, fetch_request, produce_request};
 use crate::support::{durable_in, ephemeral_with};
 
 async fn assert_answers(broker: &Broker) {
@@ -200,4 +201,43 @@ async fn a_stopped_node_answers_what_is_parked_and_refuses_connections() {
     stopped.await.unwrap().unwrap();
     assert!(wire.is_closed().await);
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn large_requests_take_turns_when_memory_is_short() {
+    let broker = ephemeral_with("queued.max.request.bytes", "1600000").await;
+    let mut admin = Wire::to(&broker).await;
+    admin.create_topic("big", 1).await;
+    let request = encoded(
+        PRODUCE,
+        1,
+        &produce_request("big", 0, batch_of_size(900_000)),
+    );
+    // All of the first but its last byte: it holds the memory that the others wait for.
+    let mut first = Wire::to(&broker).await;
+    first.send_bytes(&request[..request.len() - 1]).await;
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let (address, request) = (broker.local_addr(), request.clone());
+        waiting.push(tokio::spawn(async move {
+            let mut wire = Wire::connect(address).await;
+            wire.send_bytes(&request).await;
+            wire.receive::<ProduceRequest>(PRODUCE).await
+        }));
+    }
+    // Small requests have room.
+    assert_answers(&broker).await;
+    first.send_bytes(&request[request.len() - 1..]).await;
+    let mut offsets = vec![base_offset(first.receive::<ProduceRequest>(PRODUCE).await)];
+    for waiting in waiting {
+        offsets.push(base_offset(waiting.await.unwrap()));
+    }
+    offsets.sort_unstable();
+    assert_eq!(offsets, [0, 1, 2, 3]);
+}
+
+fn base_offset((_, response): (i32, ProduceResponse)) -> i64 {
+    let partition = &response.responses[0].partition_responses[0];
+    assert_eq!(partition.error_code, 0);
+    partition.base_offset
 }
