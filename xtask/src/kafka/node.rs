@@ -189,18 +189,32 @@ impl Node {
 
 /// The command line of a process, or `None` when there is none (a zombie has none either).
 fn command_line(pid: u32) -> Option<String> {
-    if Path::new("/proc/self").exists() {
-        let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        return (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).replace('\0', " "));
+    if !Path::new("/proc/self").exists() {
+        let output = Command::new("ps")
+            .args(["-o", "command=", "-p", &pid.to_string()])
+            .output()
+            .ok()?;
+        return output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let output = Command::new("ps")
-        .args(["-o", "command=", "-p", &pid.to_string()])
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    // Java starts itself a second time; in between, its command line is empty for a moment.
+    for _ in 0..50 {
+        let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        if !bytes.is_empty() {
+            return Some(String::from_utf8_lossy(&bytes).replace('\0', " "));
+        }
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        if stat
+            .rsplit_once(')')
+            .is_some_and(|(_, state)| state.starts_with(" Z"))
+        {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    None
 }
 
 /// The end of a log, for an error message.
