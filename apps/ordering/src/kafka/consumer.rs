@@ -14,6 +14,7 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use sqlx::SqliteConnection;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::context::{GroupContext, StartFrom};
 use super::{OwnThread, Positions, consumer_config, topic_name};
@@ -102,15 +103,36 @@ pub(crate) async fn consume<H: BatchHandler>(
     handler: Arc<H>,
     shutdown: &CancellationToken,
 ) -> Result<()> {
+    let instance_id = instance_id(database).await?;
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     while !shutdown.is_cancelled() {
-        let session = Session::start(service, settings, database, Arc::clone(&handler))?;
+        let session = Session::start(
+            service,
+            settings,
+            &instance_id,
+            database,
+            Arc::clone(&handler),
+        )?;
         if let Err(error) = session.run(shutdown).await {
             let what = format!("{service}: the consumer has to be made anew");
             backoff.report(what, format!("{error:#}")).await;
         }
     }
     Ok(())
+}
+
+/// What this database's member of the group is called, the same ever after.
+async fn instance_id(database: &Database) -> Result<String> {
+    let mut transaction = database.write().await?;
+    sqlx::query("INSERT INTO meta (key, value) VALUES ('instance_id', ?) ON CONFLICT DO NOTHING")
+        .bind(Uuid::now_v7().to_string())
+        .execute(&mut *transaction)
+        .await?;
+    let id = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'instance_id'")
+        .fetch_one(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(id)
 }
 
 struct Session<'d, H> {
@@ -127,18 +149,20 @@ impl<'d, H: BatchHandler> Session<'d, H> {
     fn start(
         service: Service,
         settings: &OrderingSettings,
+        instance_id: &str,
         database: &'d Database,
         handler: Arc<H>,
     ) -> Result<Self> {
         let start_from = handler
             .positions()
             .map_or(StartFrom::Committed, StartFrom::Own);
-        let consumer: StreamConsumer<GroupContext> = consumer_config(settings, service)
-            .create_with_context(GroupContext {
-                service: service.name(),
-                start_from,
-            })
-            .context("the Kafka properties do not make a consumer")?;
+        let consumer: StreamConsumer<GroupContext> =
+            consumer_config(settings, service, instance_id)
+                .create_with_context(GroupContext {
+                    service: service.name(),
+                    start_from,
+                })
+                .context("the Kafka properties do not make a consumer")?;
         let names: Vec<String> = handler
             .topics()
             .iter()

@@ -29,11 +29,13 @@ const CLIENT: [(&str, &str); 4] = [
     ("topic.metadata.refresh.interval.ms", "30000"),
 ];
 
-const CONSUMER: [(&str, &str); 9] = [
+const CONSUMER: [(&str, &str); 10] = [
     ("auto.offset.reset", "earliest"),
     ("isolation.level", "read_committed"),
-    // A killed service is replaced after this time: the shortest that brokers allow by default.
+    // A service that does not come back is missed after this time: the shortest that brokers allow by default.
     ("session.timeout.ms", "6000"),
+    // Nor does a rebalance wait longer than this for anyone.
+    ("max.poll.interval.ms", "60000"),
     ("heartbeat.interval.ms", "1500"),
     ("queued.max.messages.kbytes", "4096"),
     ("queued.min.messages", "500"),
@@ -59,11 +61,19 @@ const PRODUCER: [(&str, &str); 4] = [
 /// What the relay relies on.
 const PRODUCER_FIXED: [(&str, &str); 2] = [("enable.idempotence", "true"), ("acks", "all")];
 
-/// The configuration of a service's consumer.
-pub(crate) fn consumer_config(settings: &OrderingSettings, service: Service) -> ClientConfig {
+/// The configuration of a service's consumer. As a static member of its group it takes its place again at once after a
+/// kill; any other new member would wait until the dead one is missed, and for minutes if it died while joining.
+pub(crate) fn consumer_config(
+    settings: &OrderingSettings,
+    service: Service,
+    instance_id: &str,
+) -> ClientConfig {
     let group = settings.group_id(service);
     let mut config = config(&settings.kafka, service, &CONSUMER, &CONSUMER_FIXED);
     config.set("group.id", group);
+    if !settings.kafka.contains_key("group.instance.id") {
+        config.set("group.instance.id", instance_id);
+    }
     config
 }
 
@@ -161,7 +171,7 @@ mod tests {
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
         let settings = OrderingSettings::new(kafka, "x");
-        let consumer = consumer_config(&settings, Service::Emails);
+        let consumer = consumer_config(&settings, Service::Emails, "i");
         assert_eq!(consumer.get("session.timeout.ms"), Some("45000"));
         assert_eq!(consumer.get("enable.auto.commit"), Some("false"));
         assert_eq!(consumer.get("group.id"), Some("headwater-emails"));

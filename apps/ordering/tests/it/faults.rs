@@ -63,23 +63,23 @@ async fn services_alone_survive_the_kill_of_any_of_them() {
         LoadSettings::new(format!("http://{port}"), 40.0),
         stop_load.clone(),
     ));
-    let taken = async |least| {
-        let started = Instant::now();
-        while !site.path().join("orders.db").exists()
-            || site.number("orders", "SELECT count(*) FROM orders").await < least
-        {
-            assert!(started.elapsed() < PATIENCE, "orders are not taken");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
+    let started = Instant::now();
+    while tokio::net::TcpStream::connect(port).await.is_err() {
+        assert!(
+            started.elapsed() < PATIENCE,
+            "the orders API does not answer"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let taken = "SELECT count(*) FROM orders";
     let mut least = 20;
-    taken(least).await;
+    site.until("orders", taken, least).await;
     for (service, task) in &mut running {
         task.abort();
         assert!((&mut *task).await.unwrap_err().is_cancelled());
         *task = start(*service);
         least += 20;
-        taken(least).await;
+        site.until("orders", taken, least).await;
     }
     stop_load.cancel();
     let load = generator.await.unwrap().unwrap();
