@@ -104,11 +104,10 @@ impl<T: Send + Sync + 'static> Watched<T> {
             .await
             .ok()?
             .ok()?;
-        let value = receiver
+        receiver
             .borrow()
             .as_ref()
-            .map(|refreshed| refreshed.value.clone());
-        value
+            .map(|refreshed| refreshed.value.clone())
     }
 }
 

@@ -190,7 +190,7 @@ pub(crate) fn record(
             Some(Ok(message)) if message.offset() == offset => {
                 return Ok(DecodedRecord::of(&message, Preview::Long));
             }
-            Some(Ok(_)) | Some(Err(KafkaError::PartitionEOF(_))) => {
+            Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => {
                 return Err(gone(format!(
                     "offset {offset} of {topic}-{partition} was compacted away"
                 )));
@@ -221,7 +221,11 @@ fn partitions(
         .iter()
         .find(|found| found.name() == topic && found.error().is_none());
     let all: Vec<i32> = found.map_or_else(Vec::new, |found| {
-        found.partitions().iter().map(|p| p.id()).collect()
+        found
+            .partitions()
+            .iter()
+            .map(rdkafka::metadata::MetadataPartition::id)
+            .collect()
     });
     let wanted: Vec<i32> = all
         .into_iter()

@@ -22,6 +22,7 @@ const MAX_MEMBERS: usize = 200;
 
 /// A consumer group.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "group_id is Kafka's word")]
 pub(crate) struct Group {
     pub(crate) group_id: String,
     pub(crate) state: String,
@@ -38,6 +39,7 @@ pub(crate) struct Group {
 
 /// A member of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "member_id is Kafka's word")]
 pub(crate) struct Member {
     pub(crate) member_id: String,
     pub(crate) client_id: String,
@@ -109,7 +111,7 @@ impl GroupReader {
             match self.committed(kafka, group, extents) {
                 Ok(partitions) => self.measure(group, partitions),
                 Err(error) => {
-                    tracing::debug!(group = group.group_id, %error, "offsets of the group are not known")
+                    tracing::debug!(group = group.group_id, %error, "offsets of the group are not known");
                 }
             }
         }

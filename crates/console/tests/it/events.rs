@@ -76,7 +76,7 @@ async fn a_declined_order_ends_with_its_reason() {
 #[tokio::test]
 async fn a_stream_that_cannot_be_opened_says_why() {
     let served = Served::start(NOBODY).await;
-    let many = vec!["changes"; 9].join(",");
+    let many = ["changes"; 9].join(",");
     for topics in ["", "everything", "tail:", many.as_str()] {
         let (status, problem) = served.json(&format!("/api/events?topics={topics}")).await;
         assert_eq!(status, 400, "{topics}");

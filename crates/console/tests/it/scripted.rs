@@ -174,7 +174,7 @@ impl Scripted {
             return;
         };
         let now = now_ms();
-        order.state = state.to_owned();
+        state.clone_into(&mut order.state);
         order.updated_at_ms = now;
         if state == "assigned" {
             order.driver = Some("Ines Valderrama".into());

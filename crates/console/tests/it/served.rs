@@ -12,7 +12,7 @@ use tokio_util::sync::DropGuard;
 use crate::scripted::Scripted;
 
 /// Nothing passes by being faster and nothing should ever take this long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Nothing listens on this port: discard, which no machine has served for decades.
 pub(crate) const NOBODY: &str = "127.0.0.1:9";
@@ -107,7 +107,8 @@ impl Events {
                 let found = field("event:").zip(field("data:"));
                 let found = found
                     .map(|(name, data)| (name.to_owned(), serde_json::from_str(data).unwrap()));
-                self.buffer = rest.to_owned();
+                let rest = rest.to_owned();
+                self.buffer = rest;
                 if found.is_some() {
                     return found;
                 }

@@ -1,7 +1,6 @@
 //! The store's pages on a real store: topics, groups, records and the live tail.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use headwater_broker::Broker;
 use headwater_console::{JournalSnapshot, PartitionSize, StoreInsight, StoreSnapshot};
@@ -256,10 +255,7 @@ async fn a_topic_too_busy_to_follow_is_thinned_and_says_how_much_was_left_out() 
         let producer = producer.clone();
         async move {
             producer
-                .send(
-                    FutureRecord::<(), _>::to(TOPIC).payload(&payload),
-                    Duration::from_secs(60),
-                )
+                .send(FutureRecord::<(), _>::to(TOPIC).payload(&payload), PATIENCE)
                 .await
         }
     });
