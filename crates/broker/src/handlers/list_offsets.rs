@@ -19,6 +19,7 @@ use tokio::task;
 
 use crate::context::{ConnectionInfo, Context};
 use crate::error::ToErrorCode;
+use crate::metadata::Topic;
 use crate::reply::Reply;
 use crate::served::Served;
 
@@ -54,31 +55,26 @@ pub(crate) fn begin(
         let known = image.topic(&asked.name);
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in &asked.partitions {
+            let is_repeated = repeated.contains(&(asked.name.clone(), partition.partition_index));
             let served = match known {
-                _ if repeated.contains(&(asked.name.clone(), partition.partition_index)) => {
-                    Err(ErrorCode::InvalidRequest)
-                }
+                _ if is_repeated => Err(ErrorCode::InvalidRequest),
                 _ if !is_served(partition.timestamp, version) => Err(ErrorCode::UnsupportedVersion),
                 None => Err(ErrorCode::UnknownTopicOrPartition),
-                Some(topic) => Served::find(&context.partitions, topic, partition.partition_index),
+                Some(topic) => find(context, topic, partition),
             };
-            let checked = served.and_then(|served| {
-                served
-                    .check_epoch(partition.current_leader_epoch)
-                    .map(|()| served)
-            });
-            partitions.push(match checked {
+            let answer = served.map(|served| at_once(&served, partition).ok_or(served));
+            partitions.push(match answer {
                 Err(code) => refused(partition, code),
-                Ok(served) => at_once(&served, partition).unwrap_or_else(|| {
-                    let timestamp = partition.timestamp;
+                Ok(Ok(answer)) => answer,
+                Ok(Err(served)) => {
                     searches.push(Search {
                         topic: topics.len(),
                         partition: partitions.len(),
                         served,
-                        timestamp,
+                        timestamp: partition.timestamp,
                     });
                     blank(partition)
-                }),
+                }
             });
         }
         topics.push(ListOffsetsTopicResponse {
@@ -86,34 +82,49 @@ pub(crate) fn begin(
             partitions,
         });
     }
-    let mut response = ListOffsetsResponse {
+    let response = ListOffsetsResponse {
         topics,
         ..ListOffsetsResponse::default()
     };
     if searches.is_empty() {
         return Reply::Now(for_version(response, version));
     }
-    Reply::later(async move {
-        // Old segments' indexes and batches may have to come from the disk.
-        let search_all = move || searches.iter().map(search).collect::<Vec<_>>();
-        let found = match task::spawn_blocking(search_all).await {
-            Ok(found) => found,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        };
-        for (topic, partition, answer) in found {
-            let place = &mut response.topics[topic].partitions[partition];
-            match answer {
-                Ok(Some(found)) => {
-                    place.offset = found.offset;
-                    place.timestamp = found.timestamp;
-                    place.leader_epoch = found.leader_epoch;
-                }
-                Ok(None) => {}
-                Err(error) => place.error_code = error.to_error_code().into(),
+    Reply::later(async move { for_version(search_all(searches, response).await, version) })
+}
+
+fn find(
+    context: &Context,
+    topic: &Topic,
+    asked: &ListOffsetsPartition,
+) -> Result<Served, ErrorCode> {
+    let served = Served::find(&context.partitions, topic, asked.partition_index)?;
+    served.check_epoch(asked.current_leader_epoch)?;
+    Ok(served)
+}
+
+/// Fills in what has to be looked up: old segments' indexes and batches may have to come from the disk.
+async fn search_all(
+    searches: Vec<Search>,
+    mut response: ListOffsetsResponse,
+) -> ListOffsetsResponse {
+    let work = move || searches.iter().map(search).collect::<Vec<_>>();
+    let found = match task::spawn_blocking(work).await {
+        Ok(found) => found,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    };
+    for (topic, partition, answer) in found {
+        let place = &mut response.topics[topic].partitions[partition];
+        match answer {
+            Ok(Some(found)) => {
+                place.offset = found.offset;
+                place.timestamp = found.timestamp;
+                place.leader_epoch = found.leader_epoch;
             }
+            Ok(None) => {}
+            Err(error) => place.error_code = error.to_error_code().into(),
         }
-        for_version(response, version)
-    })
+    }
+    response
 }
 
 /// Leaves out what older clients cannot read.
