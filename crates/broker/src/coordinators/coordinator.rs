@@ -103,7 +103,7 @@ impl PartitionCoordinator {
         if !state.unloaded {
             state.waiting.insert(token, release);
             let call = Call {
-                now_ms: clock::now_ms(),
+                now_ms: clock::steady_ms(),
                 version,
                 token,
             };
@@ -119,7 +119,7 @@ impl PartitionCoordinator {
     pub(super) fn topics_deleted(&self, topics: &[&str]) {
         let mut state = self.lock();
         if !state.unloaded {
-            let effects = state.machine.topics_deleted(clock::now_ms(), topics);
+            let effects = state.machine.topics_deleted(clock::steady_ms(), topics);
             self.carry_out(&mut state, effects);
         }
     }
@@ -140,7 +140,7 @@ impl PartitionCoordinator {
     pub(super) fn loaded(&self) {
         let mut state = self.lock();
         if !state.unloaded {
-            let effects = state.machine.loaded(clock::now_ms());
+            let effects = state.machine.loaded(clock::steady_ms());
             self.carry_out(&mut state, effects);
         }
     }
@@ -199,7 +199,9 @@ impl PartitionCoordinator {
                     }
                     Err(failure) => {
                         let rest = effects.collect();
-                        let failed = state.machine.append_failed(clock::now_ms(), failure, rest);
+                        let failed = state
+                            .machine
+                            .append_failed(clock::steady_ms(), failure, rest);
                         release_all(state, failed);
                         break;
                     }
@@ -218,7 +220,7 @@ impl PartitionCoordinator {
         if records.is_empty() {
             return Ok(Position::ZERO);
         }
-        let now_ms = clock::now_ms();
+        let now_ms = clock::steady_ms();
         let mut batch = BatchBuilder::new();
         for record in records {
             batch.append(now_ms, Some(&record.key), record.value.as_deref(), &[]);

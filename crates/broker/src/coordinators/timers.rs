@@ -50,20 +50,20 @@ pub(super) async fn run(
     loop {
         let next_ms = timers.next_ms.load(Ordering::Acquire);
         let sleep_ms = next_ms
-            .saturating_sub(clock::now_ms())
+            .saturating_sub(clock::steady_ms())
             .clamp(0, LONGEST_SLEEP_MS);
         tokio::select! {
             () = stopping.cancelled() => return,
             () = timers.earlier.notified() => continue,
             () = tokio::time::sleep(Duration::from_millis(sleep_ms as u64)) => {}
         }
-        if next_ms > clock::now_ms() {
+        if next_ms > clock::steady_ms() {
             continue;
         }
         // Deadlines heard of from here on are kept by `due_at`; those known are asked for below.
         timers.next_ms.store(NEVER, Ordering::Release);
         for coordinator in &coordinators {
-            coordinator.fire_timers(clock::now_ms());
+            coordinator.fire_timers(clock::steady_ms());
             if let Some(deadline_ms) = coordinator.next_deadline_ms() {
                 timers.due_at(deadline_ms);
             }

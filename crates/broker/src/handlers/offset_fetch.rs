@@ -6,11 +6,11 @@
 
 use futures::future::join_all;
 use headwater_coordinator::GroupCoordinator;
-use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponse,
     OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
+use headwater_protocol::{ErrorCode, Uuid};
 
 use crate::context::{ConnectionInfo, Context};
 use crate::metadata::Image;
@@ -58,10 +58,15 @@ fn ask_one(
     require_stable: bool,
 ) -> impl Future<Output = OffsetFetchResponseGroup> + Send + use<> {
     let mut unknown = Vec::new();
-    if let Some(topics) = &mut group.topics
-        && version >= TOPIC_IDS
-    {
+    if let Some(topics) = &mut group.topics {
         topics.retain_mut(|topic| {
+            if version < TOPIC_IDS {
+                // With the id the coordinator can tell offsets of an older topic of that name.
+                topic.topic_id = image
+                    .topic(&topic.name)
+                    .map_or(Uuid::ZERO, |known| known.id);
+                return true;
+            }
             let known = image.topic_by_id(topic.topic_id);
             match known {
                 Some(known) => topic.name.clone_from(&known.name),
@@ -90,6 +95,10 @@ fn ask_one(
                     true
                 })
             });
+        } else {
+            for topic in &mut answered.topics {
+                topic.topic_id = Uuid::ZERO;
+            }
         }
         answered.topics.extend(unknown);
         answered

@@ -216,6 +216,29 @@ async fn what_cannot_be_committed_is_refused() {
 }
 
 #[tokio::test]
+async fn a_partition_that_is_not_there_is_refused_and_the_rest_committed() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    let mut request = commit("billing", "orders", 5, "");
+    let mut beyond = request.topics[0].partitions[0].clone();
+    beyond.partition_index = 1;
+    request.topics[0].partitions.push(beyond);
+    let response = wire.call(9, &request).await;
+    assert_eq!(response.topics.len(), 1);
+    let codes: Vec<(i32, i16)> = response.topics[0]
+        .partitions
+        .iter()
+        .map(|partition| (partition.partition_index, partition.error_code))
+        .collect();
+    assert_eq!(
+        codes,
+        [(1, ErrorCode::UnknownTopicOrPartition.into()), (0, 0)]
+    );
+    assert_eq!(fetched(&mut wire, "billing", "orders").await.0, 5);
+}
+
+#[tokio::test]
 async fn offsets_survive_a_clean_stop_and_a_crash() {
     let root = tempfile::tempdir().unwrap();
     let broker = Broker::start(durable_in(root.path())).await.unwrap();
