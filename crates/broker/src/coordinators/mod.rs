@@ -185,17 +185,21 @@ impl Coordinators {
         if self.by_partition.get().is_some() {
             return;
         }
-        let coordinators: Vec<Arc<PartitionCoordinator>> = (0..topic.partitions.len())
-            .filter_map(|number| self.partitions.get(topic.id, number as i32))
-            .map(|partition| {
-                Arc::new(PartitionCoordinator::new(
-                    Arc::clone(&self.partitions),
-                    partition,
-                    Arc::clone(&self.timers),
-                    self.config.clone(),
-                ))
-            })
-            .collect();
+        let open = |number: usize| {
+            let partition = self.partitions.get(topic.id, number as i32)?;
+            Some(Arc::new(PartitionCoordinator::new(
+                Arc::clone(&self.partitions),
+                partition,
+                Arc::clone(&self.timers),
+                self.config.clone(),
+            )))
+        };
+        // All or none: whoever makes the topic publishes it before its partitions are open, and a list with gaps
+        // would give groups to the wrong partition. Until then there is no coordinator, and clients ask again.
+        let all: Option<Vec<_>> = (0..topic.partitions.len()).map(open).collect();
+        let Some(coordinators) = all else {
+            return;
+        };
         let _ = self.by_partition.set(coordinators.clone());
         let not_empty = loading::load_empty(&coordinators);
         if !not_empty.is_empty() {
