@@ -81,6 +81,7 @@ impl ToErrorCode for LogError {
             LogError::PartitionDeleted => ErrorCode::UnknownTopicOrPartition,
             LogError::Io { .. }
             | LogError::Corrupt { .. }
+            | LogError::Missing { .. }
             | LogError::Locked { .. }
             | LogError::UnsupportedFormat { .. }
             | LogError::Poisoned { .. }
@@ -146,6 +147,10 @@ mod tests {
                 path: path.clone(),
                 position: 0,
                 reason: "torn".to_owned(),
+            },
+            LogError::Missing {
+                path: path.clone(),
+                reason: "it was there".to_owned(),
             },
             LogError::Locked { path: path.clone() },
             LogError::UnsupportedFormat {

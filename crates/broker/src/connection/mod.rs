@@ -27,7 +27,7 @@ use crate::dispatch::{self, Answer, Refusal};
 
 /// Replies outstanding on one connection.
 const IN_FLIGHT: usize = 64;
-/// How long a graceful stop waits for a client to take its last replies.
+/// How long a connection that ends, whoever ended it, waits for its last replies and for the client to take them.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// What every connection of a node shares.
@@ -113,17 +113,18 @@ pub(crate) async fn serve(mut stream: TcpStream, mut info: ConnectionInfo, share
             activity: &activity,
         };
         tokio::select! {
-            end = requests.begin_all(&mut info, &shared) => end,
+            begun = requests.begin_all(&mut info, &shared) => {
+                // The sender is gone: what was begun is still answered, whoever ended this.
+                match begun {
+                    Err(End::Frame(FrameError::Io(_))) => begun,
+                    begun => {
+                        let drained = timeout(DRAIN, &mut writing).await;
+                        begun.and(drained.unwrap_or(Ok(())).map_err(End::from))
+                    }
+                }
+            }
             written = &mut writing => written.map_err(End::from),
         }
-    };
-    // The sender is gone: what was begun is still answered when the node stops.
-    let end = match end {
-        Ok(()) => match timeout(DRAIN, writing).await {
-            Ok(written) => written.map_err(End::from),
-            Err(_) => Ok(()),
-        },
-        end => end,
     };
     match end {
         Ok(())

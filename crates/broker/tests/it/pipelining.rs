@@ -116,3 +116,49 @@ async fn more_requests_than_may_be_in_flight_are_all_answered_in_order() {
         assert_eq!(wire.receive::<FetchRequest>(FETCH).await.0, request);
     }
 }
+
+#[tokio::test]
+async fn what_was_begun_is_answered_to_a_client_that_sends_no_more() {
+    let root = tempfile::tempdir().unwrap();
+    let broker = Broker::start(durable_in(root.path())).await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    let mut pipelined = Vec::new();
+    for request in 0..3 {
+        let produce = produce_request("orders", 0, batch(&["x"]));
+        pipelined.extend(encoded(PRODUCE, request, &produce));
+    }
+    pipelined.extend(encoded(0, 3, &ApiVersionsRequest::default()));
+    wire.send_bytes(&pipelined).await;
+    wire.half_close().await;
+    for request in 0..3 {
+        let (correlation_id, response) = wire.receive::<ProduceRequest>(PRODUCE).await;
+        let partition = &response.responses[0].partition_responses[0];
+        assert_eq!((correlation_id, partition.error_code), (request, 0));
+    }
+    assert_eq!(wire.receive::<ApiVersionsRequest>(0).await.0, 3);
+    assert!(wire.is_closed().await);
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_begun_is_answered_before_a_refused_request_closes_the_connection() {
+    let root = tempfile::tempdir().unwrap();
+    let broker = Broker::start(durable_in(root.path())).await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    let unserved = [0, 0, 0, 10, 3, 231, 0, 0, 0, 0, 0, 9, 0xff, 0xff].as_slice();
+    let no_length = [0xff; 4].as_slice();
+    for refused in [unserved, no_length] {
+        let mut wire = Wire::to(&broker).await;
+        let produce = produce_request("orders", 0, batch(&["x"]));
+        let mut pipelined = encoded(PRODUCE, 1, &produce);
+        pipelined.extend(encoded(0, 2, &ApiVersionsRequest::default()));
+        pipelined.extend_from_slice(refused);
+        wire.send_bytes(&pipelined).await;
+        assert_eq!(wire.receive::<ProduceRequest>(PRODUCE).await.0, 1);
+        assert_eq!(wire.receive::<ApiVersionsRequest>(0).await.0, 2);
+        assert!(wire.is_closed().await);
+    }
+    broker.stop().await.unwrap();
+}

@@ -88,6 +88,11 @@ impl Wire {
         response
     }
 
+    /// Sends no more and goes on receiving.
+    pub(crate) async fn half_close(&mut self) {
+        self.stream.shutdown().await.expect("shuts down");
+    }
+
     /// Whether the broker ended the connection without another byte.
     pub(crate) async fn is_closed(&mut self) -> bool {
         let mut byte = [0];
