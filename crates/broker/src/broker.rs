@@ -115,7 +115,10 @@ impl Broker {
         };
         let shared = Arc::new(Shared {
             context,
-            requests: RequestMemory::new(settings.limits.queued_request_bytes),
+            requests: RequestMemory::new(
+                settings.limits.queued_request_bytes,
+                settings.limits.request_bytes,
+            ),
             stopping: stopping.clone(),
         });
         let server = tokio::spawn(server::serve(listener, shared, connections));

@@ -15,7 +15,7 @@ pub(crate) struct Budget {
 /// Bytes taken from a [`Budget`], given back on drop.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    _held: OwnedSemaphorePermit,
+    held: OwnedSemaphorePermit,
 }
 
 /// Room for a fetch: what it may read, part of it perhaps above the budget.
@@ -40,7 +40,7 @@ impl Budget {
         let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.total);
         let permit = Arc::clone(&self.semaphore).acquire_many_owned(wanted).await;
         Permit {
-            _held: permit.expect("the semaphore is never closed"),
+            held: permit.expect("the semaphore is never closed"),
         }
     }
 
@@ -63,6 +63,13 @@ impl Budget {
 
     fn available(&self) -> u32 {
         u32::try_from(self.semaphore.available_permits()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Permit {
+    /// Adds what was taken from the same budget.
+    pub(crate) fn merge(&mut self, other: Permit) {
+        self.held.merge(other.held);
     }
 }
 

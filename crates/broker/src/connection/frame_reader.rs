@@ -1,65 +1,41 @@
 //! Frames off the socket: four bytes of length, then that many bytes.
 //!
-//! The length is checked and paid for before anything is read, and memory grows
+//! The length is checked before anything is read, and memory is paid for and grows
 //! with what arrives, so a length that lies costs nothing but the connection.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
-use crate::budget::{Budget, Permit};
+use super::request_memory::{RequestMemory, RequestPermit};
+use crate::budget::Budget;
 
 /// Frames up to this size are copied out of the read buffer, which is then used again.
 const BUFFER: usize = 16 << 10;
-/// How much of a larger frame is asked of the allocator at a time.
-const GROWTH: usize = 1 << 20;
-/// A frame that has begun holds memory that others wait for, so it has this long,
-const ARRIVAL: Duration = Duration::from_secs(30);
-/// and a second more for each of these.
-const ARRIVAL_BYTES_PER_SECOND: usize = 256 << 10;
+/// A larger frame pays for as much again as has arrived, from this
+const FIRST_STEP: usize = 64 << 10;
+/// up to this.
+const LONGEST_STEP: usize = 1 << 20;
+/// A frame that has begun holds memory that others wait for, so it may rest this long,
+const REST: Duration = Duration::from_secs(30);
+/// of which this many bytes win a second back.
+const BYTES_PER_SECOND: u32 = 256 << 10;
 
 /// Reads frames from one half of a connection.
 pub(super) struct FrameReader<R> {
     half: R,
     buffer: BytesMut,
     max_bytes: usize,
-    arrival: Duration,
-}
-
-/// The memory of requests in all connections. Small requests have their own, so that large ones which are
-/// announced and then do not come cannot hold up heartbeats.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestMemory {
-    small: Budget,
-    large: Budget,
-}
-
-impl RequestMemory {
-    /// `queued.max.request.bytes`, a quarter of it for small requests.
-    pub(crate) fn new(bytes: usize) -> RequestMemory {
-        RequestMemory {
-            small: Budget::new((bytes / 4).max(1)),
-            large: Budget::new((bytes - bytes / 4).max(1)),
-        }
-    }
-
-    async fn acquire(&self, announced: usize) -> Permit {
-        let budget = if announced <= BUFFER {
-            &self.small
-        } else {
-            &self.large
-        };
-        budget.acquire(announced).await
-    }
+    rest: Duration,
 }
 
 /// A whole request and the memory it was allowed to take.
 pub(super) struct Frame {
     pub(super) bytes: Bytes,
-    pub(super) permits: [Permit; 2],
+    pub(super) permit: RequestPermit,
 }
 
 /// Why no further frame will come.
@@ -81,7 +57,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             half,
             buffer: BytesMut::new(),
             max_bytes,
-            arrival: ARRIVAL,
+            rest: REST,
         }
     }
 
@@ -112,72 +88,102 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         own: &Budget,
     ) -> Result<Frame, FrameError> {
         let own = own.acquire(announced).await;
-        let permits = [own, node.acquire(announced).await];
-        let seconds = announced / ARRIVAL_BYTES_PER_SECOND;
-        let in_time = self.arrival + Duration::from_secs(seconds as u64);
-        let arrival = async {
-            if announced <= BUFFER {
-                self.small(announced).await
-            } else {
-                self.large(announced).await
-            }
+        let pace = Pace {
+            announced,
+            most: self.rest,
+            left: self.rest,
         };
-        match timeout(in_time, arrival).await {
-            Ok(bytes) => Ok(Frame {
-                bytes: bytes?,
-                permits,
-            }),
-            Err(_) => Err(FrameError::Late { announced }),
+        if announced <= BUFFER {
+            let permit = node.small(own, announced).await;
+            let bytes = self.small(pace).await?;
+            return Ok(Frame { bytes, permit });
         }
+        let mut permit = RequestPermit::new(own);
+        let bytes = self.large(pace, node, &mut permit).await?;
+        Ok(Frame { bytes, permit })
     }
 
-    async fn small(&mut self, announced: usize) -> Result<Bytes, FrameError> {
+    async fn small(&mut self, mut pace: Pace) -> Result<Bytes, FrameError> {
+        let announced = pace.announced;
         while self.buffer.len() < announced {
             self.buffer.reserve(BUFFER);
-            receive(&mut self.half, &mut self.buffer).await?;
+            pace.receive(&mut self.half, &mut self.buffer).await?;
         }
         let bytes = Bytes::copy_from_slice(&self.buffer[..announced]);
         self.buffer.advance(announced);
         Ok(bytes)
     }
 
-    async fn large(&mut self, announced: usize) -> Result<Bytes, FrameError> {
-        let buffered = self.buffer.len().min(announced);
-        let mut frame = BytesMut::with_capacity(announced.min(GROWTH));
-        frame.extend_from_slice(&self.buffer[..buffered]);
-        self.buffer.advance(buffered);
-        while frame.len() < announced {
-            let missing = announced - frame.len();
-            if frame.capacity() == frame.len() {
+    async fn large(
+        &mut self,
+        mut pace: Pace,
+        node: &RequestMemory,
+        permit: &mut RequestPermit,
+    ) -> Result<Bytes, FrameError> {
+        let announced = pace.announced;
+        let mut frame = Vec::new();
+        let mut paid = 0;
+        while paid < announced {
+            let step = paid.clamp(FIRST_STEP, LONGEST_STEP).min(announced - paid);
+            node.step(permit, step).await;
+            paid += step;
+            if frame.capacity() < paid {
                 // Doubling keeps copying linear, and nothing is asked for past the end of this frame.
-                let mut larger = BytesMut::with_capacity(announced.min(2 * frame.len()));
-                larger.extend_from_slice(&frame);
-                frame = larger;
+                let capacity = announced.min(paid.max(2 * frame.capacity()));
+                frame.reserve_exact(capacity - frame.len());
             }
-            let mut rest = (&mut self.half).take(missing as u64);
-            receive(&mut rest, &mut frame).await?;
+            let buffered = self.buffer.len().min(paid - frame.len());
+            frame.extend_from_slice(&self.buffer[..buffered]);
+            self.buffer.advance(buffered);
+            while frame.len() < paid {
+                let mut rest = (&mut self.half).take((paid - frame.len()) as u64);
+                pace.receive(&mut rest, &mut frame).await?;
+            }
         }
-        Ok(frame.freeze())
+        Ok(frame.into())
     }
 }
 
-async fn receive<R: AsyncRead + Unpin>(
-    half: &mut R,
-    into: &mut BytesMut,
-) -> Result<(), FrameError> {
-    match half.read_buf(into).await? {
-        0 => Err(FrameError::Closed),
-        _ => Ok(()),
+/// How long a frame may keep others waiting. Waiting for memory itself does not count.
+struct Pace {
+    announced: usize,
+    most: Duration,
+    left: Duration,
+}
+
+impl Pace {
+    async fn receive<R: AsyncRead + Unpin>(
+        &mut self,
+        half: &mut R,
+        into: &mut impl BufMut,
+    ) -> Result<(), FrameError> {
+        let begun = Instant::now();
+        let received = match timeout(self.left, half.read_buf(into)).await {
+            Ok(received) => received?,
+            Err(_) => {
+                return Err(FrameError::Late {
+                    announced: self.announced,
+                });
+            }
+        };
+        if received == 0 {
+            return Err(FrameError::Closed);
+        }
+        let won = Duration::from_secs(received as u64) / BYTES_PER_SECOND;
+        self.left = (self.left.saturating_sub(begun.elapsed()) + won).min(self.most);
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
 
     async fn read_all(mut bytes: &[u8], max_bytes: usize) -> (Vec<Bytes>, FrameError) {
         let mut reader = FrameReader::new(&mut bytes, max_bytes);
-        let (node, own) = (RequestMemory::new(1 << 30), Budget::new(1 << 30));
+        let (node, own) = (RequestMemory::new(1 << 30, max_bytes), Budget::new(1 << 30));
         let mut frames = Vec::new();
         loop {
             let announced = match reader.announced().await {
@@ -202,7 +208,7 @@ mod tests {
 
     #[tokio::test]
     async fn small_and_large_frames_come_out_whole_and_in_order() {
-        let sizes = [8, 100, BUFFER, BUFFER + 1, 3 * GROWTH + 17, 9];
+        let sizes = [8, 100, BUFFER, BUFFER + 1, 3 * LONGEST_STEP + 17, 9];
         let (frames, end) = read_all(&framed(&sizes), 100 << 20).await;
         assert!(matches!(end, FrameError::Closed), "{end}");
         assert_eq!(frames.iter().map(Bytes::len).collect::<Vec<_>>(), sizes);
@@ -221,30 +227,44 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn large_requests_that_do_not_come_leave_room_for_small_ones() {
-        let memory = RequestMemory::new(1 << 20);
-        let large = memory.acquire(10 << 20).await;
-        drop(memory.acquire(1_000).await);
-        drop(large);
-    }
-
-    #[tokio::test]
     async fn a_frame_that_stops_arriving_ends_the_connection() {
         let (mut client, server) = tokio::io::duplex(1_000);
-        tokio::io::AsyncWriteExt::write_all(&mut client, &[0, 0, 1, 0, 9])
-            .await
-            .unwrap();
+        client.write_all(&[0, 0, 1, 0, 9]).await.unwrap();
         let mut reader = FrameReader::new(server, 1_000);
-        reader.arrival = Duration::from_millis(1);
+        reader.rest = Duration::from_millis(1);
         let announced = reader.announced().await.unwrap();
-        let (node, own) = (RequestMemory::new(1 << 20), Budget::new(1 << 20));
+        let (node, own) = (RequestMemory::new(1 << 20, 1 << 20), Budget::new(1 << 20));
         let end = reader.frame(announced, &node, &own).await.err().unwrap();
         assert!(matches!(end, FrameError::Late { announced: 256 }), "{end}");
     }
 
     #[tokio::test]
+    async fn frames_that_are_half_there_and_together_exceed_the_memory_all_arrive() {
+        const SIZE: usize = 3 << 20;
+        let memory = RequestMemory::new(4 << 20, SIZE);
+        let frames = (0..5).map(|_| async {
+            let (mut client, server) = tokio::io::duplex(BUFFER);
+            let mut reader = FrameReader::new(server, SIZE);
+            let own = Budget::new(SIZE);
+            // In small pieces, so that all advance together.
+            let sending = async {
+                for piece in framed(&[SIZE]).chunks(BUFFER) {
+                    client.write_all(piece).await.unwrap();
+                }
+            };
+            let receiving = async {
+                let announced = reader.announced().await.unwrap();
+                let frame = reader.frame(announced, &memory, &own).await.unwrap();
+                frame.bytes.len()
+            };
+            futures::join!(sending, receiving).1
+        });
+        assert_eq!(futures::future::join_all(frames).await, [SIZE; 5]);
+    }
+
+    #[tokio::test]
     async fn a_frame_cut_short_ends_the_connection() {
-        let mut bytes = framed(&[100, GROWTH]);
+        let mut bytes = framed(&[100, LONGEST_STEP]);
         bytes.truncate(bytes.len() - 1);
         let (frames, end) = read_all(&bytes, 100 << 20).await;
         assert_eq!(frames.len(), 1);

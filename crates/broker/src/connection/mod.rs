@@ -6,6 +6,7 @@
 
 mod frame_reader;
 mod reply_writer;
+mod request_memory;
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,9 +19,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-pub(crate) use self::frame_reader::RequestMemory;
 use self::frame_reader::{FrameError, FrameReader};
 use self::reply_writer::{Pending, PendingReply, WriteError, write_replies};
+pub(crate) use self::request_memory::RequestMemory;
 use crate::budget::Budget;
 use crate::context::{ConnectionInfo, Context};
 use crate::dispatch::{self, Answer, Refusal};
@@ -175,7 +176,7 @@ impl<R: tokio::io::AsyncRead + Unpin> Requests<'_, R> {
             self.activity.owes();
             place.send(Pending {
                 reply,
-                permits: frame.permits,
+                permit: frame.permit,
             });
             // A client that never pauses must let other connections have the thread.
             tokio::task::consume_budget().await;

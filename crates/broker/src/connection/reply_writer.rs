@@ -15,7 +15,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
-use crate::budget::Permit;
+use super::request_memory::RequestPermit;
 use crate::dispatch::Refusal;
 
 /// Replies are gathered up to this size before they are written.
@@ -27,7 +27,7 @@ const SLICES: usize = 64;
 pub(super) struct Pending {
     pub(super) reply: PendingReply,
     /// The request's memory, held until its reply is written.
-    pub(super) permits: [Permit; 2],
+    pub(super) permit: RequestPermit,
 }
 
 /// The bytes of a reply, or the wait for them.
@@ -67,7 +67,7 @@ pub(super) async fn write_replies<W: AsyncWrite + Unpin>(
             PendingReply::Ready(chunks) => chunks,
             PendingReply::Later(future) => future.await?,
         };
-        gathered.add(reply, first.permits);
+        gathered.add(reply, first.permit);
         while gathered.bytes < GATHER {
             let Ok(mut next) = pending.try_recv() else {
                 break;
@@ -80,7 +80,7 @@ pub(super) async fn write_replies<W: AsyncWrite + Unpin>(
                 parked = Some(next);
                 break;
             };
-            gathered.add(chunks, next.permits);
+            gathered.add(chunks, next.permit);
         }
         let replies = gathered.permits.len();
         gathered.write(&mut half, stall).await?;
@@ -92,14 +92,14 @@ pub(super) async fn write_replies<W: AsyncWrite + Unpin>(
 struct Gathered {
     chunks: VecDeque<Bytes>,
     bytes: usize,
-    permits: Vec<[Permit; 2]>,
+    permits: Vec<RequestPermit>,
 }
 
 impl Gathered {
-    fn add(&mut self, chunks: Vec<Bytes>, permits: [Permit; 2]) {
+    fn add(&mut self, chunks: Vec<Bytes>, permit: RequestPermit) {
         self.bytes += chunks.iter().map(Bytes::len).sum::<usize>();
         self.chunks.extend(chunks);
-        self.permits.push(permits);
+        self.permits.push(permit);
     }
 
     async fn write<W: AsyncWrite + Unpin>(

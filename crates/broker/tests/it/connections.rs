@@ -236,6 +236,23 @@ async fn large_requests_take_turns_when_memory_is_short() {
     assert_eq!(offsets, [0, 1, 2, 3]);
 }
 
+#[tokio::test]
+async fn large_requests_that_are_announced_and_do_not_come_hold_up_nobody() {
+    let broker = ephemeral_with("queued.max.request.bytes", "16000000").await;
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("big", 1).await;
+    let mut stalled = Vec::new();
+    for _ in 0..4 {
+        let mut wire = Wire::to(&broker).await;
+        wire.send_bytes(&(100_i32 << 20).to_be_bytes()).await;
+        wire.send_bytes(&[0; 200_000]).await;
+        stalled.push(wire);
+    }
+    assert_answers(&broker).await;
+    let produced = wire.produce("big", 0, batch_of_size(500_000)).await;
+    assert_eq!(produced.error_code, 0);
+}
+
 fn base_offset((_, response): (i32, ProduceResponse)) -> i64 {
     let partition = &response.responses[0].partition_responses[0];
     assert_eq!(partition.error_code, 0);
