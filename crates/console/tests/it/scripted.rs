@@ -193,7 +193,7 @@ impl Scripted {
             causation_id: events.last().map(|event| event.event_id.clone()),
             correlation_id: Some(id.to_owned()),
             traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
-            payload: json!({"order_id": id, "state": state, "total_cents": order.total_cents}),
+            payload: json!({"order_id": id, "customer_id": order.customer_id, "state": state, "total_cents": order.total_cents}),
         };
         if let Some(producer) = &self.inner.producer {
             let payload = event.payload.to_string();

@@ -39,6 +39,15 @@ export async function startBrowser() {
   return { browser, stop };
 }
 
+/** Asks again until `holds` says so; fails with `what` when patience ends. */
+export async function eventually(what, holds) {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`it never came true that ${what}`);
+    await new Promise((later) => setTimeout(later, 300));
+  }
+}
+
 /** A tab of its own context. `errors` collects what the console and the page complain of. */
 export async function openTab(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-GB', ...options });

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 
-import { openTab, PAGE_URL, startBrowser } from './browser.mjs';
+import { eventually, openTab, PAGE_URL, startBrowser } from './browser.mjs';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -23,8 +23,12 @@ before(async () => {
   });
   assert.equal(placed.status, 202);
   order = (await placed.json()).id;
-  const { topics } = await (await fetch(`${PAGE_URL}/api/store`)).json();
-  topic = topics.find((one) => one.name.endsWith('order_received')).name;
+  // The topic as this order says it: a shared cluster has others of that name with another prefix.
+  await eventually('the order has an event', async () => {
+    const timeline = await fetch(`${PAGE_URL}/api/orders/${order}/timeline`);
+    topic = timeline.ok ? (await timeline.json()).events[0]?.topic : undefined;
+    return topic !== undefined;
+  });
 });
 after(async () => stop?.());
 
@@ -75,7 +79,7 @@ test('the ordering page moves as orders do', async () => {
     const count = async () => Number((await delivered.innerText()).replaceAll(',', ''));
     const first = await count();
     await placeOrder();
-    while ((await count()) <= first) await page.waitForTimeout(200);
+    await eventually('more are delivered', async () => (await count()) > first);
     await page.getByText('All of it holds.').waitFor();
     await page.getByText('The same as a table').click();
     await page.getByRole('region', { name: /Revenue per minute/ }).waitFor();
@@ -99,10 +103,11 @@ test('the message browser finds a record and shows all of it', async () => {
   await at(`/store/topics/${topic}?q=${id}`, {}, async (page) => {
     const record = page.getByTestId('record').first();
     // The event may be on its way from the outbox still.
-    while ((await record.count()) === 0) {
+    await eventually('the record is found', async () => {
+      if ((await record.count()) > 0) return true;
       await page.getByRole('button', { name: 'Show' }).click();
-      await page.waitForTimeout(300);
-    }
+      return false;
+    });
     await record.getByRole('button').click();
     await record.getByText('Headers').waitFor();
     assert.ok((await record.innerText()).includes(id));
