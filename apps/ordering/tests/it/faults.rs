@@ -83,8 +83,8 @@ async fn services_alone_survive_the_kill_of_any_of_them() {
     }
     stop_load.cancel();
     let load = generator.await.unwrap().unwrap();
-    assert_eq!((load.refused, load.unanswered), (0, 0));
-    let report = site.settle(load.accepted).await;
+    assert_eq!(load.refused, 0);
+    let report = site.settle_load(&load).await;
     assert!(report.holds(), "{report:?}");
     shutdown.cancel();
     for (_, task) in running {
@@ -287,7 +287,7 @@ async fn a_store_that_crashes_again_and_again_loses_and_doubles_nothing() {
     site.until("orders", delivered, 100).await;
     stop_load.cancel();
     let load = generator.await.unwrap().unwrap();
-    let report = site.settle(load.accepted).await;
+    let report = site.settle_load(&load).await;
     assert!(report.holds(), "{report:?}");
     assert_eq!(report.dead_letters, 0);
     let renewed =

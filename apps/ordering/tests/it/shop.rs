@@ -1,10 +1,12 @@
 //! A whole ordering system in a temporary directory, with topics and groups of its own.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use headwater_broker::Broker;
+use headwater_ordering::load::LoadReport;
 use headwater_ordering::{OrderingSettings, Smtp, TopicSettings, verify};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -120,15 +122,20 @@ impl Site {
 
     /// Reads numbers from a service's database.
     pub(crate) async fn numbers(&self, service: &str, sql: impl SqlSafeStr) -> Vec<i64> {
+        self.try_numbers(service, sql).await.unwrap()
+    }
+
+    async fn try_numbers(
+        &self,
+        service: &str,
+        sql: impl SqlSafeStr,
+    ) -> Result<Vec<i64>, sqlx::Error> {
         let options = SqliteConnectOptions::new()
             .filename(self.path().join(format!("{service}.db")))
             .busy_timeout(Duration::from_secs(20));
-        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-        let numbers = sqlx::query_scalar(sql)
-            .fetch_all(&mut connection)
-            .await
-            .unwrap();
-        connection.close().await.unwrap();
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        let numbers = sqlx::query_scalar(sql).fetch_all(&mut connection).await;
+        connection.close().await?;
         numbers
     }
 
@@ -136,17 +143,17 @@ impl Site {
         self.numbers(service, sql).await[0]
     }
 
-    /// Waits until a service's database says at least this number.
+    /// Waits until a service's database says at least this number; before the service has made it, it says nothing.
     pub(crate) async fn until(&self, service: &str, sql: &'static str, least: i64) {
         let started = Instant::now();
         loop {
-            let number = self.number(service, sql).await;
-            if number >= least {
+            let numbers = self.try_numbers(service, sql).await;
+            if numbers.as_ref().is_ok_and(|numbers| numbers[0] >= least) {
                 return;
             }
             assert!(
                 started.elapsed() < PATIENCE,
-                "{service}: {number} is not {least}: {sql}"
+                "{service}: {numbers:?} is not {least}: {sql}"
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -154,6 +161,16 @@ impl Site {
 
     /// Waits until every order is in a final state and every event is a fact, and gives the verdict.
     pub(crate) async fn settle(&self, orders: u64) -> verify::Report {
+        self.settle_within(orders..=orders).await
+    }
+
+    /// The same for the orders of a load: those it got no answer for before it stopped may have been taken.
+    pub(crate) async fn settle_load(&self, load: &LoadReport) -> verify::Report {
+        self.settle_within(load.accepted..=load.accepted + load.unanswered)
+            .await
+    }
+
+    async fn settle_within(&self, orders: RangeInclusive<u64>) -> verify::Report {
         let started = Instant::now();
         loop {
             let report = verify::check(self.path()).await.unwrap();
@@ -163,7 +180,10 @@ impl Site {
                     "SELECT count(*) FROM facts WHERE topic LIKE '%order_delivered' OR topic LIKE '%order_rejected'",
                 )
                 .await;
-            if report.final_orders == orders && report.not_final == 0 && facts as u64 == orders {
+            if orders.contains(&report.final_orders)
+                && report.not_final == 0
+                && facts as u64 == report.final_orders
+            {
                 return report;
             }
             assert!(

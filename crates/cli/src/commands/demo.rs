@@ -46,9 +46,6 @@ pub(crate) struct Arguments {
     connection: Connection,
 }
 
-/// The demo's topics and facts are kept that long: it shall not fill a disk.
-const RETENTION: std::time::Duration = std::time::Duration::from_hours(1);
-
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let runtime = runtime::service()?;
     let interrupted = interrupt::watch(&runtime)?;
@@ -166,13 +163,8 @@ async fn run_load(
 
 fn ordering_settings(arguments: &Arguments, kafka: &Properties) -> OrderingSettings {
     let mut settings =
-        OrderingSettings::new(kafka.clone(), arguments.store.data_dir.join("ordering"));
+        OrderingSettings::demo(kafka.clone(), arguments.store.data_dir.join("ordering"));
     settings.topic_prefix.clone_from(&arguments.topic_prefix);
-    settings
-        .topics
-        .configs
-        .insert("retention.ms".into(), RETENTION.as_millis().to_string());
-    settings.retention.facts = Some(RETENTION);
     settings
 }
 

@@ -1,7 +1,7 @@
 //! `headwater ordering <service>`: one service as a process of its own; `headwater ordering verify`: the invariants.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Subcommand;
@@ -110,7 +110,7 @@ fn check(arguments: &VerifyArguments) -> Result<()> {
             format!("there are no databases in {}", arguments.data_dir.display()),
         )
         .next(
-            "headwater ordering verify --data-dir DIR   (DIR/ordering of the demo's --data-dir)",
+            "headwater ordering verify --data-dir DIR   (what the services or the demo were given)",
         ));
     }
     let report = runtime::tool()?.block_on(settled(arguments))?;
@@ -149,11 +149,21 @@ fn check(arguments: &VerifyArguments) -> Result<()> {
 /// The report, once every order is in a final state or the wait is over.
 async fn settled(arguments: &VerifyArguments) -> anyhow::Result<verify::Report> {
     let deadline = Instant::now() + Duration::from_secs(arguments.wait);
+    let databases = databases_in(&arguments.data_dir);
     loop {
-        let report = verify::check(&arguments.data_dir).await?;
+        let report = verify::check(&databases).await?;
         if report.not_final == 0 || Instant::now() >= deadline {
             return Ok(report);
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+/// The databases lie in the directory the services were given, or below the one the demo was given.
+fn databases_in(data_dir: &Path) -> PathBuf {
+    let of_demo = data_dir.join("ordering");
+    if of_demo.is_dir() {
+        return of_demo;
+    }
+    data_dir.to_owned()
 }
