@@ -288,6 +288,7 @@ fn recover(
     let metadata = Metadata::open(&partitions, settings)?;
     let maintenance = MaintenanceThread::start(
         Arc::clone(&log_dir),
+        Arc::clone(&partitions),
         settings.limits.retention_check_interval,
         Arc::clone(&figures),
     )?;

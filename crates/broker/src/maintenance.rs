@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 use crate::clock;
 use crate::error::StartError;
 use crate::insight::JournalFigures;
+use crate::partitions::Partitions;
 
 /// How often the thread looks whether something is due.
 const TICK: Duration = Duration::from_millis(500);
@@ -20,6 +21,8 @@ const TICK: Duration = Duration::from_millis(500);
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
 /// A checkpoint after this much, long before the full journal would force one.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
+/// With less free room than this, what was deleted goes at once. Below 64 MiB appends are refused.
+const SHORT_OF_ROOM: u64 = 256 << 20;
 
 /// The running thread.
 #[derive(Debug)]
@@ -32,20 +35,12 @@ impl MaintenanceThread {
     /// Starts it.
     pub(crate) fn start(
         log_dir: Arc<LogDir>,
+        partitions: Arc<Partitions>,
         retention_check_interval: Duration,
         figures: Arc<JournalFigures>,
     ) -> Result<MaintenanceThread, StartError> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let maintenance = Maintenance {
-            log_dir,
-            figures,
-            retention_check_interval,
-            checkpointed: Instant::now(),
-            bytes_then: 0,
-            bytes_grown: 0,
-            retained: Instant::now(),
-            growing: true,
-        };
+        let maintenance = Maintenance::new(log_dir, partitions, retention_check_interval, figures);
         let signal = Arc::clone(&stop);
         let handle = thread::Builder::new()
             .name("maintenance".to_owned())
@@ -99,6 +94,7 @@ fn run(mut maintenance: Maintenance, stop: &(Mutex<bool>, Condvar)) {
 
 struct Maintenance {
     log_dir: Arc<LogDir>,
+    partitions: Arc<Partitions>,
     figures: Arc<JournalFigures>,
     retention_check_interval: Duration,
     checkpointed: Instant,
@@ -108,9 +104,31 @@ struct Maintenance {
     bytes_grown: u64,
     retained: Instant,
     growing: bool,
+    /// Deletions whose room is free.
+    removed: u64,
 }
 
 impl Maintenance {
+    fn new(
+        log_dir: Arc<LogDir>,
+        partitions: Arc<Partitions>,
+        retention_check_interval: Duration,
+        figures: Arc<JournalFigures>,
+    ) -> Maintenance {
+        Maintenance {
+            log_dir,
+            partitions,
+            figures,
+            retention_check_interval,
+            checkpointed: Instant::now(),
+            bytes_then: 0,
+            bytes_grown: 0,
+            retained: Instant::now(),
+            growing: true,
+            removed: 0,
+        }
+    }
+
     fn tick(&mut self) {
         if self.log_dir.poisoned().is_some() {
             return;
@@ -126,8 +144,24 @@ impl Maintenance {
         }
         let written = self.figures.bytes() - self.bytes_then;
         let due = self.checkpointed.elapsed() >= CHECKPOINT_INTERVAL && written > 0;
-        if due || written >= CHECKPOINT_BYTES {
+        if due || written >= CHECKPOINT_BYTES || self.room_is_waiting() {
             self.checkpoint();
+        }
+    }
+
+    /// Whether room is short and a checkpoint would make some.
+    fn room_is_waiting(&self) -> bool {
+        let free = || self.log_dir.free_bytes();
+        self.removable() > self.removed && free().is_ok_and(|free| free < SHORT_OF_ROOM)
+    }
+
+    /// Deletions that are durable, so that the next checkpoint removes the files.
+    fn removable(&self) -> u64 {
+        let deletions = self.partitions.deletions();
+        if deletions.position <= self.log_dir.durable() {
+            deletions.count
+        } else {
+            self.removed
         }
     }
 
@@ -146,11 +180,86 @@ impl Maintenance {
 
     fn checkpoint(&mut self) {
         self.bytes_then = self.figures.bytes();
+        let removable = self.removable();
         let begun = Instant::now();
         match self.log_dir.checkpoint(clock::now_ms()) {
-            Ok(()) => debug!(micros = begun.elapsed().as_micros() as u64, "checkpoint"),
+            Ok(()) => {
+                self.removed = removable;
+                debug!(micros = begun.elapsed().as_micros() as u64, "checkpoint");
+            }
             Err(failure) => warn!("checkpoint: {failure}"),
         }
         self.checkpointed = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use headwater_log::disk::{Disk, FaultyDisk};
+    use headwater_log::{Durability, JournalSizes, LogConfig, LogDirOptions, Origin};
+    use headwater_protocol::Uuid;
+    use headwater_records::BatchBuilder;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::budget::Budget;
+
+    const TOPIC: Uuid = Uuid([7; 16]);
+
+    fn logs_on(disk: &FaultyDisk) -> usize {
+        disk.list(Path::new("/data/partitions")).unwrap().len()
+    }
+
+    #[test]
+    fn what_was_deleted_goes_at_once_when_room_is_short_and_not_otherwise() {
+        let disk = FaultyDisk::new();
+        let options = LogDirOptions {
+            root: "/data".into(),
+            durability: Durability::Fsync,
+            incarnation: 1,
+            new_cluster_id: "cluster".to_owned(),
+            now_ms: clock::now_ms(),
+            journal: JournalSizes::default(),
+        };
+        let (log_dir, _) = LogDir::open(Arc::new(disk.clone()), options).unwrap();
+        let log_dir = Arc::new(log_dir);
+        let stopping = CancellationToken::new();
+        let partitions = Partitions::new(Arc::clone(&log_dir), stopping, Budget::new(1));
+        let partitions = Arc::new(partitions);
+        for number in 0..2 {
+            let partition = partitions.open_partition(TOPIC, number, LogConfig::default());
+            let mut batch = BatchBuilder::new();
+            batch.append(clock::now_ms(), None, Some(b"x"), &[]);
+            let appended = partitions.append(&partition, batch.build(0), Origin::Client, 0);
+            appended.unwrap();
+        }
+        log_dir.commit_pending().unwrap();
+        log_dir.checkpoint(clock::now_ms()).unwrap();
+        assert_eq!(logs_on(&disk), 2);
+        let mut maintenance = Maintenance::new(
+            Arc::clone(&log_dir),
+            Arc::clone(&partitions),
+            Duration::from_hours(1),
+            Arc::default(),
+        );
+
+        partitions.delete(TOPIC, 0).unwrap();
+        log_dir.commit_pending().unwrap();
+        maintenance.tick();
+        assert_eq!(logs_on(&disk), 2);
+
+        disk.set_capacity(Some(SHORT_OF_ROOM));
+        maintenance.tick();
+        assert_eq!(logs_on(&disk), 1);
+
+        partitions.delete(TOPIC, 1).unwrap();
+        // Not before the deletion is durable: after a crash the partition would be there again.
+        maintenance.tick();
+        assert_eq!(logs_on(&disk), 1);
+        log_dir.commit_pending().unwrap();
+        maintenance.tick();
+        assert_eq!(logs_on(&disk), 0);
     }
 }

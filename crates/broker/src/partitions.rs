@@ -5,7 +5,7 @@
 //! partitions here.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,6 +48,14 @@ pub(crate) struct Partitions {
     progress: watch::Sender<Progress>,
     stopping: CancellationToken,
     reading: Budget,
+    deletions: Mutex<Deletions>,
+}
+
+/// Deletions since the start; the room of those before `position` comes free at a checkpoint.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Deletions {
+    pub(crate) count: u64,
+    pub(crate) position: Position,
 }
 
 impl Partitions {
@@ -68,6 +76,7 @@ impl Partitions {
             progress: watch::Sender::new(progress),
             stopping,
             reading,
+            deletions: Mutex::default(),
         }
     }
 
@@ -140,7 +149,22 @@ impl Partitions {
         if let Some(removed) = removed {
             removed.mark_deleted();
         }
-        self.log_dir.delete_partition(id)
+        let position = self.log_dir.delete_partition(id)?;
+        let mut deletions = self
+            .deletions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        deletions.count += 1;
+        deletions.position = deletions.position.max(position);
+        Ok(position)
+    }
+
+    /// What was deleted since the start.
+    pub(crate) fn deletions(&self) -> Deletions {
+        *self
+            .deletions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Appends batches. What comes back may be acknowledged when [`Self::durable`] says so for its position.
