@@ -24,6 +24,7 @@ use crate::context::Context;
 use crate::coordinators::Coordinators;
 use crate::error::{StartError, StopError};
 use crate::fetch_session::FetchSessions;
+use crate::file_handles;
 use crate::insight::{Insight, JournalFigures};
 use crate::journal_thread::JournalThread;
 use crate::maintenance::MaintenanceThread;
@@ -83,6 +84,7 @@ impl Broker {
     ) -> Result<Broker, StartError> {
         let started = Instant::now();
         let settings = Arc::new(Settings::new(settings)?);
+        file_handles::raise_limit();
         let stopping = CancellationToken::new();
         let recovered = {
             let (settings, stopping) = (Arc::clone(&settings), stopping.clone());

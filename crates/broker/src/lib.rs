@@ -19,6 +19,7 @@ mod delayed;
 mod dispatch;
 mod error;
 mod fetch_session;
+mod file_handles;
 mod handlers;
 mod insight;
 mod journal_thread;
@@ -30,6 +31,7 @@ mod reply;
 mod served;
 mod server;
 mod settings;
+mod throttle;
 
 pub use broker::Broker;
 pub use error::{StartError, StopError};

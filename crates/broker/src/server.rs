@@ -14,9 +14,20 @@ use tracing::{debug, warn};
 use crate::connection::{self, Shared};
 use crate::context::ConnectionInfo;
 use crate::error::StartError;
+use crate::file_handles;
+use crate::throttle::Throttle;
 
 /// How long accepting pauses when the system has no file handle left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a connection does not come to be.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Trouble {
+    TooMany,
+    Accepting,
+}
+
+static REFUSED: Throttle<Trouble> = Throttle::new();
 
 /// How long a stopping node waits for its connections; a disk that hangs must not keep it for ever.
 const LAST_REPLIES: Duration = Duration::from_secs(20);
@@ -43,6 +54,7 @@ pub(crate) async fn serve(
     connections: Arc<AtomicUsize>,
 ) {
     let max_connections = shared.context.settings.limits.max_connections;
+    let max_connections = max_connections.min(file_handles::max_connections());
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -58,8 +70,10 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, peer)) if open.len() >= max_connections => {
-                warn!(%peer, max_connections, "connection refused: max.connections is reached");
                 drop(stream);
+                if let Some(held_back) = REFUSED.pass(Trouble::TooMany) {
+                    warn!(%peer, max_connections, held_back, "connection refused: the node has as many as max.connections and its limit on open files allow");
+                }
             }
             Ok((stream, peer)) => match info(&stream, peer) {
                 Ok(info) => {
@@ -73,7 +87,9 @@ pub(crate) async fn serve(
                 Err(failure) => debug!(%peer, "connection lost before it began: {failure}"),
             },
             Err(failure) => {
-                warn!("accepting failed: {failure}");
+                if let Some(held_back) = REFUSED.pass(Trouble::Accepting) {
+                    warn!(held_back, "accepting failed: {failure}");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -4,6 +4,7 @@
 //! carries the position of the partition's latest append and is released when that is durable.
 
 use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use headwater_coordinator::{
@@ -18,9 +19,12 @@ use super::timers::Timers;
 use crate::clock;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
+use crate::throttle::Throttle;
 
 /// Timers fired under one hold of the lock, so that requests get their turn.
 const TIMERS_PER_TURN: usize = 100;
+
+static NOT_APPENDED: Throttle<Discriminant<AppendError>> = Throttle::new();
 
 /// The coordinator of one partition of `__consumer_offsets`.
 pub(super) struct PartitionCoordinator {
@@ -229,11 +233,13 @@ impl PartitionCoordinator {
             .append(&self.partition, batch.build(0), Origin::Coordinator, 0)
             .map(|appended| appended.position)
             .map_err(|error| {
-                tracing::warn!(partition = ?self.partition.log().id(), %error, "group records not appended");
+                if let Some(held_back) = NOT_APPENDED.pass(discriminant(&error)) {
+                    let partition = self.partition.log().id();
+                    tracing::warn!(%partition, held_back, %error, "group records not appended");
+                }
                 match error {
-                    AppendError::MessageTooLarge { .. } | AppendError::RecordListTooLarge { .. } => {
-                        AppendFailure::TooLarge
-                    }
+                    AppendError::MessageTooLarge { .. }
+                    | AppendError::RecordListTooLarge { .. } => AppendFailure::TooLarge,
                     _ => AppendFailure::Storage,
                 }
             })

@@ -1,10 +1,13 @@
 //! The wait of a reply for what it shows of the metadata to be on disk.
 
 use headwater_log::Position;
-use headwater_protocol::{ErrorCode, Request};
+use headwater_protocol::{ApiKey, ErrorCode, Request};
 
 use crate::context::Context;
 use crate::reply::Reply;
+use crate::throttle::Throttle;
+
+static REFUSED: Throttle<ApiKey> = Throttle::new();
 
 /// Sends `response` when everything up to `position` is durable, and refuses all of `request` if it
 /// never will be.
@@ -27,7 +30,9 @@ where
         match partitions.durable(position).await {
             Ok(()) => response,
             Err(poisoned) => {
-                tracing::warn!(api = ?R::KEY, %poisoned, "refusing a request");
+                if let Some(held_back) = REFUSED.pass(R::KEY) {
+                    tracing::warn!(api = ?R::KEY, held_back, %poisoned, "refusing a request");
+                }
                 metadata.go_back_to_durable();
                 request.error_response(ErrorCode::KafkaStorageError, version)
             }

@@ -29,6 +29,7 @@ use crate::fetch_session::{Fetched, Wanted};
 use crate::partitions::Partitions;
 use crate::reply::Reply;
 use crate::served::{Served, TopicKey};
+use crate::throttle::Throttle;
 
 /// Isolation level of clients that must not see open transactions.
 const READ_COMMITTED: i8 = 1;
@@ -39,6 +40,8 @@ const TAIL_RECORDS: i64 = 10_000;
 const MEMORY_FLOOR: usize = 1 << 20;
 /// A fetch waits no longer, whatever it says.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
+/// Consumers try again at once.
+static READ_FAILED: Throttle<ErrorCode> = Throttle::new();
 
 pub(crate) fn begin(
     context: &Context,
@@ -239,8 +242,10 @@ impl Fetch {
             Ok(records) => Ok(share.attach(records)),
             Err(error) => {
                 let code = error.to_error_code();
-                if code != ErrorCode::OffsetOutOfRange {
-                    warn!(partition = %log.id(), "read failed: {error}");
+                if code != ErrorCode::OffsetOutOfRange
+                    && let Some(held_back) = READ_FAILED.pass(code)
+                {
+                    warn!(partition = %log.id(), held_back, "read failed: {error}");
                 }
                 Err(code)
             }

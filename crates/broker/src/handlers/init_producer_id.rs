@@ -13,6 +13,7 @@ use tracing::warn;
 
 use crate::context::{ConnectionInfo, Context};
 use crate::reply::Reply;
+use crate::throttle::Throttle;
 
 const NO_PRODUCER_ID: i64 = -1;
 const NO_PRODUCER_EPOCH: i16 = -1;
@@ -21,6 +22,8 @@ const NO_PRODUCER_EPOCH: i16 = -1;
     clippy::needless_pass_by_value,
     reason = "the signature of every handler"
 )]
+static NOT_DURABLE: Throttle<()> = Throttle::new();
+
 pub(crate) fn begin(
     context: &Context,
     _connection: &ConnectionInfo,
@@ -43,7 +46,9 @@ pub(crate) fn begin(
                 ..InitProducerIdResponse::default()
             },
             Err(poisoned) => {
-                warn!("no producer id: {poisoned}");
+                if let Some(held_back) = NOT_DURABLE.pass(()) {
+                    warn!(held_back, "no producer id: {poisoned}");
+                }
                 refused(ErrorCode::CoordinatorNotAvailable)
             }
         }

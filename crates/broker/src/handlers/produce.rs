@@ -9,11 +9,12 @@
 //! Deviations: transactions are not built, so a transactional id is refused; a
 //! timeout below [`SHORTEST_TIMEOUT`] counts as that, for even a good disk takes a moment.
 
+use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use headwater_log::{AppendError, InvalidRecordDetail, Origin, Position};
+use headwater_log::{AppendError, InvalidRecordDetail, LogError, Origin, Position};
 use headwater_protocol::messages::produce::{
     BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
     ProduceResponse, TopicProduceData, TopicProduceResponse,
@@ -29,12 +30,15 @@ use crate::metadata::{Image, Topic};
 use crate::partitions::Partitions;
 use crate::reply::Reply;
 use crate::served::{Served, TopicKey};
+use crate::throttle::Throttle;
 
 /// The first version that names topics by id.
 const TOPIC_IDS_SINCE: i16 = 13;
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_SINCE: i16 = 7;
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
+/// A producer that tries again on a full disk must not fill it with our log.
+static APPEND_FAILED: Throttle<Discriminant<LogError>> = Throttle::new();
 
 pub(crate) fn begin(
     context: &Context,
@@ -234,8 +238,10 @@ impl Refused {
     }
 
     fn by_log(topic: &str, partition: i32, error: &AppendError) -> Refused {
-        if let AppendError::Storage(fault) = error {
-            warn!(topic, partition, "append failed: {fault}");
+        if let AppendError::Storage(fault) = error
+            && let Some(held_back) = APPEND_FAILED.pass(discriminant(fault))
+        {
+            warn!(topic, partition, held_back, "append failed: {fault}");
         }
         let record_errors = match error {
             AppendError::InvalidRecord { record_errors, .. }
