@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::{Buf, BufMut, Bytes};
 
 use crate::disk::{Disk, OpenMode};
-use crate::journal::{Chain, Durability, Place, RestartPoint};
+use crate::journal::{Chain, Durability, JournalFile, Place, RestartPoint};
 use crate::{LogError, PartitionId};
 
 const MAGIC: [u8; 8] = *b"HWCKPOIN";
@@ -49,6 +49,8 @@ pub(crate) enum Shutdown {
 /// 54 count          u32      partitions
 ///    topic_id 16 bytes, partition i32, log_start i64, recovery point: offset i64, segment_base i64, position u32,
 ///    snapshot i64 (-1: none)
+///    files          u32      of the journal; all of them must be there after a crash
+///    number u32, size u64
 ///    crc            u32      CRC-32C of all before
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub(crate) struct Checkpoint {
     pub(crate) shutdown: Shutdown,
     pub(crate) durability: Durability,
     pub(crate) restart: RestartPoint,
+    /// None where a version before this list wrote the checkpoint, and in relaxed mode.
+    pub(crate) journal_files: Vec<JournalFile>,
     pub(crate) partitions: Vec<PartitionCheckpoint>,
 }
 
@@ -80,6 +84,11 @@ impl Checkpoint {
             out.put_i64(partition.recovery_point.segment_base);
             out.put_u32(partition.recovery_point.position);
             out.put_i64(partition.snapshot.unwrap_or(NO_SNAPSHOT));
+        }
+        out.put_u32(self.journal_files.len() as u32);
+        for file in &self.journal_files {
+            out.put_u32(file.number);
+            out.put_u64(file.size);
         }
         let crc = crc32c::crc32c(&out);
         out.put_u32(crc);
@@ -129,10 +138,18 @@ impl Checkpoint {
         for _ in 0..input.try_get_u32().ok()? {
             partitions.push(decode_partition(&mut input)?);
         }
+        let mut journal_files = Vec::new();
+        for _ in 0..input.try_get_u32().unwrap_or(0) {
+            journal_files.push(JournalFile {
+                number: input.try_get_u32().ok()?,
+                size: input.try_get_u64().ok()?,
+            });
+        }
         Some(Self {
             shutdown,
             durability,
             restart,
+            journal_files,
             partitions,
         })
     }
@@ -262,16 +279,20 @@ mod tests {
 
     fn checkpoints() -> impl Strategy<Value = Checkpoint> {
         let partitions = proptest::collection::vec(partitions(), 0..5);
+        let files = (any::<u32>(), any::<u64>());
+        let files = files.prop_map(|(number, size)| JournalFile { number, size });
         (
             any::<[bool; 2]>(),
             any::<(u128, u64, u32, u32, u64)>(),
             partitions,
+            proptest::collection::vec(files, 0..4),
         )
             .prop_map(
                 |(
                     [clean, fsync],
                     (incarnation, sequence, previous_crc, file_number, offset),
                     partitions,
+                    journal_files,
                 )| {
                     Checkpoint {
                         shutdown: if clean {
@@ -293,6 +314,7 @@ mod tests {
                                 previous_crc,
                             },
                         },
+                        journal_files,
                         partitions,
                     }
                 },

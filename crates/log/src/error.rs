@@ -27,6 +27,14 @@ pub enum LogError {
         /// What contradicts what.
         reason: String,
     },
+    /// A file that must be there is not. Nothing was changed.
+    #[error("{} is missing: {reason}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// How it is known to have been there, and the remedy.
+        reason: String,
+    },
     /// Another process has the data directory open.
     #[error("data directory {} is in use by another process: stop it, or choose another directory", path.display())]
     Locked {
@@ -79,6 +87,13 @@ impl LogError {
     /// A sync failed, as opposed to something that can be tried again.
     pub(crate) fn is_sync(&self) -> bool {
         matches!(self, Self::Io { operation, .. } if *operation == "sync")
+    }
+
+    pub(crate) fn missing(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Missing {
+            path: path.to_path_buf(),
+            reason: reason.into(),
+        }
     }
 
     pub(crate) fn corrupt(path: &Path, position: u64, reason: impl Into<String>) -> Self {

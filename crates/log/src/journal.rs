@@ -21,8 +21,8 @@ pub(crate) use entry::{Change, Entry, Place};
 pub use position::{Durability, Position};
 use queue::Queue;
 pub(crate) use queue::{QueuedEntry, Reservation, SegmentSync};
-pub(crate) use replay::Replay;
-pub(crate) use ring::RestartPoint;
+pub(crate) use replay::{Replay, has_journal, holds_commits, missing_files};
+pub(crate) use ring::{JournalFile, RestartPoint};
 use ring::{Ring, Slot};
 
 use crate::disk::Disk;
@@ -194,52 +194,66 @@ impl Journal {
     }
 
     /// What is durable, and where recovery begins once that is checkpointed. `None` in relaxed mode.
-    pub(crate) fn restart_point(&self) -> Option<(Position, RestartPoint)> {
+    pub(crate) fn restart_point(&self) -> Option<(Position, RestartPoint, Vec<JournalFile>)> {
         let ring = lock(&self.ring);
         let ring = ring.as_ref()?;
         // Read under the ring's lock: the position moves under it too.
-        Some((self.durable(), ring.restart_point()))
+        Some((self.durable(), ring.restart_point(), ring.list()))
     }
 
-    /// Everything up to `position` is in the checkpoint.
-    pub(crate) fn release(&self, position: Position) {
+    /// Everything up to `position` is in the checkpoint, which names these files.
+    pub(crate) fn release(&self, position: Position, named: &[JournalFile]) {
         if let Some(ring) = lock(&self.ring).as_mut() {
-            ring.release(position);
+            ring.release(position, named);
         }
     }
 
-    /// Makes one file more, or removes one that is too small; see [`JournalSizes`].
-    pub(crate) fn grow(&self) -> Result<JournalStep, LogError> {
+    /// Removes files too small to be used, once the checkpoint does not name them any more.
+    pub(crate) fn remove_unusable(&self) -> Result<(), LogError> {
+        let unusable = lock(&self.ring).as_mut().map(Ring::take_unusable);
+        for path in unusable.unwrap_or_default() {
+            self.disk
+                .remove_file(&path)
+                .map_err(LogError::io("remove", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Takes a file that is too small and free out of the ring. It may be removed once a checkpoint does not name it.
+    pub(crate) fn retire(&self) -> Option<PathBuf> {
+        let mut ring = lock(&self.ring);
+        let small = ring.as_mut()?.take_small(&self.sizes);
+        small.map(|file| file.path)
+    }
+
+    /// Whether the journal has its full size.
+    pub(crate) fn step(&self) -> JournalStep {
+        let ring = lock(&self.ring);
+        ring.as_ref()
+            .map_or(JournalStep::Done, |ring| ring.step(&self.sizes))
+    }
+
+    /// Makes one file more; `None` if there are enough. See [`JournalSizes`].
+    pub(crate) fn grow(&self) -> Result<Option<JournalStep>, LogError> {
         let (dir, growth) = {
             let ring = lock(&self.ring);
             let Some(ring) = ring.as_ref() else {
-                return Ok(JournalStep::Done);
+                return Ok(Some(JournalStep::Done));
             };
             (ring.dir().to_path_buf(), ring.next_growth(&self.sizes))
         };
         let disk = self.disk.as_ref();
-        if let Some((number, size)) = growth {
-            if !ring::may_grow(disk, &dir, size)? {
-                return Ok(JournalStep::Done);
-            }
-            let file = ring::make_file(disk, &dir, number, size)?;
-            if let Some(ring) = lock(&self.ring).as_mut() {
-                ring.add(file);
-            }
-        } else {
-            let small = lock(&self.ring)
-                .as_mut()
-                .and_then(|ring| ring.take_small(&self.sizes));
-            let Some(small) = small else {
-                return Ok(JournalStep::Done);
-            };
-            disk.remove_file(&small.path)
-                .map_err(LogError::io("remove", &small.path))?;
+        let Some((number, size)) = growth else {
+            return Ok(None);
+        };
+        if !ring::may_grow(disk, &dir, size)? {
+            return Ok(Some(JournalStep::Done));
         }
-        let ring = lock(&self.ring);
-        Ok(ring
-            .as_ref()
-            .map_or(JournalStep::Done, |ring| ring.step(&self.sizes)))
+        let file = ring::make_file(disk, &dir, number, size)?;
+        if let Some(ring) = lock(&self.ring).as_mut() {
+            ring.add(file);
+        }
+        Ok(Some(self.step()))
     }
 
     /// Commits as much of the queue as fits in one file: one write, one sync. Any failure poisons.

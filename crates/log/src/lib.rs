@@ -17,6 +17,7 @@ mod config;
 mod error;
 mod journal;
 mod log_dir;
+mod loss;
 mod meta;
 mod node;
 mod partition;
@@ -28,7 +29,7 @@ pub use config::{CleanupPolicy, CompressionType, LogConfig};
 pub use error::{AppendError, InvalidRecordDetail, LogError, ReadError};
 pub use headwater_records::{Compression, TimestampType};
 pub use journal::{Durability, JournalSizes, Position};
-pub use log_dir::{Commit, JournalStep, LogDir, LogDirOptions, RecoveryReport};
+pub use log_dir::{Commit, JournalStep, LogDir, LogDirOptions, PartitionCut, RecoveryReport};
 pub use partition::{
     AppendOptions, Appended, DeletedRecords, Origin, PartitionLog, ReadBound, ReadMinimum,
     TimestampOffset,

@@ -17,11 +17,17 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::checkpoint::Checkpoint;
 use crate::disk::{Disk, DiskLock};
-use crate::journal::{Journal, Round, empty_restart_point, journal_dir, lock};
+use crate::journal::{
+    Journal, Round, empty_restart_point, has_journal, holds_commits, journal_dir, lock,
+};
+use crate::loss::Losses;
 use crate::meta::Meta;
 use crate::node::{Node, partitions_dir};
-use crate::recovery::{Partitions, recover};
+use crate::recovery::{Partitions, partitions_on_disk, recover};
 use crate::{Durability, JournalSizes, LogConfig, LogError, PartitionId, PartitionLog, Position};
+
+/// A checkpoint frees all files that hold nothing newer: so often in a row it helps only if somebody else commits too.
+const MAX_FULL_ROUNDS: usize = 8;
 
 /// How to open a data directory.
 #[derive(Debug, Clone)]
@@ -51,8 +57,23 @@ pub struct RecoveryReport {
     pub commits: u64,
     /// Journal entries applied, the rest having been in the segments' synced part already.
     pub applied_entries: u64,
-    /// Bytes cut from segments: never acknowledged.
+    /// Bytes cut from segments: never acknowledged, unless a loss was accepted.
     pub truncated_bytes: u64,
+    /// Where they were cut.
+    pub cut: Vec<PartitionCut>,
+    /// What is gone although it may have been acknowledged, which the operator accepted. Each is worth a warning.
+    pub accepted_losses: Vec<String>,
+}
+
+/// What recovery cut from a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionCut {
+    /// Which.
+    pub partition: PartitionId,
+    /// Where it ends now.
+    pub log_end_offset: i64,
+    /// Bytes cut behind that.
+    pub bytes: u64,
 }
 
 /// What a commit made durable.
@@ -108,7 +129,14 @@ impl LogDir {
             .lock(&lock_path)
             .map_err(LogError::io("lock", &lock_path))?
             .ok_or_else(|| LogError::Locked { path: root.clone() })?;
-        let checkpoint = Checkpoint::read(disk.as_ref(), &root)?;
+        let mut losses = Losses::new(disk.as_ref(), &root);
+        let checkpoint = match Checkpoint::read(disk.as_ref(), &root) {
+            Err(error @ LogError::Corrupt { .. }) => {
+                losses.accept(error)?;
+                None
+            }
+            read => read?,
+        };
         let meta = Meta::read(disk.as_ref(), &root)?;
         for dir in [partitions_dir(&root), journal_dir(&root)] {
             disk.create_dir_all(&dir)
@@ -117,6 +145,7 @@ impl LogDir {
         let meta = if let Some(meta) = meta {
             meta
         } else {
+            refuse_to_make_meta(disk.as_ref(), &root, checkpoint.as_ref())?;
             let meta = Meta {
                 cluster_id: options.new_cluster_id,
             };
@@ -127,7 +156,10 @@ impl LogDir {
 
         let journal = Journal::new(Arc::clone(&disk), options.durability, options.journal);
         let node = Arc::new(Node::new(disk, root, journal));
-        let (partitions, report) = recover(&node, checkpoint.as_ref())?;
+        if checkpoint.is_none() {
+            refuse_to_begin_anew(&node, &mut losses)?;
+        }
+        let (partitions, report) = recover(&node, checkpoint.as_ref(), &mut losses)?;
         let log_dir = Self {
             cluster_id: meta.cluster_id,
             incarnation: options.incarnation,
@@ -140,6 +172,8 @@ impl LogDir {
         let dir = journal_dir(&log_dir.node.root);
         log_dir.node.journal.begin(&dir, options.incarnation)?;
         log_dir.checkpoint(options.now_ms)?;
+        log_dir.node.journal.remove_unusable()?;
+        losses.forget(log_dir.node.disk.as_ref())?;
         Ok((log_dir, report))
     }
 
@@ -209,6 +243,7 @@ impl LogDir {
     /// poisoned, or that this checkpoint could not be written, which may be tried again.
     pub fn commit_pending(&self) -> Result<Option<Commit>, LogError> {
         let mut done: Option<Commit> = None;
+        let mut full_rounds = 0;
         let target = self.node.journal.last_queued();
         while self.node.journal.durable() < target {
             let round = match self.node.journal.commit_round() {
@@ -217,7 +252,15 @@ impl LogDir {
             };
             match round {
                 Ok(Round::Idle) => break,
-                Ok(Round::RingFull) => {}
+                Ok(Round::RingFull) => {
+                    full_rounds += 1;
+                    if full_rounds > MAX_FULL_ROUNDS {
+                        let dir = journal_dir(&self.node.root);
+                        let reason = "a checkpoint frees no file in which a commit has room";
+                        let error = LogError::corrupt(&dir, 0, reason);
+                        return Err(self.node.journal.poison().set(error));
+                    }
+                }
                 // What became durable before is told first; the failure is met again by the next call.
                 Err(_) if done.is_some() => break,
                 Err(error) => return Err(error),
@@ -226,6 +269,7 @@ impl LogDir {
                     partitions,
                     bytes,
                 }) => {
+                    full_rounds = 0;
                     let commit = done.get_or_insert_with(|| Commit {
                         position,
                         partitions: Vec::new(),
@@ -270,8 +314,21 @@ impl LogDir {
     /// Grows the journal by one file, or removes one that has become too small.
     pub fn prepare_journal(&self) -> Result<JournalStep, LogError> {
         self.node.check_writable()?;
-        let step = self.node.journal.grow();
-        step.map_err(|error| self.node.journal.poison().set_if_sync(error))
+        let journal = &self.node.journal;
+        let poisoning = |error| journal.poison().set_if_sync(error);
+        if let Some(step) = journal.grow().map_err(poisoning)? {
+            return Ok(step);
+        }
+        let Some(retired) = journal.retire() else {
+            return Ok(JournalStep::Done);
+        };
+        // A file that the checkpoint names must be there at the next start.
+        self.checkpoint_running()?;
+        self.node
+            .disk
+            .remove_file(&retired)
+            .map_err(LogError::io("remove", &retired))?;
+        Ok(journal.step())
     }
 
     /// Rolls and deletes segments as the configurations say. Their files go at the next checkpoint.
@@ -319,6 +376,39 @@ impl LogDir {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// `meta` is the first file of a new directory: where there is any other, it was there too.
+fn refuse_to_make_meta(
+    disk: &dyn Disk,
+    root: &Path,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<(), LogError> {
+    let in_use = checkpoint.is_some()
+        || has_journal(disk, root)?
+        || !partitions_on_disk(disk, root)?.is_empty();
+    if !in_use {
+        return Ok(());
+    }
+    let reason = "the directory is in use, and the cluster id is in that file. Restore it from a copy, or write it \
+                  anew: a line `format.version=1` and a line `cluster.id=` with the cluster's id, which clients log";
+    Err(LogError::missing(&root.join("meta"), reason))
+}
+
+/// Without a checkpoint the directory is new, or its first start did not get as far: then nothing can be in it.
+fn refuse_to_begin_anew(node: &Node, losses: &mut Losses) -> Result<(), LogError> {
+    let partitions = partitions_on_disk(node.disk.as_ref(), &node.root)?.len();
+    if partitions == 0 && !holds_commits(node.disk.as_ref(), &node.root)? {
+        return Ok(());
+    }
+    if !losses.found().is_empty() {
+        // It is there, but damaged, and that was accepted.
+        return Ok(());
+    }
+    let reason = format!(
+        "it says where recovery begins, and there are {partitions} partitions or commits to recover"
+    );
+    losses.accept(LogError::missing(&node.root.join("checkpoint"), reason))
 }
 
 /// Makes a directory and those above it, and makes durable the names of those that were not there.

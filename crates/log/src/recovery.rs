@@ -9,10 +9,14 @@
 //! begins again from the same journal.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::checkpoint::{Checkpoint, Shutdown};
-use crate::journal::{Change, Durability, Entry, Replay, journal_dir};
+use crate::disk::Disk;
+use crate::journal::{Change, Durability, Entry, Replay, journal_dir, missing_files};
+use crate::log_dir::PartitionCut;
+use crate::loss::Losses;
 use crate::node::{Node, partitions_dir};
 use crate::partition::{Applied, RecoverError, remove_if_there};
 use crate::{LogError, PartitionId, PartitionLog, RecoveryReport};
@@ -24,27 +28,39 @@ pub(crate) type Partitions = BTreeMap<PartitionId, Arc<PartitionLog>>;
 pub(crate) fn recover(
     node: &Arc<Node>,
     checkpoint: Option<&Checkpoint>,
+    losses: &mut Losses,
 ) -> Result<(Partitions, RecoveryReport), LogError> {
     let mut report = RecoveryReport::default();
-    let on_disk = partitions_on_disk(node)?;
-    let Some(checkpoint) = checkpoint else {
-        // The very first start did not get as far as a checkpoint: nothing was acknowledged.
-        remove_others(node, &on_disk, &Partitions::new())?;
-        return Ok((Partitions::new(), report));
-    };
-    report.clean = checkpoint.shutdown == Shutdown::Clean;
-    let partitions = if report.clean {
-        load(node, checkpoint, &BTreeSet::new())?
-    } else if checkpoint.durability == Durability::Fsync {
-        recover_from_journal(node, checkpoint, &mut report)?
-    } else {
-        recover_from_segments(node, checkpoint, &on_disk)?
+    let on_disk = partitions_on_disk(node.disk.as_ref(), &node.root)?;
+    let partitions = match checkpoint {
+        // The caller knows that the directory is new, or that the loss of the checkpoint is accepted.
+        None => recover_from_segments(node, Partitions::new(), &on_disk)?,
+        Some(checkpoint) if checkpoint.shutdown == Shutdown::Clean => {
+            report.clean = true;
+            load(node, checkpoint, &BTreeSet::new())?
+        }
+        Some(checkpoint) if checkpoint.durability == Durability::Fsync => {
+            recover_from_journal(node, checkpoint, &on_disk, losses, &mut report)?
+        }
+        Some(checkpoint) => {
+            let loaded = load(node, checkpoint, &BTreeSet::new())?;
+            recover_from_segments(node, loaded, &on_disk)?
+        }
     };
     for partition in partitions.values() {
-        report.truncated_bytes += partition.finish_recovery()?;
+        let bytes = partition.finish_recovery()?;
+        report.truncated_bytes += bytes;
+        if bytes > 0 {
+            report.cut.push(PartitionCut {
+                partition: partition.id(),
+                log_end_offset: partition.log_end_offset(),
+                bytes,
+            });
+        }
     }
     remove_others(node, &on_disk, &partitions)?;
     report.partitions = partitions.len();
+    report.accepted_losses = losses.found().to_vec();
     Ok((partitions, report))
 }
 
@@ -66,9 +82,14 @@ fn load(
 fn recover_from_journal(
     node: &Arc<Node>,
     checkpoint: &Checkpoint,
+    on_disk: &BTreeSet<PartitionId>,
+    losses: &mut Losses,
     report: &mut RecoveryReport,
 ) -> Result<Partitions, LogError> {
     let dir = journal_dir(&node.root);
+    for error in missing_files(node.disk.as_ref(), &dir, &checkpoint.journal_files)? {
+        losses.accept(error)?;
+    }
     let mut deleted = BTreeSet::new();
     let mut replay = Replay::new(node.disk.as_ref(), &dir, &checkpoint.restart)?;
     while let Some(commit) = replay.next()? {
@@ -77,9 +98,12 @@ fn recover_from_journal(
         let deletions = deletions.filter(|entry| entry.change == Change::Delete);
         deleted.extend(deletions.map(|entry| entry.partition));
     }
-    replay.refuse_later_commits()?;
+    if let Err(error) = replay.refuse_later_commits() {
+        losses.accept(error)?;
+    }
 
     let mut partitions = load(node, checkpoint, &deleted)?;
+    let mut given_up = BTreeSet::new();
     let mut replay = Replay::new(node.disk.as_ref(), &dir, &checkpoint.restart)?;
     while let Some(commit) = replay.next()? {
         for entry in &commit.entries {
@@ -90,17 +114,26 @@ fn recover_from_journal(
                 let config = crate::LogConfig::default();
                 Arc::new(PartitionLog::new(Arc::clone(node), entry.partition, config))
             });
+            if given_up.contains(&entry.partition) {
+                continue;
+            }
             match apply(partition, entry) {
                 Ok(Applied::Now) => report.applied_entries += 1,
                 Ok(Applied::Before) => {}
                 Err(RecoverError::Log(error)) => return Err(error),
                 Err(RecoverError::Contradiction(reason)) => {
-                    return Err(LogError::corrupt(commit.path, commit.offset, reason));
+                    losses.accept(LogError::corrupt(commit.path, commit.offset, reason))?;
+                    given_up.insert(entry.partition);
                 }
             }
         }
     }
-    Ok(partitions)
+    if losses.found().is_empty() {
+        return Ok(partitions);
+    }
+    // What the journal does not have any more may still be in the segments.
+    let not_deleted = on_disk.difference(&deleted).copied().collect();
+    recover_from_segments(node, partitions, &not_deleted)
 }
 
 fn apply(partition: &PartitionLog, entry: &Entry) -> Result<Applied, RecoverError> {
@@ -119,12 +152,12 @@ fn apply(partition: &PartitionLog, entry: &Entry) -> Result<Applied, RecoverErro
     }
 }
 
+/// Takes in what the segments hold behind `partitions` as they were loaded, and partitions that only the disk knows.
 fn recover_from_segments(
     node: &Arc<Node>,
-    checkpoint: &Checkpoint,
+    mut partitions: Partitions,
     on_disk: &BTreeSet<PartitionId>,
 ) -> Result<Partitions, LogError> {
-    let mut partitions = load(node, checkpoint, &BTreeSet::new())?;
     for id in on_disk {
         if !partitions.contains_key(id) {
             let partition = PartitionLog::load_unknown(Arc::clone(node), *id)?;
@@ -137,9 +170,13 @@ fn recover_from_segments(
     Ok(partitions)
 }
 
-fn partitions_on_disk(node: &Node) -> Result<BTreeSet<PartitionId>, LogError> {
-    let dir = partitions_dir(&node.root);
-    let names = node.disk.list(&dir).map_err(LogError::io("list", &dir))?;
+/// The partitions that have a directory.
+pub(crate) fn partitions_on_disk(
+    disk: &dyn Disk,
+    root: &Path,
+) -> Result<BTreeSet<PartitionId>, LogError> {
+    let dir = partitions_dir(root);
+    let names = disk.list(&dir).map_err(LogError::io("list", &dir))?;
     Ok(names
         .iter()
         .filter_map(|name| PartitionId::from_dir_name(name))

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::commit::{BLOCK, Chain, CommitHeader, decode_entries};
 use super::entry::Entry;
-use super::ring::{RestartPoint, RingFile, open_files};
+use super::journal_dir;
+use super::ring::{JournalFile, RestartPoint, RingFile, file_path, open_files};
 use crate::LogError;
 use crate::disk::Disk;
 
@@ -114,12 +115,60 @@ impl Replay {
             &file.path,
             offset,
             format!(
-                "commit {} is whole, but commit {} before it is not: the disk lost or changed what was synced. \
-                 Restore the directory from a copy, or remove `journal` and accept the loss",
+                "commit {} is whole, but commit {} before it is not: the disk lost or changed what was synced",
                 header.chain.sequence, self.chain.sequence
             ),
         ))
     }
+}
+
+/// What is wrong with the files that the checkpoint names: each must be there in its full size.
+pub(crate) fn missing_files(
+    disk: &dyn Disk,
+    dir: &Path,
+    named: &[JournalFile],
+) -> Result<Vec<LogError>, LogError> {
+    let files = open_files(disk, dir)?;
+    let mut errors = Vec::new();
+    for named in named {
+        let found = files.iter().find(|file| file.number == named.number);
+        errors.extend(match found {
+            None => Some(LogError::missing(
+                &file_path(dir, named.number),
+                "the checkpoint names it, and the node was not shut down cleanly: it may hold acknowledged records \
+                 that are nowhere else",
+            )),
+            Some(file) if file.size < named.size => {
+                let reason = format!(
+                    "the file had {} bytes when the checkpoint was made and ends here, and the node was not shut \
+                     down cleanly: acknowledged records that are nowhere else may be cut off",
+                    named.size
+                );
+                Some(LogError::corrupt(&file.path, file.size, reason))
+            }
+            Some(_) => None,
+        });
+    }
+    Ok(errors)
+}
+
+/// Whether there are any files of a journal.
+pub(crate) fn has_journal(disk: &dyn Disk, root: &Path) -> Result<bool, LogError> {
+    Ok(!open_files(disk, &journal_dir(root))?.is_empty())
+}
+
+/// Whether anything was ever written into the journal.
+pub(crate) fn holds_commits(disk: &dyn Disk, root: &Path) -> Result<bool, LogError> {
+    for file in open_files(disk, &journal_dir(root))? {
+        let mut offset = 0;
+        while offset < file.size {
+            if read_header(&file, offset)?.is_some() {
+                return Ok(true);
+            }
+            offset += BLOCK;
+        }
+    }
+    Ok(false)
 }
 
 fn read_header(file: &RingFile, offset: u64) -> Result<Option<CommitHeader>, LogError> {

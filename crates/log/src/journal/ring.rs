@@ -27,6 +27,15 @@ pub(crate) struct RingFile {
     pub(crate) size: u64,
     /// What the last commit in it made durable; free once that is checkpointed.
     last_position: Position,
+    /// The checkpoint names it, so that its loss is noticed: before that nothing is written into it.
+    named: bool,
+}
+
+/// A file as the checkpoint names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct JournalFile {
+    pub(crate) number: u32,
+    pub(crate) size: u64,
 }
 
 /// Where the next commit goes, and with what in its header.
@@ -60,20 +69,30 @@ pub(crate) struct Ring {
     offset: u64,
     chain: Chain,
     checkpointed: Position,
+    /// Files too small for a commit, which only damage makes. They may be needed until the next checkpoint.
+    unusable: Vec<PathBuf>,
 }
 
 impl Ring {
-    /// Opens the files of `dir`, none of which holds anything needed any more, and makes those that are missing.
+    /// Opens the files of `dir`, none of which holds anything needed once the next checkpoint is written, and makes
+    /// those that are missing. Nothing is written into a file that was there before that checkpoint.
     pub(crate) fn begin(
         disk: &dyn Disk,
         dir: &Path,
         sizes: &JournalSizes,
         incarnation: u128,
     ) -> Result<Self, LogError> {
-        let mut files = open_files(disk, dir)?;
+        let smallest = sizes.initial_file_bytes.min(sizes.file_bytes);
+        let smallest = smallest.next_multiple_of(BLOCK).max(BLOCK);
+        let found = open_files(disk, dir)?;
+        // A process that was killed may have left a name that is not durable yet; the checkpoint relies on it.
+        disk.sync_dir(dir).map_err(LogError::io("sync", dir))?;
+        let mut number = found.iter().map(|file| file.number + 1).max().unwrap_or(0);
+        let (mut files, unusable): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|file| file.size >= smallest);
         while files.len() < sizes.initial_files.max(1) {
-            let number = files.iter().map(|file| file.number + 1).max().unwrap_or(0);
             files.push(make_file(disk, dir, number, sizes.initial_file_bytes)?);
+            number += 1;
         }
         let current = files.iter().max_by_key(|file| file.size);
         let current = current.map_or(0, |file| file.number);
@@ -88,7 +107,24 @@ impl Ring {
                 previous_crc: 0,
             },
             checkpointed: Position::ZERO,
+            unusable: unusable.into_iter().map(|file| file.path).collect(),
         })
+    }
+
+    /// The files too small to be used.
+    pub(crate) fn take_unusable(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.unusable)
+    }
+
+    /// All files, for the checkpoint.
+    pub(crate) fn list(&self) -> Vec<JournalFile> {
+        let files = self.files.iter();
+        files
+            .map(|file| JournalFile {
+                number: file.number,
+                size: file.size,
+            })
+            .collect()
     }
 
     /// Where the next commit begins if it fits.
@@ -109,7 +145,7 @@ impl Ring {
         let free = self
             .files
             .iter()
-            .filter(|file| file.last_position <= self.checkpointed)
+            .filter(|file| file.named && file.last_position <= self.checkpointed)
             .filter(|file| file.number != self.current || self.offset > 0)
             .max_by_key(|file| (file.size, std::cmp::Reverse(file.last_position)));
         let Some(number) = free.map(|file| file.number) else {
@@ -141,9 +177,12 @@ impl Ring {
         }
     }
 
-    /// Everything up to `position` is in the checkpoint: files that hold nothing later are free.
-    pub(crate) fn release(&mut self, position: Position) {
+    /// Everything up to `position` is in the checkpoint: files that hold nothing later are free, if it names them.
+    pub(crate) fn release(&mut self, position: Position, named: &[JournalFile]) {
         self.checkpointed = self.checkpointed.max(position);
+        for file in &mut self.files {
+            file.named |= named.iter().any(|named| named.number == file.number);
+        }
     }
 
     /// Number and size for the next file, if the ring has not its full size.
@@ -198,6 +237,11 @@ impl Ring {
     }
 }
 
+/// Where the file of that number is.
+pub(crate) fn file_path(dir: &Path, number: u32) -> PathBuf {
+    dir.join(format!("{number:010}{SUFFIX}"))
+}
+
 /// Makes a file full of zeros and gives it its name only once it is complete and durable.
 pub(crate) fn make_file(
     disk: &dyn Disk,
@@ -207,7 +251,7 @@ pub(crate) fn make_file(
 ) -> Result<RingFile, LogError> {
     let size = size.next_multiple_of(BLOCK);
     let unfinished = dir.join(format!("{number:010}{UNFINISHED}"));
-    let path = dir.join(format!("{number:010}{SUFFIX}"));
+    let path = file_path(dir, number);
     let file = disk
         .open(&unfinished, OpenMode::Truncated)
         .map_err(LogError::io("create", &unfinished))?;
@@ -230,6 +274,7 @@ pub(crate) fn make_file(
         file,
         size,
         last_position: Position::ZERO,
+        named: false,
     })
 }
 
@@ -257,6 +302,7 @@ pub(crate) fn open_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<RingFile>, L
             file,
             size: size - size % BLOCK,
             last_position: Position::ZERO,
+            named: false,
         });
     }
     files.sort_by_key(|file| file.number);

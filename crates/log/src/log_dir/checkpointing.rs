@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{LogDir, empty_restart_point};
 use crate::checkpoint::{Checkpoint, Shutdown};
-use crate::journal::{RestartPoint, lock};
+use crate::journal::{JournalFile, RestartPoint, lock};
 use crate::node::partitions_dir;
 use crate::partition::Capture;
 use crate::recovery::remove_partition_dir;
@@ -24,7 +24,7 @@ impl LogDir {
         let mut last = lock(&self.checkpoint);
         poison.check()?;
         // Taken before the partitions are looked at: everything up to here is in what they say.
-        let (durable, restart) = self.restart_point();
+        let (durable, restart, journal_files) = self.restart_point();
         let mut captures = Vec::new();
         for partition in self.partitions_to_capture(durable) {
             if let Some(capture) = partition.capture()? {
@@ -38,6 +38,7 @@ impl LogDir {
             shutdown,
             durability: self.durability(),
             restart,
+            journal_files,
             partitions: captures.iter().map(|(_, capture)| capture.entry).collect(),
         };
         if last.as_ref() != Some(&checkpoint) {
@@ -47,15 +48,22 @@ impl LogDir {
             *last = Some(checkpoint);
         }
 
-        self.node.journal.release(durable);
+        let named = last.as_ref().map(|last| last.journal_files.as_slice());
+        self.node
+            .journal
+            .release(durable, named.unwrap_or_default());
         for (partition, capture) in captures {
             partition.finish_capture(capture)?;
         }
         self.remove_deleted(durable)
     }
 
-    fn restart_point(&self) -> (Position, RestartPoint) {
-        let none = (Position::ZERO, empty_restart_point(self.incarnation));
+    fn restart_point(&self) -> (Position, RestartPoint, Vec<JournalFile>) {
+        let none = (
+            Position::ZERO,
+            empty_restart_point(self.incarnation),
+            Vec::new(),
+        );
         self.node.journal.restart_point().unwrap_or(none)
     }
 

@@ -6,6 +6,7 @@ mod crashes;
 mod faults;
 mod journal;
 mod lookups;
+mod losses;
 mod model;
 mod producers;
 mod real_disk;
