@@ -18,6 +18,8 @@ pub(crate) struct HeaderReader<'a> {
     path: &'a Path,
     position: u64,
     end: u64,
+    /// Base offset that the next batch must have: batches lie behind each other without gaps.
+    next_offset: Option<i64>,
     block: Vec<u8>,
     block_at: u64,
 }
@@ -42,19 +44,28 @@ impl Located {
 }
 
 impl<'a> HeaderReader<'a> {
-    /// A walk from a batch at `position` to the batch that ends at `end`.
-    pub(crate) fn new(file: &'a dyn DiskFile, path: &'a Path, position: u64, end: u64) -> Self {
+    /// A walk from a batch at `position`, whose base offset is `next_offset` if that is known, to the batch that ends
+    /// at `end`.
+    pub(crate) fn new(
+        file: &'a dyn DiskFile,
+        path: &'a Path,
+        position: u64,
+        end: u64,
+        next_offset: Option<i64>,
+    ) -> Self {
         Self {
             file,
             path,
             position,
             end,
+            next_offset,
             block: Vec::new(),
             block_at: 0,
         }
     }
 
-    /// The next header; `None` at the end. What is not a batch there, or reaches beyond the end, is an error.
+    /// The next header; `None` at the end. What is not a batch there, has another offset than its place says, or
+    /// reaches beyond the end, is an error.
     pub(crate) fn next(&mut self) -> Result<Option<Located>, LogError> {
         if self.position >= self.end {
             return Ok(None);
@@ -67,7 +78,11 @@ impl<'a> HeaderReader<'a> {
             let reason = "a batch reaches beyond the end of the segment";
             return Err(LogError::corrupt(self.path, position, reason));
         }
+        if let Some(expected) = self.next_offset.filter(|next| *next != header.base_offset) {
+            return Err(misplaced(self.path, position, header.base_offset, expected));
+        }
         self.position = located.end();
+        self.next_offset = Some(header.next_offset());
         Ok(Some(located))
     }
 
@@ -88,6 +103,13 @@ impl<'a> HeaderReader<'a> {
         let end = self.block.len().min(offset + HEADER_SIZE);
         Ok(self.block.get(offset..end).unwrap_or_default())
     }
+}
+
+/// A batch with an offset that does not belong where it lies.
+pub(crate) fn misplaced(path: &Path, position: u64, found: i64, expected: i64) -> LogError {
+    let reason =
+        format!("the batch here has base offset {found}, the one before ends at {expected}");
+    LogError::corrupt(path, position, reason)
 }
 
 /// Reads `length` bytes, all of which must be there.

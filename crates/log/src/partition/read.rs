@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use headwater_records::BatchHeader;
+use headwater_records::{BatchHeader, RecordBatch};
 
 use super::header_reader::{HeaderReader, Located, read_exactly};
 use super::index_file::Lookup;
 use super::log::PartitionLog;
 use super::offset_index::OffsetPosition;
-use super::segment::SegmentFile;
+use super::segment::{Segment, SegmentFile};
 use super::{ReadBound, ReadMinimum};
 use crate::{LogError, ReadError};
 
@@ -19,7 +19,35 @@ pub(super) struct Location {
     pub(super) segment_base: i64,
     /// End of the segment when it was looked up.
     pub(super) end: u64,
+    /// Offset behind the last batch at `end`, if that was looked up too.
+    pub(super) end_offset: Option<i64>,
     pub(super) lookup: Lookup<OffsetPosition>,
+}
+
+impl Location {
+    /// The headers from a batch on.
+    pub(super) fn headers_from(&self, first: &Located) -> HeaderReader<'_> {
+        self.headers(first.position, Some(first.header.base_offset))
+    }
+
+    fn headers(&self, position: u64, next_offset: Option<i64>) -> HeaderReader<'_> {
+        let file = &self.file;
+        HeaderReader::new(
+            file.file.as_ref(),
+            &file.path,
+            position,
+            self.end,
+            next_offset,
+        )
+    }
+
+    /// The headers from an index entry on, if the batch that it means is there.
+    fn headers_at(&self, entry: OffsetPosition) -> Option<HeaderReader<'_>> {
+        let position = u64::from(entry.position);
+        let first = self.headers(position, None).next().ok().flatten()?;
+        let expected = self.segment_base + i64::from(entry.relative_offset);
+        (first.header.last_offset() == expected).then(|| self.headers_from(&first))
+    }
 }
 
 impl PartitionLog {
@@ -32,45 +60,45 @@ impl PartitionLog {
         bound: ReadBound,
         minimum: ReadMinimum,
     ) -> Result<Bytes, ReadError> {
-        let mut after = None;
-        loop {
-            let (location, end_offset) = {
-                let state = self.lock();
-                if offset < state.log_start || offset > state.log_end {
-                    return Err(ReadError::OffsetOutOfRange {
-                        offset,
-                        log_start_offset: state.log_start,
-                        end_offset: state.log_end,
-                    });
-                }
-                let end_offset = match bound {
-                    ReadBound::HighWatermark => state.high_watermark(),
-                    ReadBound::LogEnd => state.log_end,
-                };
-                if offset >= end_offset {
-                    return Ok(Bytes::new());
-                }
-                let index = match after {
-                    None => state.segment_index(offset),
-                    Some(base) => state.segments.iter().position(|s| s.base_offset() > base),
-                };
-                let Some(segment) = index.and_then(|index| state.segments.get(index)) else {
-                    return Ok(Bytes::new());
-                };
-                let location = Location {
-                    file: Arc::clone(segment.file()),
-                    segment_base: segment.base_offset(),
-                    end: segment.size(),
-                    lookup: segment.lookup(offset),
-                };
-                (location, end_offset)
-            };
-            if let Some(first) = self.find(&location, offset)? {
-                return Ok(read_from(&location, first, end_offset, max_bytes, minimum)?);
+        let (location, end_offset) = {
+            let state = self.lock();
+            if offset < state.log_start || offset > state.log_end {
+                return Err(ReadError::OffsetOutOfRange {
+                    offset,
+                    log_start_offset: state.log_start,
+                    end_offset: state.log_end,
+                });
             }
-            // Compaction may have taken the segment's last batches: what follows is in the next.
-            after = Some(location.segment_base);
-        }
+            let end_offset = match bound {
+                ReadBound::HighWatermark => state.high_watermark(),
+                ReadBound::LogEnd => state.log_end,
+            };
+            if offset >= end_offset {
+                return Ok(Bytes::new());
+            }
+            let index = state.segment_index(offset);
+            let Some((index, segment)) =
+                index.and_then(|index| Some((index, state.segments.get(index)?)))
+            else {
+                let reason = format!("no segment holds offset {offset}");
+                return Err(LogError::corrupt(&self.dir, 0, reason).into());
+            };
+            let next = state.segments.get(index + 1);
+            let location = Location {
+                file: Arc::clone(segment.file()),
+                segment_base: segment.base_offset(),
+                end: segment.size(),
+                end_offset: Some(next.map_or(state.log_end, Segment::base_offset)),
+                lookup: segment.lookup(offset),
+            };
+            (location, end_offset)
+        };
+        let Some(first) = self.find(&location, offset)? else {
+            // Not an empty answer, which would have the consumer ask for ever.
+            let reason = format!("the segment ends before offset {offset}, which belongs in it");
+            return Err(LogError::corrupt(&location.file.path, location.end, reason).into());
+        };
+        Ok(read_from(&location, first, end_offset, max_bytes, minimum)?)
     }
 
     /// The first batch in the segment that ends at or behind `offset`.
@@ -79,9 +107,11 @@ impl PartitionLog {
         location: &Location,
         offset: i64,
     ) -> Result<Option<Located>, LogError> {
-        let position = self.position(location, offset);
-        let file = &location.file;
-        let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, position, location.end);
+        let entry = self.index_entry(location, offset);
+        let mut headers = entry
+            .and_then(|entry| location.headers_at(entry))
+            // There is none, or it is damaged: the segment itself has the answer.
+            .unwrap_or_else(|| location.headers(0, Some(location.segment_base)));
         while let Some(located) = headers.next()? {
             if located.header.last_offset() >= offset {
                 return Ok(Some(located));
@@ -90,18 +120,15 @@ impl PartitionLog {
         Ok(None)
     }
 
-    fn position(&self, location: &Location, offset: i64) -> u64 {
+    fn index_entry(&self, location: &Location, offset: i64) -> Option<OffsetPosition> {
         let relative = u32::try_from((offset - location.segment_base).max(0)).unwrap_or(u32::MAX);
-        let entry = match &location.lookup {
+        match &location.lookup {
             Lookup::Found(entry) => Some(*entry),
             Lookup::Before => None,
-            // Deleted since it was looked up, or damaged: the segment itself has the answer.
             Lookup::Search(search) => search
                 .run::<OffsetPosition, 8>(self.node.disk.as_ref(), &relative)
                 .unwrap_or_default(),
-        };
-        let position = entry.map_or(0, |entry| u64::from(entry.position));
-        if position < location.end { position } else { 0 }
+        }
     }
 }
 
@@ -126,25 +153,49 @@ fn read_from(
     };
     let file = &location.file;
     let bytes = read_exactly(file.file.as_ref(), &file.path, first.position, wanted)?;
-    let whole = whole_batches(&bytes, end_offset);
+    let whole = whole_batches(location, first.position, &bytes, end_offset);
     if whole < first_size {
-        let reason = "a batch changed while it was read";
+        let reason = format!(
+            "the batch at offset {} does not end where the next begins, and its checksum is wrong",
+            first.header.base_offset
+        );
         return Err(LogError::corrupt(&file.path, first.position, reason));
     }
     Ok(bytes.slice(..whole))
 }
 
-/// Bytes of the whole batches at the front that begin before `end_offset`.
-fn whole_batches(bytes: &Bytes, end_offset: i64) -> usize {
+/// Bytes of the whole batches at the front that begin before `end_offset`. Each is vouched for by what follows it: a
+/// batch with the right offset, or the end of the segment at the right one. Where nothing does, its checksum must.
+fn whole_batches(location: &Location, position: u64, bytes: &Bytes, end_offset: i64) -> usize {
     let mut length = 0;
-    while let Some(rest) = bytes.get(length..) {
-        let Ok(header) = BatchHeader::parse(rest) else {
-            break;
-        };
-        if header.size_in_bytes() > rest.len() || header.base_offset >= end_offset {
-            break;
+    let mut last: Option<(usize, BatchHeader)> = None;
+    let vouched_for = loop {
+        let expected = last.map(|(_, header)| header.next_offset());
+        let at = position + length as u64;
+        if at == location.end {
+            break expected == location.end_offset;
         }
-        length += header.size_in_bytes();
+        let rest = bytes.get(length..).unwrap_or_default();
+        let Ok(header) = BatchHeader::parse(rest) else {
+            break false;
+        };
+        let size = header.size_in_bytes();
+        let misplaced = expected.is_some_and(|expected| expected != header.base_offset);
+        if misplaced || at + size as u64 > location.end {
+            break false;
+        }
+        if size > rest.len() || header.base_offset >= end_offset {
+            break true;
+        }
+        last = Some((length, header));
+        length += size;
+    };
+    match last {
+        Some((begin, _)) if !vouched_for && !has_right_crc(&bytes.slice(begin..length)) => begin,
+        _ => length,
     }
-    length
+}
+
+fn has_right_crc(batch: &Bytes) -> bool {
+    RecordBatch::parse(batch).is_ok_and(|batch| batch.check_crc().is_ok())
 }

@@ -1,6 +1,7 @@
 //! Bringing a partition back: its synced part from the checkpoint, then what the journal has, or in relaxed mode what
 //! the segments have. Nothing behind the synced part is trusted, and nothing there is cut before the end is known.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -11,12 +12,14 @@ use super::header_reader::{HeaderReader, Located, read_exactly};
 use super::leader_epochs::{LeaderEpochs, leader_epoch_path};
 use super::log::PartitionLog;
 use super::producer_state::{ProducerState, snapshot_path};
-use super::segment::{Segment, base_offset_of};
+use super::segment::{Segment, base_offset_of, log_path};
 use super::state::{Checkpointed, State};
 use crate::checkpoint::{PartitionCheckpoint, read_small_file};
 use crate::journal::Place;
 use crate::node::Node;
 use crate::{LogConfig, LogError, PartitionId};
+
+const RESTORE: &str = "restore the data directory from a copy";
 
 /// What became of a journal entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,7 @@ impl PartitionLog {
             let reason = format!("segment {:020} is missing", point.segment_base);
             return Err(LogError::corrupt(&log.dir, 0, reason));
         }
+        check_complete(&log.dir, &state.segments, entry)?;
         state.log_start = entry.log_start;
         state.log_end = point.base_offset;
         state.watermark = point;
@@ -173,7 +177,7 @@ impl PartitionLog {
             };
             let (file, from) = (Arc::clone(active.file()), active.size());
             let end = active.file_length()?;
-            let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, from, end);
+            let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, from, end, None);
             while let Some(located) = torn_ends(headers.next())? {
                 let bytes = located.read(file.file.as_ref(), &file.path)?;
                 if located.header.base_offset != state.log_end || !is_whole(&bytes) {
@@ -338,11 +342,42 @@ impl PartitionLog {
     }
 }
 
+/// Whether the segments are all there: the first holds the log start, and each ends where the next begins. Only the
+/// last few batches of each are looked at.
+fn check_complete(
+    dir: &Path,
+    segments: &[Segment],
+    entry: &PartitionCheckpoint,
+) -> Result<(), LogError> {
+    let point = entry.recovery_point.base_offset;
+    if let Some(first) = segments.first().map(Segment::base_offset)
+        && first > entry.log_start
+    {
+        let reason = format!(
+            "the log starts at offset {}, but the first segment there is begins at {first}: {RESTORE}",
+            entry.log_start
+        );
+        return Err(LogError::missing(&log_path(dir, entry.log_start), reason));
+    }
+    let ends = segments.iter().skip(1).map(Segment::base_offset);
+    for (segment, expected) in segments.iter().zip(ends.chain([point])) {
+        let end = segment.end_offset()?;
+        if end == expected {
+            continue;
+        }
+        let path = &segment.file().path;
+        let reason = format!(
+            "its batches end at offset {end} instead of {expected}: it was cut, or a segment behind it is gone. {RESTORE}"
+        );
+        return Err(LogError::corrupt(path, segment.size(), reason));
+    }
+    Ok(())
+}
+
 /// Shows all headers of the partition.
 fn walk_all(state: &State, mut visit: impl FnMut(&BatchHeader)) -> Result<(), LogError> {
     for segment in &state.segments {
-        let file = segment.file();
-        let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, 0, segment.size());
+        let mut headers = segment.headers(0, segment.size(), Some(segment.base_offset()));
         while let Some(Located { header, .. }) = headers.next()? {
             visit(&header);
         }

@@ -82,6 +82,11 @@ impl Segment {
         segment.size = segment.file_length()?;
         let offsets = OffsetIndex::open_sealed(disk, index_path(dir, base_offset))?;
         let times = TimeIndex::open_sealed(disk, time_index_path(dir, base_offset))?;
+        // An index whose last entry is wrong is not believed in the rest.
+        let offsets = offsets.filter(|index| {
+            let last = index.last();
+            last.is_none_or(|last| segment.has_batch(last))
+        });
         if let (Some(offsets), Some(times)) = (offsets, times) {
             segment.max_timestamp = times.last().map(|last| {
                 let offset = base_offset + i64::from(last.relative_offset);
@@ -146,9 +151,7 @@ impl Segment {
 
     /// Whether an index entry points at the batch that it says.
     fn has_batch(&self, entry: OffsetPosition) -> bool {
-        let position = u64::from(entry.position);
-        let file = &self.file;
-        HeaderReader::new(file.file.as_ref(), &file.path, position, u64::MAX)
+        self.headers(u64::from(entry.position), u64::MAX, None)
             .next()
             .ok()
             .flatten()
@@ -156,6 +159,31 @@ impl Segment {
                 let offset = self.base_offset + i64::from(entry.relative_offset);
                 located.header.last_offset() == offset
             })
+    }
+
+    /// The headers from the batch at `from` on.
+    pub(crate) fn headers(
+        &self,
+        from: u64,
+        end: u64,
+        next_offset: Option<i64>,
+    ) -> HeaderReader<'_> {
+        let file = &self.file;
+        HeaderReader::new(file.file.as_ref(), &file.path, from, end, next_offset)
+    }
+
+    /// Offset behind its last batch, read from the batches behind the last index entry.
+    pub(crate) fn end_offset(&self) -> Result<i64, LogError> {
+        let (from, next_offset) = match self.offset_index.last() {
+            Some(last) => (u64::from(last.position), None),
+            None => (0, Some(self.base_offset)),
+        };
+        let mut headers = self.headers(from, self.size, next_offset);
+        let mut end = self.base_offset;
+        while let Some(located) = headers.next()? {
+            end = located.header.next_offset();
+        }
+        Ok(end)
     }
 
     pub(crate) fn base_offset(&self) -> i64 {
@@ -372,7 +400,13 @@ impl Segment {
     /// Takes in the batches from `from` on as if they were just written.
     fn walk(&mut self, from: u64, end: u64, config: &LogConfig) -> Result<(), LogError> {
         let file = Arc::clone(&self.file);
-        let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, from, end);
+        let mut headers = HeaderReader::new(
+            file.file.as_ref(),
+            &file.path,
+            from,
+            end,
+            (from == 0).then_some(self.base_offset),
+        );
         self.size = from;
         // The batch at an index entry is in the index already: it must not be pushed twice.
         self.bytes_since_index = 0;
@@ -383,8 +417,7 @@ impl Segment {
     }
 
     fn read_first_timestamp(&mut self) -> Result<(), LogError> {
-        let file = Arc::clone(&self.file);
-        let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, 0, self.size);
+        let mut headers = self.headers(0, self.size, Some(self.base_offset));
         let first = headers.next()?;
         let timestamp = first.map(|located| located.header.max_timestamp);
         self.first_timestamp = timestamp.filter(|timestamp| *timestamp >= 0);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use headwater_records::RecordBatch;
 
 use super::TimestampOffset;
-use super::header_reader::{HeaderReader, Located};
+use super::header_reader::Located;
 use super::index_file::Lookup;
 use super::log::PartitionLog;
 use super::offset_index::OffsetPosition;
@@ -118,8 +118,7 @@ impl PartitionLog {
                 continue;
             };
             let file = &location.file;
-            let mut headers =
-                HeaderReader::new(file.file.as_ref(), &file.path, first.position, location.end);
+            let mut headers = location.headers_from(&first);
             while let Some(located) = headers.next()? {
                 if located.header.base_offset >= high_watermark {
                     break;
@@ -153,8 +152,7 @@ impl PartitionLog {
             return Ok(None);
         };
         let file = &location.file;
-        let mut headers =
-            HeaderReader::new(file.file.as_ref(), &file.path, first.position, location.end);
+        let mut headers = location.headers_from(&first);
         while let Some(located) = headers.next()? {
             if located.header.base_offset >= high_watermark {
                 break;
@@ -177,6 +175,7 @@ fn candidate(segment: &Segment, from_offset: i64) -> Candidate {
             file: Arc::clone(segment.file()),
             segment_base: segment.base_offset(),
             end: segment.size(),
+            end_offset: None,
             lookup,
         },
         from_offset,
