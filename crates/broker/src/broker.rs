@@ -15,7 +15,7 @@ use headwater_protocol::Uuid;
 use tempfile::TempDir;
 use tokio::task::{self, JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::budget::Budget;
 use crate::clock;
@@ -281,6 +281,14 @@ fn recover(
     };
     let (log_dir, report) = LogDir::open(disk, options)?;
     info!(?report, "recovered");
+    for loss in &report.accepted_losses {
+        warn!("started without data that may have been acknowledged: {loss}");
+    }
+    if !report.accepted_losses.is_empty() {
+        for cut in &report.cut {
+            warn!(?cut, "a partition was cut");
+        }
+    }
     let log_dir = Arc::new(log_dir);
     let reading = Budget::new(settings.limits.queued_response_bytes);
     let partitions = Partitions::new(Arc::clone(&log_dir), stopping.clone(), reading);

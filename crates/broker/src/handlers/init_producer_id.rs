@@ -18,12 +18,12 @@ use crate::throttle::Throttle;
 const NO_PRODUCER_ID: i64 = -1;
 const NO_PRODUCER_EPOCH: i16 = -1;
 
+static NOT_DURABLE: Throttle<()> = Throttle::new();
+
 #[expect(
     clippy::needless_pass_by_value,
     reason = "the signature of every handler"
 )]
-static NOT_DURABLE: Throttle<()> = Throttle::new();
-
 pub(crate) fn begin(
     context: &Context,
     _connection: &ConnectionInfo,

@@ -245,7 +245,7 @@ async fn large_requests_that_are_announced_and_do_not_come_hold_up_nobody() {
     for _ in 0..4 {
         let mut wire = Wire::to(&broker).await;
         wire.send_bytes(&(100_i32 << 20).to_be_bytes()).await;
-        wire.send_bytes(&[0; 200_000]).await;
+        wire.send_bytes(&vec![0; 200_000]).await;
         stalled.push(wire);
     }
     assert_answers(&broker).await;
