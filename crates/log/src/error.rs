@@ -87,6 +87,18 @@ impl LogError {
     /// A sync failed, as opposed to something that can be tried again.
     pub(crate) fn is_sync(&self) -> bool {
         matches!(self, Self::Io { operation, .. } if *operation == "sync")
+            && !self.is_out_of_handles()
+    }
+
+    /// There were too many open files to begin with, so nothing was synced that could have failed: try again.
+    pub(crate) fn is_out_of_handles(&self) -> bool {
+        let Self::Io { source, .. } = self else {
+            return false;
+        };
+        let limits = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
+        limits
+            .iter()
+            .any(|limit| source.raw_os_error() == Some(limit.raw_os_error()))
     }
 
     pub(crate) fn missing(path: &Path, reason: impl Into<String>) -> Self {

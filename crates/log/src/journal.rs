@@ -275,9 +275,14 @@ impl Journal {
                 }
                 return Ok(Round::RingFull);
             }
-            return self
-                .write(&slot, &taken)
-                .map_err(|error| self.poison.set(error));
+            return self.write(&slot, &taken).map_err(|error| {
+                if error.is_out_of_handles() {
+                    // Met before anything was written.
+                    lock(&self.queue).put_back(taken);
+                    return error;
+                }
+                self.poison.set(error)
+            });
         }
     }
 

@@ -89,6 +89,11 @@ impl FaultyDisk {
         self.lock().capacity = bytes;
     }
 
+    /// Lets no more files or directories be opened, or lets them again.
+    pub fn set_out_of_handles(&self, out_of_handles: bool) {
+        self.lock().out_of_handles = out_of_handles;
+    }
+
     /// The process is killed: what it wrote is there, and no more durable than before. Returns the disk for the next.
     pub fn kill(&self) -> Self {
         let mut world = self.lock();
@@ -145,7 +150,11 @@ impl FaultyDisk {
 
 impl Disk for FaultyDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
-        let found = self.look()?.entry(path);
+        let found = {
+            let world = self.look()?;
+            world.check_handles()?;
+            world.entry(path)
+        };
         let at = match (found, mode) {
             (Ok(Entry::Directory), _) => return Err(io::ErrorKind::IsADirectory.into()),
             (Ok(Entry::File(at)), OpenMode::Existing | OpenMode::OrCreate) => at,
@@ -239,6 +248,7 @@ impl Disk for FaultyDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.look()?.check_handles()?;
         let (mut world, step) = self.step()?;
         if step == Step::Last {
             return Err(crashed());

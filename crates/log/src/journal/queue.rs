@@ -100,6 +100,13 @@ impl Queue {
         self.entries.drain(..count).collect()
     }
 
+    /// Puts entries back in front that could not be committed for now.
+    pub(crate) fn put_back(&mut self, entries: Vec<QueuedEntry>) {
+        for entry in entries.into_iter().rev() {
+            self.entries.push_front(entry);
+        }
+    }
+
     /// Gives the room of committed entries free.
     pub(crate) fn finished(&mut self, entries: &[QueuedEntry]) {
         let bytes: usize = entries

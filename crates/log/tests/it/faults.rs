@@ -212,3 +212,32 @@ fn reading_up_to_the_log_end_is_for_those_who_wait_themselves() {
     assert!(read_all(&log, 0, ReadBound::HighWatermark).is_empty());
     assert_eq!(dir.partition_ids(), [partition_id(0)]);
 }
+
+#[test]
+fn too_many_open_files_are_no_failed_sync() {
+    let disk = FaultyDisk::new();
+    let (dir, _) = open(&disk, 1);
+    let log = partition(&dir, 0);
+    append(&log, &["a"]);
+    dir.commit_pending().unwrap();
+    let huge = "x".repeat(100_000);
+    append(&log, &[&huge]);
+    append(&log, &["c"]);
+    disk.set_out_of_handles(true);
+    assert!(
+        dir.commit_pending().is_err(),
+        "its directory is to be synced"
+    );
+    assert!(dir.checkpoint(NOW).is_err());
+    assert!(dir.prepare_journal().is_err());
+    assert_eq!(dir.poisoned(), None);
+    assert_eq!(values(&log), ["a"], "nothing counts as durable");
+    disk.set_out_of_handles(false);
+    dir.commit_pending().unwrap().unwrap();
+    dir.prepare_journal().unwrap();
+    dir.checkpoint(NOW).unwrap();
+    assert_eq!(values(&log), ["a", huge.as_str(), "c"]);
+    drop((log, dir));
+    let (dir, _) = open(&disk.power_cut(Survival::Nothing), 2);
+    assert_eq!(values(&partition(&dir, 0)), ["a", huge.as_str(), "c"]);
+}

@@ -20,6 +20,7 @@ pub(super) struct World {
     pub(super) writes: u64,
     pub(super) capacity: Option<u64>,
     pub(super) crashed: bool,
+    pub(super) out_of_handles: bool,
 }
 
 /// Content as programs see it, as it is on the platter, and the way from there to here.
@@ -84,6 +85,13 @@ impl World {
     pub(super) fn check(&self, life: u64) -> io::Result<()> {
         if self.crashed || life != self.life {
             return Err(crashed());
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_handles(&self) -> io::Result<()> {
+        if self.out_of_handles {
+            return Err(rustix::io::Errno::MFILE.into());
         }
         Ok(())
     }
