@@ -21,6 +21,10 @@ const TICK: Duration = Duration::from_millis(500);
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
 /// A checkpoint after this much, long before the full journal would force one.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
+/// So many files the journal grows by at once, enough for the bytes between two checkpoints,
+const GROWN_AT_ONCE: u32 = 4;
+/// and from then on by one in this time: commits wait while a new file is synced.
+const GROWTH_PAUSE: Duration = Duration::from_secs(5);
 /// With less free room than this, what was deleted goes at once. Below 64 MiB appends are refused.
 const SHORT_OF_ROOM: u64 = 256 << 20;
 
@@ -104,6 +108,9 @@ struct Maintenance {
     bytes_grown: u64,
     retained: Instant,
     growing: bool,
+    /// Files it grew by, and when.
+    grown: u32,
+    grown_at: Instant,
     /// Deletions whose room is free.
     removed: u64,
 }
@@ -125,6 +132,8 @@ impl Maintenance {
             bytes_grown: 0,
             retained: Instant::now(),
             growing: true,
+            grown: 0,
+            grown_at: Instant::now(),
             removed: 0,
         }
     }
@@ -168,14 +177,17 @@ impl Maintenance {
     /// One file at a time, and only while the journal is used: an idle node stays small.
     fn grow(&mut self) {
         let bytes = self.figures.bytes();
-        if !self.growing || bytes == self.bytes_grown {
+        let paused = self.grown >= GROWN_AT_ONCE && self.grown_at.elapsed() < GROWTH_PAUSE;
+        if !self.growing || paused || bytes == self.bytes_grown {
             return;
         }
         self.bytes_grown = bytes;
+        self.grown += 1;
         match self.log_dir.prepare_journal() {
             Ok(step) => self.growing = step == JournalStep::More,
             Err(failure) => warn!("the journal keeps its size for now: {failure}"),
         }
+        self.grown_at = Instant::now();
     }
 
     fn checkpoint(&mut self) {
@@ -212,22 +224,58 @@ mod tests {
         disk.list(Path::new("/data/partitions")).unwrap().len()
     }
 
-    #[test]
-    fn what_was_deleted_goes_at_once_when_room_is_short_and_not_otherwise() {
-        let disk = FaultyDisk::new();
+    fn open(disk: &FaultyDisk, journal: JournalSizes) -> (Arc<LogDir>, Arc<Partitions>) {
         let options = LogDirOptions {
             root: "/data".into(),
             durability: Durability::Fsync,
             incarnation: 1,
             new_cluster_id: "cluster".to_owned(),
             now_ms: clock::now_ms(),
-            journal: JournalSizes::default(),
+            journal,
         };
         let (log_dir, _) = LogDir::open(Arc::new(disk.clone()), options).unwrap();
         let log_dir = Arc::new(log_dir);
         let stopping = CancellationToken::new();
         let partitions = Partitions::new(Arc::clone(&log_dir), stopping, Budget::new(1));
-        let partitions = Arc::new(partitions);
+        (log_dir, Arc::new(partitions))
+    }
+
+    fn maintain(log_dir: &Arc<LogDir>, partitions: &Arc<Partitions>) -> Maintenance {
+        Maintenance::new(
+            Arc::clone(log_dir),
+            Arc::clone(partitions),
+            Duration::from_hours(1),
+            Arc::default(),
+        )
+    }
+
+    #[test]
+    fn a_journal_that_is_used_grows_to_what_it_needs_at_once_and_then_slowly() {
+        let disk = FaultyDisk::new();
+        let small = JournalSizes {
+            initial_file_bytes: 64 << 10,
+            files: 12,
+            file_bytes: 512 << 10,
+            ..JournalSizes::default()
+        };
+        let (log_dir, partitions) = open(&disk, small);
+        let mut maintenance = maintain(&log_dir, &partitions);
+        maintenance.tick();
+        assert_eq!(maintenance.grown, 0);
+        for _ in 0..12 {
+            maintenance.figures.commit(Duration::ZERO, 4_096);
+            maintenance.tick();
+        }
+        assert_eq!(maintenance.grown, GROWN_AT_ONCE);
+        maintenance.grown_at = Instant::now().checked_sub(GROWTH_PAUSE).unwrap();
+        maintenance.tick();
+        assert_eq!(maintenance.grown, GROWN_AT_ONCE + 1);
+    }
+
+    #[test]
+    fn what_was_deleted_goes_at_once_when_room_is_short_and_not_otherwise() {
+        let disk = FaultyDisk::new();
+        let (log_dir, partitions) = open(&disk, JournalSizes::default());
         for number in 0..2 {
             let partition = partitions.open_partition(TOPIC, number, LogConfig::default());
             let mut batch = BatchBuilder::new();
@@ -238,12 +286,7 @@ mod tests {
         log_dir.commit_pending().unwrap();
         log_dir.checkpoint(clock::now_ms()).unwrap();
         assert_eq!(logs_on(&disk), 2);
-        let mut maintenance = Maintenance::new(
-            Arc::clone(&log_dir),
-            Arc::clone(&partitions),
-            Duration::from_hours(1),
-            Arc::default(),
-        );
+        let mut maintenance = maintain(&log_dir, &partitions);
 
         partitions.delete(TOPIC, 0).unwrap();
         log_dir.commit_pending().unwrap();
