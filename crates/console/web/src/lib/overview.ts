@@ -24,3 +24,13 @@ export function revenueInWords(minutes: { revenue_cents: number; minute_ms: numb
   const sum = minutes.reduce((total, minute) => total + minute.revenue_cents, 0);
   return `${money(sum)} in the last ${minutes.length} minutes; at most ${money(best.revenue_cents)} in one minute. The last minute is still running.`;
 }
+
+/** Minutes shown at least, so that a young shop's first minutes are a line and not a needle. */
+const LEAST_MINUTES = 12;
+
+/** The minutes since the first revenue: a shop that opened just now has no empty hour before it. */
+export function sinceOpening<M extends { revenue_cents: number }>(minutes: M[]): M[] {
+  const first = minutes.findIndex((minute) => minute.revenue_cents !== 0);
+  const from = Math.min(first === -1 ? minutes.length : first, minutes.length - LEAST_MINUTES);
+  return minutes.slice(Math.max(from, 0));
+}

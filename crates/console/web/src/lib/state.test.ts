@@ -4,7 +4,7 @@ import { readProblem } from './api';
 import { linesOf, MOST_OF_ONE, parseBasket, setQuantity, totalOf } from './basket';
 import { formatStart, localTime, parseStart, prepend } from './browse';
 import { attemptFor, bodyOf, customerId, randomKey } from './order';
-import { applyChanges, revenueInWords } from './overview';
+import { applyChanges, revenueInWords, sinceOpening } from './overview';
 import { reasonInWords, steps } from './states';
 import { halfWidth, ribbon } from './stream';
 import type { OrderSummary } from './types';
@@ -122,5 +122,21 @@ describe('a problem', () => {
   it('is shown with what the server told of it', () => {
     expect(readProblem(422, { title: 'T', remedy: 'R' }, '')).toEqual({ status: 422, title: 'T', detail: 'it gave no reason', remedy: 'R' });
     expect(readProblem(502, null, 'Bad gateway').detail).toBe('Bad gateway');
+  });
+});
+
+describe('the hour of a young shop', () => {
+  const hour = (...cents: number[]) => cents.map((revenue_cents) => ({ revenue_cents }));
+  const quiet = (minutes: number) => hour(...Array<number>(minutes).fill(0));
+
+  it('begins with the first revenue', () => {
+    const minutes = [...quiet(20), ...hour(5, 0, 7), ...quiet(37)];
+    expect(sinceOpening(minutes)).toEqual([...hour(5, 0, 7), ...quiet(37)]);
+  });
+
+  it('is never a needle', () => {
+    expect(sinceOpening([...quiet(58), ...hour(5, 7)])).toEqual([...quiet(10), ...hour(5, 7)]);
+    expect(sinceOpening(quiet(60))).toHaveLength(12);
+    expect(sinceOpening(hour(1, 2))).toHaveLength(2);
   });
 });
