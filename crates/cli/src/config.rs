@@ -29,7 +29,7 @@ pub(crate) enum Role {
 /// How to reach a Kafka.
 #[derive(Args, Clone, Default)]
 pub(crate) struct Connection {
-    /// Configuration file with [default], [producer] and [consumer] sections of librdkafka properties
+    /// Configuration file with `[default]`, `[producer]` and `[consumer]` sections of librdkafka properties
     #[arg(long, value_name = "FILE", help_heading = "Connection")]
     pub(crate) config: Option<PathBuf>,
     /// Where the Kafka is [default: the configuration's, or 127.0.0.1:9092]
