@@ -28,6 +28,8 @@ use crate::settings::OrderingSettings;
 const BATCH: i64 = 256;
 const SWEEP: i64 = 1000;
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// An idle relay also looks by itself: a commit whose wake-up was lost with its task does not wait for the next one.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// At a shutdown, what is ready still goes out if Kafka takes it this fast; the rest goes at the next start.
 const LAST_PASS: Duration = Duration::from_secs(2);
 
@@ -114,6 +116,7 @@ impl Relay {
                     tokio::select! {
                         () = shutdown.cancelled() => break,
                         () = self.wake.notified() => {}
+                        () = tokio::time::sleep(LOOK_EVERY) => {}
                     }
                 }
                 Ok(_) => backoff.reset(),

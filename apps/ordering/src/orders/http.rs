@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
 use super::problem::Problem;
-use super::request::OrderRequest;
+use super::request::{CheckedOrder, OrderRequest};
 use super::store::{self, Order, Placed};
 use crate::catalogue;
 use crate::database::Database;
@@ -27,6 +27,8 @@ const LONGEST_KEY: usize = 255;
 const DEFAULT_WAIT_MS: u64 = 10_000;
 const LONGEST_WAIT_MS: u64 = 60_000;
 const MOST_WAITERS: usize = 1024;
+/// Orders being written at once, those of clients that have gone away since among them.
+const MOST_PLACING: usize = 1024;
 const DEFAULT_LIMIT: i64 = 50;
 const LARGEST_LIMIT: i64 = 500;
 
@@ -37,6 +39,7 @@ pub(super) struct Api {
     outbox: Arc<Notify>,
     changes: Changes,
     waiters: Arc<Semaphore>,
+    placing: Arc<Semaphore>,
     shutdown: CancellationToken,
 }
 
@@ -52,6 +55,7 @@ impl Api {
             outbox,
             changes,
             waiters: Arc::new(Semaphore::new(MOST_WAITERS)),
+            placing: Arc::new(Semaphore::new(MOST_PLACING)),
             shutdown,
         }
     }
@@ -97,20 +101,38 @@ async fn place_order(
         .await
         .map_err(|_| Problem::too_large(LARGEST_BODY))?;
     let checked = OrderRequest::parse(&body)?.check()?;
-    let mut transaction = api.database.write().await?;
-    let placed = store::place(&mut transaction, &key, checked).await?;
-    transaction.commit().await?;
-    match placed {
-        Placed::New(order) => {
-            api.outbox.notify_one();
-            Ok(located(StatusCode::ACCEPTED, &order))
-        }
+    let Ok(permit) = Arc::clone(&api.placing).try_acquire_owned() else {
+        return Err(Problem::busy(format!(
+            "{MOST_PLACING} orders are being written already."
+        )));
+    };
+    // A task of its own: the server drops this handler when the client goes away, and an order must not be committed
+    // without its relay being woken.
+    let placing = tokio::spawn(async move {
+        let _permit = permit;
+        place(&api, &key, checked).await
+    });
+    match placing
+        .await
+        .map_err(|error| Problem::unfinished(&error))??
+    {
+        Placed::New(order) => Ok(located(StatusCode::ACCEPTED, &order)),
         Placed::Again(order) => Ok(located(StatusCode::OK, &order)),
         Placed::KeyReused => Err(Problem::key_reused()),
         Placed::Busy => Err(Problem::busy(
             "Too many orders wait for Kafka, which does not answer.",
         )),
     }
+}
+
+async fn place(api: &Api, key: &str, checked: CheckedOrder) -> sqlx::Result<Placed> {
+    let mut transaction = api.database.write().await?;
+    let placed = store::place(&mut transaction, key, checked).await?;
+    transaction.commit().await?;
+    if matches!(placed, Placed::New(_) | Placed::Again(_)) {
+        api.outbox.notify_one();
+    }
+    Ok(placed)
 }
 
 fn located(status: StatusCode, order: &Order) -> Response {
@@ -236,4 +258,55 @@ fn read_query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> 
             "GET /orders takes limit and state, GET /orders/{id} takes wait and timeout_ms.",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use axum::extract::State;
+    use axum::http::{HeaderMap, HeaderValue, header};
+    use tokio::sync::Notify;
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::SCHEMA;
+    use super::super::changes::Changes;
+    use super::{Api, place_order};
+    use crate::database::tests::temporary;
+
+    #[tokio::test]
+    async fn an_order_whose_client_goes_away_is_taken_and_wakes_the_relay() {
+        let (_directory, database) = temporary(&[SCHEMA]).await;
+        let outbox = Arc::new(Notify::new());
+        let api = Api::new(
+            database.clone(),
+            Arc::clone(&outbox),
+            Changes::new(),
+            CancellationToken::new(),
+        );
+        let mut headers = HeaderMap::new();
+        headers.insert("idempotency-key", HeaderValue::from_static("k"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        let body = r#"{"customer_id":"c-1","items":[{"product_id":"p001","quantity":1}]}"#;
+        for round in ["new", "again"] {
+            let occupied = database.write().await.unwrap();
+            let request = place_order(State(api.clone()), headers.clone(), Body::from(body));
+            let gone = tokio::time::timeout(Duration::from_millis(50), request).await;
+            assert!(gone.is_err(), "{round}: the database was occupied");
+            drop(occupied);
+            tokio::time::timeout(Duration::from_mins(1), outbox.notified())
+                .await
+                .expect(round);
+            let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
+                .fetch_one(database.read())
+                .await
+                .unwrap();
+            assert_eq!(waiting, 1, "{round}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use tokio::task::JoinError;
 
 /// What went wrong and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +126,17 @@ impl Problem {
             "The database failed",
             "The order may or may not have been taken.",
             "Repeat the request with the same Idempotency-Key; see the log of the orders service for the cause.",
+        )
+    }
+
+    pub(super) fn unfinished(error: &JoinError) -> Self {
+        tracing::error!(%error, "an order was not placed to the end");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "unfinished",
+            "The request was not finished",
+            "The order may or may not have been taken.",
+            "Repeat the request with the same Idempotency-Key.",
         )
     }
 
