@@ -8,7 +8,7 @@ use crate::journal::{JournalFile, RestartPoint, lock};
 use crate::node::partitions_dir;
 use crate::partition::Capture;
 use crate::recovery::remove_partition_dir;
-use crate::{LogError, PartitionLog, Position};
+use crate::{LogError, PartitionId, PartitionLog, Position};
 
 impl LogDir {
     pub(super) fn checkpoint_running(&self) -> Result<(), LogError> {
@@ -26,7 +26,8 @@ impl LogDir {
         // Taken before the partitions are looked at: everything up to here is in what they say.
         let (durable, restart, journal_files) = self.restart_point();
         let mut captures = Vec::new();
-        for partition in self.partitions_to_capture(durable) {
+        let (partitions, deleted) = self.partitions_to_capture(durable);
+        for partition in partitions {
             if let Some(capture) = partition.capture()? {
                 captures.push((partition, capture));
             }
@@ -55,7 +56,7 @@ impl LogDir {
         for (partition, capture) in captures {
             partition.finish_capture(capture)?;
         }
-        self.remove_deleted(durable)
+        self.remove_deleted(&deleted)
     }
 
     fn restart_point(&self) -> (Position, RestartPoint, Vec<JournalFile>) {
@@ -67,15 +68,21 @@ impl LogDir {
         self.node.journal.restart_point().unwrap_or(none)
     }
 
-    /// All partitions, and those whose deletion is not durable yet: after a crash they would be there again.
-    fn partitions_to_capture(&self, durable: Position) -> Vec<Arc<PartitionLog>> {
+    /// All partitions, and those whose deletion is not durable yet: after a crash they would be there again. Then the
+    /// deleted ones that the checkpoint leaves out: those deleted later are named in it, and their files have to stay.
+    fn partitions_to_capture(
+        &self,
+        durable: Position,
+    ) -> (Vec<Arc<PartitionLog>>, Vec<PartitionId>) {
         let partitions = self.read_partitions();
         let deletions = lock(&self.deletions);
-        let undecided = deletions
+        let (decided, undecided): (Vec<_>, Vec<_>) = deletions
             .iter()
-            .filter(|deletion| deletion.position > durable);
-        let undecided = undecided.map(|deletion| &deletion.partition);
-        partitions.values().chain(undecided).cloned().collect()
+            .partition(|deletion| deletion.position <= durable);
+        let undecided = undecided.iter().map(|deletion| &deletion.partition);
+        let to_capture = partitions.values().chain(undecided).cloned().collect();
+        let deleted = decided.iter().map(|deletion| deletion.partition.id());
+        (to_capture, deleted.collect())
     }
 
     fn sync_captures(&self, captures: &[(Arc<PartitionLog>, Capture)]) -> Result<(), LogError> {
@@ -91,13 +98,8 @@ impl LogDir {
     }
 
     /// Removes the directories of partitions whose deletion is in the checkpoint.
-    fn remove_deleted(&self, durable: Position) -> Result<(), LogError> {
-        let ready: Vec<_> = lock(&self.deletions)
-            .iter()
-            .filter(|deletion| deletion.position <= durable)
-            .map(|deletion| deletion.partition.id())
-            .collect();
-        for id in ready {
+    fn remove_deleted(&self, deleted: &[PartitionId]) -> Result<(), LogError> {
+        for &id in deleted {
             remove_partition_dir(&self.node, id)?;
             lock(&self.deletions).retain(|deletion| deletion.partition.id() != id);
         }

@@ -4,6 +4,7 @@
 mod basics;
 mod crashes;
 mod damage;
+mod deletions;
 mod faults;
 mod journal;
 mod lookups;
