@@ -218,8 +218,12 @@ fn check_header_timestamps(
     faults
 }
 
+/// What the broker appends itself is not judged: when the clock is set back, groups must still be able to write.
 fn timestamp_fault(timestamp: i64, config: &LogConfig, options: &AppendOptions) -> Option<String> {
-    if config.message_timestamp_type == TimestampType::LogAppendTime || timestamp == NO_TIMESTAMP {
+    if options.origin != Origin::Client
+        || config.message_timestamp_type == TimestampType::LogAppendTime
+        || timestamp == NO_TIMESTAMP
+    {
         return None;
     }
     let now = options.now_ms;

@@ -188,6 +188,27 @@ fn timestamps_outside_the_limits_are_named() {
 }
 
 #[test]
+fn the_broker_may_append_after_its_clock_was_set_back() {
+    let coordinator = AppendOptions {
+        origin: Origin::Coordinator,
+        now_ms: NOW - 2 * 3_600_000,
+        ..CLIENT
+    };
+    let client = AppendOptions {
+        origin: Origin::Client,
+        ..coordinator
+    };
+    for codec in [Compression::None, Compression::Gzip] {
+        let batch = two_records().compression(codec).build(0);
+        assert!(validate(&batch, &LogConfig::default(), &coordinator).is_ok());
+        assert!(matches!(
+            validate(&batch, &LogConfig::default(), &client),
+            Err(AppendError::InvalidTimestamp { .. })
+        ));
+    }
+}
+
+#[test]
 fn records_without_timestamp_are_accepted() {
     let mut builder = BatchBuilder::new();
     builder.append(-1, None, Some(b"v"), &[]);
