@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use headwater_testkit::Process;
+use headwater_testkit::{Process, Signal};
 
 use crate::command::{command, run as run_command, which};
 use crate::headwater::{binary, temporary_dir};
@@ -55,7 +55,7 @@ fn against_demo(binary: &std::path::Path, dir: &std::path::Path) -> Result<()> {
         eprintln!("the demo's log:\n{}", demo.log());
     }
     tested?;
-    demo.signal("TERM")?;
+    demo.signal(Signal::TERM)?;
     let status = demo.wait(Duration::from_mins(1))?;
     if !status.success() {
         bail!("the demo ended with {status}:\n{}", demo.log());

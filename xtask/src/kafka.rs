@@ -91,7 +91,7 @@ pub(crate) fn missing() -> Option<String> {
 /// Starts a cluster, or returns the one that already runs under this name.
 pub(crate) fn up(arguments: &UpArguments) -> Result<Cluster> {
     if let Some(reason) = missing() {
-        bail!("{reason}; on Debian: apt-get install -y openjdk-17-jdk-headless maven");
+        bail!("{reason}; on Debian: apt-get install -y default-jdk-headless maven");
     }
     let name = &arguments.name.name;
     if let Some(cluster) = read_state(name)?

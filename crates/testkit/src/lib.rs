@@ -7,5 +7,6 @@ mod process;
 mod store;
 
 pub use ports::free_ports;
-pub use process::Process;
+pub use process::{Process, send_signal};
+pub use rustix::process::Signal;
 pub use store::{Store, StoreSettings};

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A running child. Dropped means killed.
 pub struct Process {
@@ -88,16 +89,9 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// Sends a signal by name, for example `TERM` or `INT`.
-    pub fn signal(&self, name: &str) -> Result<()> {
-        let status = Command::new("kill")
-            .args([format!("-{name}"), self.child.id().to_string()])
-            .status()
-            .context("running kill")?;
-        if !status.success() {
-            bail!("kill -{name} {}: {status}", self.child.id());
-        }
-        Ok(())
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        send_signal(self.child.id(), signal)
     }
 
     /// Waits for it to end by itself.
@@ -118,6 +112,15 @@ impl Process {
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
+}
+
+/// Sends a signal to a process, without the program `kill`, which a small Debian does not have.
+pub fn send_signal(pid: u32, signal: Signal) -> Result<()> {
+    let process = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .with_context(|| format!("{pid} is no process id"))?;
+    kill_process(process, signal).with_context(|| format!("{signal:?} to process {pid}"))
 }
 
 impl Drop for Process {

@@ -5,6 +5,7 @@ use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::Result;
+use rustix::process::Signal;
 
 use crate::process::Process;
 
@@ -81,7 +82,7 @@ impl Store {
 
     /// SIGTERM, and how it ended.
     pub fn stop(&mut self) -> Result<ExitStatus> {
-        self.process.signal("TERM")?;
+        self.process.signal(Signal::TERM)?;
         self.process.wait(STOP_LIMIT)
     }
 

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use headwater_testkit::{Signal, send_signal};
 use serde::{Deserialize, Serialize};
 
 /// A started node.
@@ -158,7 +159,7 @@ impl Node {
     }
 
     pub(crate) fn terminate(&self) {
-        self.signal("-TERM");
+        self.signal(Signal::TERM);
     }
 
     /// Waits; a node that does not end in time is killed.
@@ -166,7 +167,7 @@ impl Node {
         let deadline = Instant::now() + limit;
         while self.runs() {
             if Instant::now() > deadline {
-                self.signal("-KILL");
+                self.signal(Signal::KILL);
                 std::thread::sleep(Duration::from_secs(1));
                 if self.runs() {
                     bail!("node {} (process {}) does not end", self.id, self.pid);
@@ -178,11 +179,10 @@ impl Node {
         Ok(())
     }
 
-    fn signal(&self, signal: &str) {
+    fn signal(&self, signal: Signal) {
         if self.runs() {
-            let _ = Command::new("kill")
-                .args([signal, &self.pid.to_string()])
-                .status();
+            // Fails only when it ended in between.
+            let _ = send_signal(self.pid, signal);
         }
     }
 }

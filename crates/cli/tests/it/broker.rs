@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use headwater_testkit::{Process, Store};
+use headwater_testkit::{Process, Signal, Store};
 
 use crate::cluster::settings;
 use crate::headwater::{command, headwater};
@@ -32,7 +32,7 @@ fn print_bootstrap_prints_exactly_one_line() {
     let line = process.next_line(LIMIT).unwrap();
     let port: u16 = line.strip_prefix("127.0.0.1:").unwrap().parse().unwrap();
     assert_ne!(port, 0);
-    process.signal("TERM").unwrap();
+    process.signal(Signal::TERM).unwrap();
     assert_eq!(process.wait(LIMIT).unwrap().code(), Some(0));
     assert_eq!(process.rest_of_lines(), [""; 0]);
     assert!(process.log().contains("data: "), "{}", process.log());
@@ -42,7 +42,7 @@ fn print_bootstrap_prints_exactly_one_line() {
 fn sigint_and_sigterm_stop_it_in_order_and_records_survive() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::start(settings(dir.path().join("data"))).unwrap();
-    for (number, signal) in ["INT", "TERM"].into_iter().enumerate() {
+    for (number, signal) in [Signal::INT, Signal::TERM].into_iter().enumerate() {
         let bootstrap = store.bootstrap().to_owned();
         headwater(
             &["produce", "kept", "-b", &bootstrap],

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use headwater_testkit::Process;
+use headwater_testkit::{Process, Signal};
 
 use crate::cluster::Cluster;
 use crate::headwater::{command, headwater};
@@ -65,7 +65,7 @@ async fn the_first_order_is_delivered_and_it_stops_in_order() {
     let mut demo = start(dir.path(), &["--port", "0", "--rate", "10"]);
     let page = page(&mut demo);
     first_order_is_delivered(&page).await;
-    demo.signal("INT").unwrap();
+    demo.signal(Signal::INT).unwrap();
     let status = demo.wait(LIMIT).unwrap();
     assert_eq!(status.code(), Some(0), "{}", demo.log());
     let databases = dir.path().join("data/ordering");
@@ -109,7 +109,7 @@ async fn with_a_bootstrap_server_it_starts_no_store() {
             .ok()
             .contains(&format!("{prefix}order_received"))
     );
-    demo.signal("TERM").unwrap();
+    demo.signal(Signal::TERM).unwrap();
     assert_eq!(demo.wait(LIMIT).unwrap().code(), Some(0), "{}", demo.log());
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use headwater_testkit::{Process, Store, free_ports};
+use headwater_testkit::{Process, Signal, Store, free_ports};
 
 use crate::cluster::settings;
 use crate::demo::{page, start};
@@ -64,7 +64,7 @@ fn settle(dir: &Path, demo: &mut Process) -> u64 {
         demo.log()
     );
     let counted = parse(&run.stdout);
-    demo.signal("INT").unwrap();
+    demo.signal(Signal::INT).unwrap();
     assert_eq!(demo.wait(LIMIT).unwrap().code(), Some(0), "{}", demo.log());
     assert_eq!(counts(dir), counted, "nothing moves any more");
     assert!(counted["orders"] > 0);
@@ -112,7 +112,7 @@ fn killing_the_store_in_the_middle_of_demo_loses_no_order_and_charges_none_twice
         store = store.restart().unwrap();
     }
     wait_for_more_orders(dir.path(), &mut demo, orders);
-    demo.signal("INT").unwrap();
+    demo.signal(Signal::INT).unwrap();
     assert_eq!(demo.wait(LIMIT).unwrap().code(), Some(0), "{}", demo.log());
     let mut demo = start(
         dir.path(),

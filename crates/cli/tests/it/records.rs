@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
+use headwater_testkit::{Signal, send_signal};
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
@@ -111,11 +112,7 @@ fn a_consumer_waits_until_interrupted_then_commits_and_leaves_its_group() {
     assert_eq!(lines.next().unwrap().unwrap(), "two");
     cluster.run_with(&["produce", &topic], "three\n").ok();
     assert_eq!(lines.next().unwrap().unwrap(), "three");
-    let interrupted = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(interrupted.success());
+    send_signal(child.id(), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let described = cluster
         .run(&["groups", "describe", &group, "-o", "json"])
