@@ -1,20 +1,19 @@
 //! Sends queued mails, in order within each lane.
 //!
 //! A lane holds the mails of one partition: they go one after the other, so their order is kept; lanes go side by side.
-//! A server that is down or says "later" (4xx) stops its lane, and the mails wait. One that refuses a mail for good
-//! (5xx) is believed: the mail is kept with the answer, and the order goes on without it.
+//! A server that is down, says "later" (4xx) or does not let us in stops its lane, and the mails wait. One that refuses
+//! a mail for good (5xx) is believed: the mail is kept with the answer, and the order goes on without it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use lettre::AsyncTransport;
 use sqlx::SqliteConnection;
 use tokio::sync::Notify;
 
 use super::mail::Mail;
-use super::smtp::{self, Transport};
+use super::smtp::{self, Answer, Transport};
 use crate::backoff::Backoff;
 use crate::contracts::{Context, Event, OrderProcessed, Topic, now_ms};
 use crate::host::Host;
@@ -45,12 +44,6 @@ struct Row {
     body: String,
     lane: i64,
     context: String,
-}
-
-/// What the server said to one mail.
-enum Answer {
-    Accepted,
-    Refused(String),
 }
 
 /// What became of the mails of one lane.
@@ -157,12 +150,16 @@ impl Mailer {
                     continue;
                 }
             };
-            match self.transport.send(message).await {
-                Ok(_) => sent.answered.push((row, Answer::Accepted)),
-                Err(error) if error.is_permanent() => {
-                    tracing::warn!(message_id = row.message_id, %error, "the SMTP server refused a mail for good");
-                    sent.answered
-                        .push((row, Answer::Refused(error.to_string())));
+            match smtp::deliver(&self.transport, message).await {
+                Ok(answer) => {
+                    if let Answer::Refused(reason) = &answer {
+                        tracing::warn!(
+                            message_id = row.message_id,
+                            reason,
+                            "the SMTP server refused a mail for good"
+                        );
+                    }
+                    sent.answered.push((row, answer));
                 }
                 Err(error) => {
                     sent.stopped = Some(format!("{:#}", anyhow::Error::new(error)));
