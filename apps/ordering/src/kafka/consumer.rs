@@ -215,17 +215,25 @@ impl<'d, H: BatchHandler> Session<'d, H> {
                         return Ok(());
                     }
                     self.store(&batch)?;
+                    // Told only once, and maybe to `gather`: the next `recv` would wait for ever.
+                    self.check_fatal()?;
                 }
                 Err(error) => {
-                    if let Some((code, reason)) = self.consumer.client().fatal_error() {
-                        bail!("{code}: {reason}");
-                    }
+                    self.check_fatal()?;
                     tokio::select! {
                         () = shutdown.cancelled() => return Ok(()),
                         () = errors.report(format!("{}: Kafka does not answer as it should", self.service), error) => {}
                     }
                 }
             }
+        }
+    }
+
+    /// An error after which this client never goes on.
+    fn check_fatal(&self) -> Result<()> {
+        match self.consumer.client().fatal_error() {
+            Some((code, reason)) => bail!("{code}: {reason}"),
+            None => Ok(()),
         }
     }
 
@@ -241,7 +249,7 @@ impl<'d, H: BatchHandler> Session<'d, H> {
                     bytes += record.size_in_bytes();
                     batch.push(record);
                 }
-                // An error comes again with the next poll, if it lasts.
+                // An error that lasts comes again with the next poll; one that is fatal is looked for after the batch.
                 Ok(Err(_)) | Err(_) => break,
             }
         }
