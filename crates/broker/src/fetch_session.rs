@@ -141,7 +141,7 @@ impl FetchSessions {
             let key = if topic_ids {
                 TopicKey::Id(topic.topic_id)
             } else {
-                TopicKey::Name(topic.topic.clone())
+                TopicKey::Name(topic.topic.as_str().into())
             };
             for partition in &topic.partitions {
                 session.forget(key.clone(), *partition);
@@ -316,7 +316,7 @@ fn wanted(request: FetchRequest, topic_ids: bool) -> Vec<Wanted> {
         let key = if topic_ids {
             TopicKey::Id(topic.topic_id)
         } else {
-            TopicKey::Name(topic.topic)
+            TopicKey::Name(topic.topic.into())
         };
         wanted.extend(topic.partitions.into_iter().map(|partition| Wanted {
             topic: key.clone(),

@@ -102,9 +102,9 @@ struct Maintenance {
     figures: Arc<JournalFigures>,
     retention_check_interval: Duration,
     checkpointed: Instant,
-    /// What the journal had taken at the last checkpoint.
+    /// What had been appended at the last checkpoint; in relaxed mode the journal takes nothing.
     bytes_then: u64,
-    /// And when it last grew.
+    /// What the journal had taken when it last grew.
     bytes_grown: u64,
     retained: Instant,
     growing: bool,
@@ -151,7 +151,7 @@ impl Maintenance {
             self.checkpoint();
             return;
         }
-        let written = self.figures.bytes() - self.bytes_then;
+        let written = self.partitions.appended_bytes() - self.bytes_then;
         let due = self.checkpointed.elapsed() >= CHECKPOINT_INTERVAL && written > 0;
         if due || written >= CHECKPOINT_BYTES || self.room_is_waiting() {
             self.checkpoint();
@@ -191,7 +191,7 @@ impl Maintenance {
     }
 
     fn checkpoint(&mut self) {
-        self.bytes_then = self.figures.bytes();
+        self.bytes_then = self.partitions.appended_bytes();
         let removable = self.removable();
         let begun = Instant::now();
         match self.log_dir.checkpoint(clock::now_ms()) {

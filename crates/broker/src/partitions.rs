@@ -5,6 +5,7 @@
 //! partitions here.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ pub(crate) struct Partitions {
     stopping: CancellationToken,
     reading: Budget,
     deletions: Mutex<Deletions>,
+    appended_bytes: AtomicU64,
 }
 
 /// Deletions since the start; the room of those before `position` comes free at a checkpoint.
@@ -77,6 +79,7 @@ impl Partitions {
             stopping,
             reading,
             deletions: Mutex::default(),
+            appended_bytes: AtomicU64::new(0),
         }
     }
 
@@ -180,12 +183,19 @@ impl Partitions {
             leader_epoch,
             now_ms: clock::now_ms(),
         };
+        let size = batches.len() as u64;
         let appended = partition.log().append(batches, options)?;
+        self.appended_bytes.fetch_add(size, Ordering::Relaxed);
         // Without a journal the high watermark has moved already, and no commit will say so.
         if self.durability() == Durability::Relaxed {
             partition.parked().wake();
         }
         Ok(appended)
+    }
+
+    /// Bytes appended since the start, whether or not there is a journal.
+    pub(crate) fn appended_bytes(&self) -> u64 {
+        self.appended_bytes.load(Ordering::Relaxed)
     }
 
     /// Returns when everything up to `position` is on disk.

@@ -18,7 +18,8 @@ const NO_EPOCH: i32 = -1;
 /// How a request names a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TopicKey {
-    Name(String),
+    /// Shared: a request may name one topic for a hundred thousand partitions.
+    Name(Arc<str>),
     Id(Uuid),
 }
 

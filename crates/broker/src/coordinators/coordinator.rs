@@ -224,7 +224,8 @@ impl PartitionCoordinator {
         if records.is_empty() {
             return Ok(Position::ZERO);
         }
-        let now_ms = clock::steady_ms();
+        // The wall clock: the log holds timestamps against it.
+        let now_ms = clock::now_ms();
         let mut batch = BatchBuilder::new();
         for record in records {
             batch.append(now_ms, Some(&record.key), record.value.as_deref(), &[]);

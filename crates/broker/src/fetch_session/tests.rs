@@ -40,7 +40,7 @@ fn request(
 
 fn fetched(partition: i32, high_watermark: i64, records: &'static [u8]) -> Fetched {
     Fetched {
-        topic: TopicKey::Name("t".to_owned()),
+        topic: TopicKey::Name("t".into()),
         data: PartitionData {
             partition_index: partition,
             high_watermark,

@@ -3,6 +3,8 @@
 //! A broker resource with an empty name is the dynamic default of all brokers. Version 3 adds
 //! types and documentation. Client metrics, groups and loggers have no configs here.
 
+use std::collections::HashSet;
+
 use headwater_log::Position;
 use headwater_protocol::messages::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResourceResult, DescribeConfigsResponse,
@@ -22,7 +24,12 @@ pub(crate) fn begin(
 ) -> Reply<DescribeConfigsResponse> {
     let mut position = Position::ZERO;
     let mut results = Vec::with_capacity(request.resources.len());
+    let mut answered = HashSet::new();
     for resource in &request.resources {
+        // As in Kafka each resource is answered once: naming one again must not multiply the reply.
+        if !answered.insert((resource.resource_type, resource.resource_name.as_str())) {
+            continue;
+        }
         let described = context
             .metadata
             .describe_configs(resource.resource_type, &resource.resource_name);

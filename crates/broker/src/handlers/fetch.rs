@@ -316,7 +316,7 @@ fn answer(session_id: i32, fetched: Vec<Fetched>) -> FetchResponse {
         if current.as_ref() != Some(&topic) {
             responses.push(match &topic {
                 TopicKey::Name(name) => FetchableTopicResponse {
-                    topic: name.clone(),
+                    topic: name.to_string(),
                     ..FetchableTopicResponse::default()
                 },
                 TopicKey::Id(id) => FetchableTopicResponse {

@@ -51,11 +51,11 @@ pub(crate) fn begin(
     let repeated = repeated(&request.topics);
     let mut searches = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
-    for asked in request.topics {
+    for asked in &request.topics {
         let known = image.topic(&asked.name);
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in &asked.partitions {
-            let is_repeated = repeated.contains(&(asked.name.clone(), partition.partition_index));
+            let is_repeated = repeated.contains(&(asked.name.as_str(), partition.partition_index));
             let served = match known {
                 _ if is_repeated => Err(ErrorCode::InvalidRequest),
                 _ if !is_served(partition.timestamp, version) => Err(ErrorCode::UnsupportedVersion),
@@ -78,7 +78,7 @@ pub(crate) fn begin(
             });
         }
         topics.push(ListOffsetsTopicResponse {
-            name: asked.name,
+            name: asked.name.clone(),
             partitions,
         });
     }
@@ -176,13 +176,14 @@ fn is_served(timestamp: i64, version: i16) -> bool {
 }
 
 /// Partitions asked for more than once, which Kafka refuses.
-fn repeated(topics: &[ListOffsetsTopic]) -> HashSet<(String, i32)> {
+fn repeated(topics: &[ListOffsetsTopic]) -> HashSet<(&str, i32)> {
     let mut seen = HashSet::new();
     let mut repeated = HashSet::new();
     for topic in topics {
         for partition in &topic.partitions {
-            if !seen.insert((&topic.name, partition.partition_index)) {
-                repeated.insert((topic.name.clone(), partition.partition_index));
+            let named = (topic.name.as_str(), partition.partition_index);
+            if !seen.insert(named) {
+                repeated.insert(named);
             }
         }
     }
@@ -237,6 +238,6 @@ mod tests {
                 .collect(),
         };
         let topics = [topic("a", &[0, 1]), topic("b", &[0]), topic("a", &[1])];
-        assert_eq!(repeated(&topics), HashSet::from([("a".to_owned(), 1)]));
+        assert_eq!(repeated(&topics), HashSet::from([("a", 1)]));
     }
 }

@@ -129,7 +129,7 @@ fn append_topic(
     let key = if version >= TOPIC_IDS_SINCE {
         TopicKey::Id(data.topic_id)
     } else {
-        TopicKey::Name(data.name.clone())
+        TopicKey::Name(data.name.as_str().into())
     };
     let topic = key.topic(image).ok_or(key.unknown());
     let append = |partition: PartitionProduceData| {

@@ -62,6 +62,18 @@ fn the_initial_delay_is_extended_by_every_new_member_up_to_the_rebalance_timeout
 }
 
 #[test]
+fn a_negative_rebalance_timeout_counts_as_none() {
+    let mut bench = Bench::new();
+    let hostile = Join {
+        rebalance_ms: i32::MIN,
+        ..Join::default()
+    };
+    let (_, token) = bench.join_with_new_id(&hostile);
+    bench.advance(3_000);
+    assert_eq!(bench.joined(token).generation_id, 1);
+}
+
+#[test]
 fn without_new_members_the_initial_delay_is_not_extended() {
     let mut bench = Bench::new();
     let (_, token) = bench.join_with_new_id(&Join::default());

@@ -120,9 +120,9 @@ fn protocols_weight(protocols: &[JoinGroupRequestProtocol]) -> usize {
 
 /// Before version 1 a request has only the session timeout, which served as both.
 pub(super) fn rebalance_timeout_ms(request: &JoinGroupRequest) -> i32 {
-    if request.rebalance_timeout_ms == -1 {
-        request.session_timeout_ms
-    } else {
-        request.rebalance_timeout_ms
+    // The number is the client's: a negative one is as good as none.
+    match request.rebalance_timeout_ms {
+        -1 => request.session_timeout_ms,
+        timeout_ms => timeout_ms.max(0),
     }
 }

@@ -55,7 +55,10 @@ impl ClassicGroup {
             let current_ms = turn.config.initial_rebalance_delay_ms;
             self.initial_delay = Some(InitialDelay {
                 current_ms,
-                remaining_ms: (self.rebalance_timeout_ms() - current_ms).max(0),
+                remaining_ms: self
+                    .rebalance_timeout_ms()
+                    .saturating_sub(current_ms)
+                    .max(0),
                 member_added: false,
             });
             turn.timers
