@@ -95,7 +95,21 @@ impl BatchHandler for Sink {
                 Some(source) => *source,
                 None => load_source(connection, record).await?,
             };
+            let decoded = Event::decode(
+                record.topic,
+                record.key.as_deref(),
+                record.value.as_deref(),
+                &record.headers,
+                record.timestamp_ms,
+            );
             if record.offset < source.next_offset {
+                // After a rebalance the positions may be older than what was just gathered.
+                if let Ok((_, context)) = &decoded
+                    && is_fact(connection, &context.id).await?
+                {
+                    rollup.doubled_events += 1;
+                    continue;
+                }
                 source.incarnation += 1;
                 rollup.recreated_partitions += 1;
                 tracing::warn!(
@@ -109,13 +123,6 @@ impl BatchHandler for Sink {
             }
             source.next_offset = record.offset + 1;
             sources.insert(key, source);
-            let decoded = Event::decode(
-                record.topic,
-                record.key.as_deref(),
-                record.value.as_deref(),
-                &record.headers,
-                record.timestamp_ms,
-            );
             match decoded {
                 Err(error) => dead_letters::record(connection, record, &error.to_string()).await?,
                 Ok((event, context)) => {
@@ -195,6 +202,13 @@ async fn store_source(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+async fn is_fact(connection: &mut SqliteConnection, event_id: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM facts WHERE event_id = ?)")
+        .bind(event_id)
+        .fetch_one(connection)
+        .await
 }
 
 /// Writes the fact unless it is there; whether it is new.

@@ -201,6 +201,32 @@ async fn a_topic_made_anew_does_not_mix_with_the_old_one() {
 }
 
 #[tokio::test]
+async fn records_that_come_again_after_a_rebalance_are_no_topic_made_anew() {
+    let (_directory, database) = temporary(&[SCHEMA]).await;
+    let (sink, _changes) = sink();
+    let (first, second) = (story("o-1", 5), story("o-2", 6));
+    // In one batch, as a rebalance while it is gathered leaves it, and in the next one.
+    let gathered = [first.clone(), second.clone(), first.clone()].concat();
+    write(&sink, &database, &gathered).await;
+    write(&sink, &database, &[first, second].concat()).await;
+    assert_eq!(scalar(&database, "SELECT count(*) FROM facts").await, 8);
+    for (sql, expected) in [
+        ("SELECT max(incarnation) FROM facts", 0),
+        ("SELECT min(next_offset) FROM sources", 7),
+        (
+            "SELECT value FROM counters WHERE name = 'doubled_events'",
+            12,
+        ),
+        (
+            "SELECT sum(value) FROM counters WHERE name = 'recreated_partitions'",
+            0,
+        ),
+    ] {
+        assert_eq!(scalar(&database, sql).await, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn reading_goes_on_from_the_database_and_begins_anew_on_another_cluster() {
     let (_directory, database) = temporary(&[SCHEMA]).await;
     let (first, _changes) = sink();
