@@ -48,10 +48,11 @@ pub(crate) fn begin(
     request: ListOffsetsRequest,
 ) -> Reply<ListOffsetsResponse> {
     let image = context.metadata.image();
-    let repeated = repeated(&request.topics);
+    let wanted = request.topics;
+    let repeated = repeated(&wanted);
     let mut searches = Vec::new();
-    let mut topics = Vec::with_capacity(request.topics.len());
-    for asked in &request.topics {
+    let mut topics = Vec::with_capacity(wanted.len());
+    for asked in &wanted {
         let known = image.topic(&asked.name);
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in &asked.partitions {
