@@ -27,6 +27,8 @@ use crate::settings::OrderingSettings;
 
 const BATCH: i64 = 256;
 const SWEEP: i64 = 1000;
+/// Rounds of a sweep: 64,000 records every five seconds are more than a relay sends.
+const SWEEP_ROUNDS: u32 = 64;
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// An idle relay also looks by itself: a commit whose wake-up was lost with its task does not wait for the next one.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -146,6 +148,9 @@ impl Relay {
         .bind(BATCH)
         .fetch_all(self.database.relaxed())
         .await?;
+        if self.swept_at.elapsed() >= SWEEP_EVERY {
+            self.sweep().await?;
+        }
         let Some(first) = rows.first().map(|row| row.seq) else {
             return Ok(0);
         };
@@ -174,9 +179,6 @@ impl Relay {
         }
         if let Some(last) = last {
             self.mark(first, last).await?;
-        }
-        if self.swept_at.elapsed() >= SWEEP_EVERY {
-            self.sweep().await?;
         }
         match failure {
             Some(failure) => bail!("{failure}"),
@@ -225,14 +227,19 @@ impl Relay {
     }
 }
 
-/// Deletes a bounded number of records that are stored in Kafka.
+/// Deletes what is stored in Kafka, a bounded number of records at a time, so that writers come between.
 async fn sweep(database: &Database) -> sqlx::Result<()> {
-    sqlx::query(
-        "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE sent_at_ms IS NOT NULL ORDER BY seq LIMIT ?)",
-    )
-    .bind(SWEEP)
-    .execute(database.relaxed())
-    .await?;
+    for _ in 0..SWEEP_ROUNDS {
+        let done = sqlx::query(
+            "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE sent_at_ms IS NOT NULL ORDER BY seq LIMIT ?)",
+        )
+        .bind(SWEEP)
+        .execute(database.relaxed())
+        .await?;
+        if (done.rows_affected() as i64) < SWEEP {
+            break;
+        }
+    }
     Ok(())
 }
 
@@ -250,7 +257,7 @@ fn producer(
 
 #[cfg(test)]
 mod tests {
-    use super::{backlog, enqueue, sweep};
+    use super::{SWEEP, backlog, enqueue, sweep};
     use crate::contracts::{Context, Event, OrderProcessed};
     use crate::database::tests::temporary;
     use crate::service::Service;
@@ -281,6 +288,26 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(left, [4, 5]);
+    }
+
+    #[tokio::test]
+    async fn a_sweep_goes_on_until_nothing_sent_is_left() {
+        let (_directory, database) = temporary(&[]).await;
+        sqlx::query(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) \
+             INSERT INTO outbox (topic, record_key, payload, headers, created_at_ms, sent_at_ms) \
+             SELECT 't', 'k', '{}', '[]', 1, 1 FROM n",
+        )
+        .bind(3 * SWEEP + 1)
+        .execute(database.relaxed())
+        .await
+        .unwrap();
+        sweep(&database).await.unwrap();
+        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
+            .fetch_one(database.read())
+            .await
+            .unwrap();
+        assert_eq!(left, 0);
     }
 
     #[tokio::test]

@@ -50,7 +50,8 @@ impl OrderingSettings {
         }
     }
 
-    /// For a demo that runs for days on a small disk: topics, inboxes and facts are kept for an hour or two.
+    /// For a demo that runs for days: topics, inboxes, mails and facts are kept for hours. Orders and payments are never
+    /// pruned, for `verify` holds them against each other: `orders.db` and `transactions.db` grow with every order.
     pub fn demo(kafka: BTreeMap<String, String>, data_dir: impl Into<PathBuf>) -> Self {
         const HOUR: Duration = Duration::from_hours(1);
         let mut settings = Self::new(kafka, data_dir);
@@ -131,7 +132,7 @@ impl Default for DriverSettings {
 /// How long services keep what is only there to catch doubles or to be looked at.
 #[derive(Debug, Clone)]
 pub struct Retention {
-    /// Event ids in inboxes. Must exceed the time a record can be redelivered after: the retention of the topics.
+    /// Event ids in inboxes, and mails that were sent or refused. Must exceed the time a record can be redelivered after: the retention of the topics.
     pub inbox: Duration,
     /// Facts and finished orders in the analytics database; `None` keeps them for ever.
     pub facts: Option<Duration>,

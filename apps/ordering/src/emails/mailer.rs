@@ -16,6 +16,7 @@ use super::mail::Mail;
 use super::smtp::{self, Answer, Transport};
 use crate::backoff::Backoff;
 use crate::contracts::{Context, Event, OrderProcessed, Topic, now_ms};
+use crate::database::Database;
 use crate::host::Host;
 use crate::outbox;
 use crate::service::Service;
@@ -23,7 +24,9 @@ use crate::service::Service;
 const BATCH: i64 = 64;
 const LANES: i64 = 8;
 const PRUNE: i64 = 1000;
+/// Passes between two prunings, each of at most `BATCH` mails: fewer than the rounds of one pruning forget.
 const PRUNE_EVERY: u32 = 100;
+const PRUNE_ROUNDS: u32 = 64;
 
 /// Sends queued mails.
 pub(super) struct Mailer {
@@ -77,7 +80,10 @@ impl Mailer {
                     backoff.reset();
                     passes = passes.wrapping_add(1);
                     if passes.is_multiple_of(PRUNE_EVERY) {
-                        self.prune().await;
+                        let keep = self.host.settings.retention.inbox;
+                        if let Err(error) = prune(&self.host.database, keep).await {
+                            tracing::warn!(%error, "old mails were not pruned");
+                        }
                     }
                     if self.host.shutdown.is_cancelled() {
                         return;
@@ -169,22 +175,24 @@ impl Mailer {
         }
         sent
     }
+}
 
-    /// Forgets a bounded number of mails that were sent before anything could still be redelivered.
-    async fn prune(&self) {
-        let keep =
-            i64::try_from(self.host.settings.retention.inbox.as_millis()).unwrap_or(i64::MAX / 2);
+/// Forgets the mails, sent or refused, whose events cannot be redelivered any more; some at a time.
+async fn prune(database: &Database, keep: Duration) -> sqlx::Result<()> {
+    let before = now_ms() - i64::try_from(keep.as_millis()).unwrap_or(i64::MAX / 2);
+    for _ in 0..PRUNE_ROUNDS {
         let done = sqlx::query(
-            "DELETE FROM mails WHERE seq IN (SELECT seq FROM mails WHERE done_at_ms < ? AND status = 'accepted' LIMIT ?)",
+            "DELETE FROM mails WHERE seq IN (SELECT seq FROM mails WHERE done_at_ms < ? LIMIT ?)",
         )
-        .bind(now_ms() - keep)
+        .bind(before)
         .bind(PRUNE)
-        .execute(self.host.database.relaxed())
-        .await;
-        if let Err(error) = done {
-            tracing::warn!(%error, "old mails were not pruned");
+        .execute(database.relaxed())
+        .await?;
+        if (done.rows_affected() as i64) < PRUNE {
+            break;
         }
     }
+    Ok(())
 }
 
 enum Pass {
@@ -219,4 +227,44 @@ async fn finish(connection: &mut SqliteConnection, row: &Row, answer: &Answer) -
         message_id: row.message_id.clone(),
     });
     outbox::enqueue(connection, &event, &context.caused(Service::Emails)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::SCHEMA;
+    use super::{PRUNE, prune};
+    use crate::contracts::now_ms;
+    use crate::database::tests::temporary;
+
+    #[tokio::test]
+    async fn old_mails_are_forgotten_whatever_became_of_them_and_queued_ones_never() {
+        let (_directory, database) = temporary(&[SCHEMA]).await;
+        for (status, count, done_at_ms) in [
+            ("accepted", 2 * PRUNE + 1, Some(1)),
+            ("refused", 2, Some(1)),
+            ("queued", 1, None),
+            ("accepted", 1, Some(now_ms())),
+        ] {
+            sqlx::query(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
+                 INSERT INTO mails (message_id, order_id, customer_id, kind, recipient, subject, body, lane, context, \
+                 status, queued_at_ms, done_at_ms) \
+                 SELECT ?2 || coalesce(?3, 0) || i, 'o', 'c', 'k', 'r', 's', 'b', 0, '{}', ?2, 1, ?3 FROM n",
+            )
+            .bind(count)
+            .bind(status)
+            .bind(done_at_ms)
+            .execute(database.relaxed())
+            .await
+            .unwrap();
+        }
+        prune(&database, Duration::from_hours(1)).await.unwrap();
+        let left: Vec<String> = sqlx::query_scalar("SELECT status FROM mails ORDER BY seq")
+            .fetch_all(database.read())
+            .await
+            .unwrap();
+        assert_eq!(left, ["queued", "accepted"]);
+    }
 }
