@@ -21,5 +21,5 @@ pub use builder::BatchBuilder;
 pub use compression::Compression;
 pub use error::RecordError;
 pub use header::{BatchHeader, HEADER_SIZE, LOG_OVERHEAD, MAGIC, NO_PRODUCER_ID, NO_SEQUENCE};
-pub use patch::{set_base_offset, set_leader_epoch, set_log_append_time};
+pub use patch::{set_base_offset, set_leader_epoch, set_log_append_time, set_max_timestamp};
 pub use record::{Header, Record, Records};

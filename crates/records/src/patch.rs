@@ -1,7 +1,7 @@
 //! The few fields that a broker changes in a batch it was given, in place.
 //!
 //! Base offset and leader epoch lie outside the checksum, so most appends patch them and nothing else.
-//! All three expect a batch that [`BatchHeader::parse`](crate::BatchHeader::parse) accepted.
+//! All of them expect a batch that [`BatchHeader::parse`](crate::BatchHeader::parse) accepted.
 
 use crate::batch::covered_crc;
 use crate::header::at;
@@ -30,6 +30,11 @@ pub fn set_log_append_time(batch: &mut [u8], timestamp_ms: i64) {
         .fold(0_i16, |bits, byte| bits << 8 | i16::from(*byte));
     let attributes = Attributes(bits).with_timestamp_type(TimestampType::LogAppendTime);
     put(batch, at::ATTRIBUTES, &attributes.0.to_be_bytes());
+    set_max_timestamp(batch, timestamp_ms);
+}
+
+/// Says which of its records' timestamps is the greatest: `max_timestamp` and the checksum change.
+pub fn set_max_timestamp(batch: &mut [u8], timestamp_ms: i64) {
     put(batch, at::MAX_TIMESTAMP, &timestamp_ms.to_be_bytes());
     let crc = covered_crc(batch);
     put(batch, at::CRC, &crc.to_be_bytes());

@@ -1,12 +1,13 @@
 //! What may be appended. Looks at batches only; where they go is the log's business.
 //!
 //! Records of uncompressed batches are walked. Compressed batches are judged by their header, except on compacted
-//! topics, where each record's key counts.
+//! topics, where each record's key counts, and where the header's timestamps contradict each other. What a walk finds
+//! the greatest timestamp to be replaces what the header says: retention goes by it.
 
 use bytes::Bytes;
 use headwater_records::{
     BatchBuilder, Compression, HEADER_SIZE, Record, RecordBatch, RecordError, TimestampType,
-    set_log_append_time,
+    set_log_append_time, set_max_timestamp,
 };
 
 use super::{AppendOptions, Origin};
@@ -60,12 +61,17 @@ fn validate_batch(
     batch.check_crc().map_err(malformed)?;
     check_header(&batch, options)?;
     let compression = batch.header.attributes.compression().map_err(malformed)?;
-    let faults = if compression == Compression::None || config.cleanup_policy.compacts() {
+    let walk = compression == Compression::None
+        || config.cleanup_policy.compacts()
+        || batch.header.max_timestamp < batch.header.base_timestamp;
+    let (faults, max_timestamp) = if walk {
         check_records(&batch, config, options)?
     } else {
-        check_header_timestamps(&batch, config, options)
+        let faults = check_header_timestamps(&batch, config, options);
+        (faults, batch.header.max_timestamp)
     };
     faults.into_result(batch.header.record_count)?;
+    let batch = with_max_timestamp(batch, max_timestamp)?;
     let batch = recompress(batch, compression, config)?;
     let batch = with_log_append_time(batch, config, options)?;
     // Once more: another codec may have made it larger.
@@ -152,12 +158,14 @@ fn summary(details: &[InvalidRecordDetail], record_count: i32) -> String {
     )
 }
 
+/// What is wrong with the records, and the greatest of their timestamps.
 fn check_records(
     batch: &RecordBatch,
     config: &LogConfig,
     options: &AppendOptions,
-) -> Result<Faults, AppendError> {
+) -> Result<(Faults, i64), AppendError> {
     let mut faults = Faults::default();
+    let mut max_timestamp = NO_TIMESTAMP;
     let records = batch
         .records(config.max_message_bytes.saturating_mul(MAX_DECOMPRESSION))
         .map_err(malformed)?;
@@ -169,9 +177,10 @@ fn check_records(
                 record.offset - batch.header.base_offset
             )));
         }
+        max_timestamp = max_timestamp.max(record.timestamp);
         check_record(batch_index, &record, config, options, &mut faults);
     }
-    Ok(faults)
+    Ok((faults, max_timestamp))
 }
 
 fn check_record(
@@ -231,6 +240,16 @@ fn timestamp_fault(timestamp: i64, config: &LogConfig, options: &AppendOptions) 
     let after = now.saturating_add(config.message_timestamp_after_max_ms);
     (timestamp < before || timestamp > after)
         .then(|| format!("timestamp {timestamp} is outside the accepted range {before} to {after}"))
+}
+
+/// The batch with the right greatest timestamp. Most have it, and are not copied.
+fn with_max_timestamp(batch: RecordBatch, max_timestamp: i64) -> Result<RecordBatch, AppendError> {
+    if batch.header.max_timestamp == max_timestamp {
+        return Ok(batch);
+    }
+    let mut bytes = batch.bytes.to_vec();
+    set_max_timestamp(&mut bytes, max_timestamp);
+    RecordBatch::parse(&Bytes::from(bytes)).map_err(malformed)
 }
 
 /// Rewrites the batch where the topic wants another codec than the producer used.

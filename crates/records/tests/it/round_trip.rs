@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use headwater_records::{
     BatchBuilder, BatchHeader, Batches, Compression, Header, Record, RecordBatch, TimestampType,
-    set_base_offset, set_leader_epoch, set_log_append_time,
+    set_base_offset, set_leader_epoch, set_log_append_time, set_max_timestamp,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -100,6 +100,28 @@ fn log_append_time_replaces_every_timestamp_and_the_checksum() {
         .map(|record| record.unwrap().timestamp)
         .collect();
     assert_eq!(times, [99, 99]);
+}
+
+#[test]
+fn the_greatest_timestamp_is_patched_with_the_checksum_and_nothing_else() {
+    let mut builder = BatchBuilder::new().compression(Compression::Gzip);
+    builder
+        .append(10, None, Some(b"a"), &[])
+        .append(20, None, Some(b"b"), &[]);
+    let right = builder.build(0);
+    let mut bytes = right.to_vec();
+    set_max_timestamp(&mut bytes, 99);
+    let batch = RecordBatch::parse(&bytes.clone().into()).unwrap();
+    assert_eq!(batch.check_crc(), Ok(()));
+    assert_eq!(batch.header.max_timestamp, 99);
+    let times: Vec<i64> = batch
+        .records(LIMIT)
+        .unwrap()
+        .map(|record| record.unwrap().timestamp)
+        .collect();
+    assert_eq!(times, [10, 20]);
+    set_max_timestamp(&mut bytes, 20);
+    assert_eq!(bytes, right);
 }
 
 #[test]

@@ -220,6 +220,36 @@ fn records_without_timestamp_are_accepted() {
 }
 
 #[test]
+fn the_greatest_timestamp_is_what_the_records_say() {
+    const MAX_TIMESTAMP: usize = 35;
+    let mut builder = BatchBuilder::new();
+    builder
+        .append(NOW - 5, None, Some(b"v"), &[])
+        .append(NOW, None, Some(b"v"), &[])
+        .append(NOW - 9, None, Some(b"v"), &[]);
+    let right = builder.build(0);
+    for wrong in [i64::MIN, -1, 0, NOW - 5, NOW + 1, i64::MAX] {
+        let batch = patched(&right, MAX_TIMESTAMP, &wrong.to_be_bytes());
+        assert_eq!(check(&batch).unwrap()[0].bytes, right, "{wrong}");
+    }
+}
+
+#[test]
+fn compressed_batches_whose_header_contradicts_itself_are_looked_into() {
+    const MAX_TIMESTAMP: usize = 35;
+    let right = two_records().compression(Compression::Gzip).build(0);
+    for wrong in [i64::MIN, -1, 0, NOW - 1] {
+        let batch = patched(&right, MAX_TIMESTAMP, &wrong.to_be_bytes());
+        assert_eq!(check(&batch).unwrap()[0].bytes, right, "{wrong}");
+    }
+    let batch = patched(&right, MAX_TIMESTAMP, &i64::MAX.to_be_bytes());
+    assert!(matches!(
+        check(&batch),
+        Err(AppendError::InvalidTimestamp { .. })
+    ));
+}
+
+#[test]
 fn sizes_are_limited_exactly() {
     let batch = two_records().build(0);
     let limits = |max_message_bytes, segment_bytes| LogConfig {
