@@ -23,7 +23,13 @@ export function bodyOf(customer: string, basket: Basket, card: string): string {
 
 /** What a customer typed, as an id that the shop takes. */
 export function customerId(typed: string): string {
-  return typed.trim().toLowerCase().replaceAll(/[^a-z0-9_.-]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 64);
+  const kept = typed.trim().toLowerCase().replaceAll(/[^a-z0-9_.-]+/g, '-').replaceAll(/\.{2,}/g, '.');
+  return bare(bare(kept).slice(0, 64));
+}
+
+/** Without dots and dashes at either end. */
+function bare(id: string): string {
+  return id.replaceAll(/^[-.]+|[-.]+$/g, '');
 }
 
 export function placeOrder(body: string, attempt: Attempt): Promise<Order> {

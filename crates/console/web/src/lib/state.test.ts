@@ -47,6 +47,8 @@ describe('placing an order', () => {
 
   it('makes an id of a name', () => {
     expect([customerId('  Ada Lovelace! '), customerId('---'), customerId('c-0012')]).toEqual(['ada-lovelace', '', 'c-0012']);
+    expect([customerId('J. R. R.'), customerId('...'), customerId('a..b...c'), customerId('李'), customerId('-.a.-')]).toEqual(['j.-r.-r', '', 'a.b.c', '', 'a']);
+    expect(customerId(`${'a'.repeat(63)}.b`)).toBe('a'.repeat(63));
   });
 
   it('sends what the shop reads', () => {
