@@ -331,13 +331,15 @@ impl LogDir {
         Ok(journal.step())
     }
 
-    /// Rolls and deletes segments as the configurations say. Their files go at the next checkpoint.
+    /// Rolls and deletes segments as the configurations say. Their files go at the next checkpoint. Where that fails
+    /// for a partition, the others get their turn all the same, and the first error is returned.
     pub fn apply_retention(&self, now_ms: i64) -> Result<(), LogError> {
         self.node.check_writable()?;
+        let mut result = Ok(());
         for partition in self.all_partitions() {
-            partition.apply_retention(now_ms)?;
+            result = result.and(partition.apply_retention(now_ms));
         }
-        Ok(())
+        result
     }
 
     /// Commits, checkpoints and leaves the mark of a clean shutdown. Appends are refused from here on.

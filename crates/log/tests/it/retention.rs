@@ -18,7 +18,11 @@ fn config() -> LogConfig {
 
 /// Ten records in ten times one segment of about two.
 fn filled(dir: &LogDir) -> Arc<PartitionLog> {
-    let log = dir.create_partition(partition_id(0), config());
+    filled_partition(dir, 0)
+}
+
+fn filled_partition(dir: &LogDir, number: i32) -> Arc<PartitionLog> {
+    let log = dir.create_partition(partition_id(number), config());
     for n in 0..10 {
         log.append(batch_at(NOW + n, &format!("value {n}")), CLIENT)
             .unwrap();
@@ -123,6 +127,28 @@ fn files_go_only_once_the_new_log_start_is_checkpointed() {
     assert_eq!(log_files(&disk), before + 1);
     dir.checkpoint(NOW).unwrap();
     assert_eq!(log_files(&disk), 1);
+}
+
+#[test]
+fn a_partition_that_fails_does_not_hold_up_the_others() {
+    let disk = FaultyDisk::new();
+    let (dir, _) = open(&disk, 1);
+    let logs = [0, 1, 2].map(|number| filled_partition(&dir, number));
+    for log in &logs {
+        log.set_config(LogConfig {
+            retention_ms: 0,
+            ..config()
+        });
+    }
+    // The first partition cannot write the index of the segment that it rolls away.
+    disk.fail_write(0);
+    assert!(dir.apply_retention(NOW + 10_000).is_err());
+    assert_eq!(
+        logs.each_ref().map(|log| log.log_start_offset()),
+        [0, 10, 10]
+    );
+    dir.apply_retention(NOW + 10_000).unwrap();
+    assert_eq!(logs.each_ref().map(|log| log.log_start_offset()), [10; 3]);
 }
 
 #[test]
