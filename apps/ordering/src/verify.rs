@@ -3,7 +3,7 @@
 //! Reads only, also while services run: then orders under way count as not final, and those whose event is still in the
 //! outbox or in Kafka as not yet charged. For a verdict, let the system come to rest first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -82,10 +82,9 @@ pub async fn check_acknowledged(data_dir: &Path, acknowledged: &[String]) -> Res
         .map(|(id, status, cents)| (id, (status, cents)))
         .collect();
     let known: HashSet<&str> = orders.iter().map(|(id, ..)| id.as_str()).collect();
-    for id in acknowledged
-        .iter()
-        .filter(|id| !known.contains(id.as_str()))
-    {
+    // A repeated request acknowledges the same order again.
+    let acknowledged: BTreeSet<&str> = acknowledged.iter().map(String::as_str).collect();
+    for id in acknowledged.into_iter().filter(|id| !known.contains(id)) {
         report.lost += 1;
         report.find(format!(
             "order {id} was acknowledged and is not in orders.db"
@@ -189,4 +188,67 @@ where
         .with_context(|| format!("read {}", path.display()))?;
     connection.close().await?;
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{check, check_acknowledged};
+    use crate::database::{Database, FRAMEWORK, Schema};
+    use crate::service::Service;
+    use crate::settings::database_file;
+    use crate::{orders, transactions};
+
+    async fn open(directory: &Path, service: Service, schema: Schema) -> Database {
+        Database::open(&database_file(directory, service), &[FRAMEWORK, schema])
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_acknowledged_order_that_is_not_there_is_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let orders = open(path, Service::Orders, orders::SCHEMA).await;
+        sqlx::query(
+            "INSERT INTO orders (id, customer_id, state, items, total_cents, created_at_ms, updated_at_ms, idempotency_key, request) \
+             VALUES ('o-1', 'c', 'rejected', '[]', 700, 1, 1, 'k', '{}')",
+        )
+        .execute(orders.relaxed())
+        .await
+        .unwrap();
+        let transactions = open(path, Service::Transactions, transactions::SCHEMA).await;
+        sqlx::query(
+            "INSERT INTO payments (order_id, payment_id, customer_id, amount_cents, status, at_ms) \
+             VALUES ('o-1', 'p', 'c', 700, 'declined', 1)",
+        )
+        .execute(transactions.relaxed())
+        .await
+        .unwrap();
+        orders.close().await;
+        transactions.close().await;
+
+        let there = "o-1".to_owned();
+        let gone = "o-2".to_owned();
+        for acknowledged in [
+            vec![],
+            vec![there.clone()],
+            vec![there.clone(), there.clone()],
+        ] {
+            let report = check_acknowledged(path, &acknowledged).await.unwrap();
+            assert!(report.holds(), "{report:?}");
+            assert_eq!((report.orders, report.final_orders, report.lost), (1, 1, 0));
+        }
+        let report = check_acknowledged(path, &[there, gone.clone(), gone])
+            .await
+            .unwrap();
+        assert!(!report.holds());
+        assert_eq!((report.orders, report.lost), (1, 1), "an id counts once");
+        assert_eq!(
+            report.findings,
+            ["order o-2 was acknowledged and is not in orders.db"]
+        );
+        assert!(check(path).await.unwrap().holds());
+    }
 }
