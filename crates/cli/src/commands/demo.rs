@@ -4,9 +4,10 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater_broker::Broker;
-use headwater_console::{ConsoleParts, ConsoleSettings};
+use headwater_console::{Console, ConsoleParts, ConsoleSettings};
 use headwater_ordering::load::{self, LoadSettings};
 use headwater_ordering::{Ordering, OrderingSettings};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,13 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     connection: Connection,
 }
+
+/// How long the services may take to finish what they are at.
+const STOP_SERVICES: Duration = Duration::from_secs(20);
+/// How long clients of the page may take to take their last answers.
+const STOP_PAGE: Duration = Duration::from_secs(3);
+/// What the load generator takes.
+const MOST_ORDERS_PER_SECOND: f64 = 10_000.0;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let runtime = runtime::service()?;
@@ -102,37 +110,36 @@ async fn run_on(
         insight: store.map(|store| Arc::new(BrokerInsight::new(store.insight())) as _),
         app: ordering.router(),
     };
-    let settings = ConsoleSettings {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.page_port)),
-        kafka,
-    };
-    let page = headwater_console::start(settings, parts, stop_page.clone())
-        .await
-        .map_err(|error| {
-            Failure::new(Exit::Failure, "the page did not start")
-                .evidence(error)
-                .next("--page-port 0 takes any free port")
-        })?;
+    let page = start_page(arguments, kafka, parts, stop_page.clone()).await?;
     let address = page.local_addr;
     eprintln!("page: http://{address}");
-    let load = tokio::spawn(run_load(arguments.rate, address, stop_load.clone()));
+    let mut load = tokio::spawn(run_load(arguments.rate, address, stop_load.clone()));
     let mut services = tokio::spawn(ordering.join());
-    let failed = tokio::select! {
-        () = interrupted.cancelled() => None,
-        ended = &mut services => Some(ended),
-    };
+    let (mut load_ended, mut services_ended) = (None, None);
+    tokio::select! {
+        () = interrupted.cancelled() => {}
+        ended = &mut load => load_ended = Some(ended),
+        ended = &mut services => services_ended = Some(ended),
+    }
     eprintln!("stopping");
     stop_load.cancel();
-    let load = load.await.map_err(anyhow::Error::from)?;
-    stop_ordering.cancel();
-    let ended = match failed {
+    let load = match load_ended {
         Some(ended) => ended,
-        None => services.await,
+        None => load.await,
     };
+    stop_ordering.cancel();
+    if services_ended.is_none() {
+        services_ended = in_time("the ordering system", STOP_SERVICES, &mut services).await;
+        services.abort();
+    }
     stop_page.cancel();
-    page.join().await.map_err(anyhow::Error::from)?;
-    ended.map_err(anyhow::Error::from)??;
-    if let Some(report) = load? {
+    if let Some(ended) = in_time("the page", STOP_PAGE, page.join()).await {
+        ended.map_err(anyhow::Error::from)?;
+    }
+    if let Some(ended) = services_ended {
+        ended.map_err(anyhow::Error::from)??;
+    }
+    if let Some(report) = load.map_err(anyhow::Error::from)?? {
         eprintln!(
             "{} order(s) placed, {} refused",
             report.accepted, report.refused
@@ -141,10 +148,41 @@ async fn run_on(
     if !interrupted.is_cancelled() {
         return Err(Failure::new(
             Exit::Failure,
-            "the ordering system ended by itself",
+            "a part of the demo ended by itself",
         ));
     }
     Ok(())
+}
+
+async fn start_page(
+    arguments: &Arguments,
+    kafka: Properties,
+    parts: ConsoleParts,
+    stop: CancellationToken,
+) -> Result<Console> {
+    let settings = ConsoleSettings {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.page_port)),
+        kafka,
+    };
+    headwater_console::start(settings, parts, stop)
+        .await
+        .map_err(|error| {
+            Failure::new(Exit::Failure, "the page did not start")
+                .evidence(error)
+                .next("--page-port 0 takes any free port")
+        })
+}
+
+/// Waits for a part to end, but not for ever: a client that stalls must not keep the demo from stopping.
+async fn in_time<T>(part: &str, limit: Duration, ending: impl Future<Output = T>) -> Option<T> {
+    let ended = tokio::time::timeout(limit, ending).await.ok();
+    if ended.is_none() {
+        eprintln!(
+            "note: {part} did not end within {} s; stopping without it",
+            limit.as_secs()
+        );
+    }
+    ended
 }
 
 async fn run_load(
@@ -171,6 +209,22 @@ fn ordering_settings(arguments: &Arguments, kafka: &Properties) -> OrderingSetti
 fn parse_rate(text: &str) -> std::result::Result<f64, String> {
     text.parse::<f64>()
         .ok()
-        .filter(|rate| (0.0..=100_000.0).contains(rate))
-        .ok_or_else(|| "expected orders per second, 0 to 100000".to_owned())
+        .filter(|rate| (0.0..=MOST_ORDERS_PER_SECOND).contains(rate))
+        .ok_or_else(|| format!("expected orders per second, 0 to {MOST_ORDERS_PER_SECOND}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_rate;
+
+    #[test]
+    fn the_rate_is_one_that_the_load_generator_takes() {
+        for taken in ["0", "0.5", "20", "10000"] {
+            assert!(parse_rate(taken).is_ok(), "{taken}");
+        }
+        for refused in ["10001", "-1", "NaN", "many"] {
+            let said = parse_rate(refused).unwrap_err();
+            assert_eq!(said, "expected orders per second, 0 to 10000", "{refused}");
+        }
+    }
 }

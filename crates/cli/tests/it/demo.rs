@@ -1,5 +1,7 @@
 //! `headwater demo`: one command, and the first order is delivered.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -111,6 +113,30 @@ async fn with_a_bootstrap_server_it_starts_no_store() {
     );
     demo.signal(Signal::TERM).unwrap();
     assert_eq!(demo.wait(LIMIT).unwrap().code(), Some(0), "{}", demo.log());
+}
+
+#[test]
+fn a_client_that_stalls_does_not_keep_it_from_stopping() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut demo = start(dir.path(), &["--port", "0", "--rate", "0"]);
+    let page = page(&mut demo);
+    let address = page.strip_prefix("http://").unwrap();
+    let mut client = TcpStream::connect(address).unwrap();
+    // The body never comes, so the request never ends.
+    let head = format!(
+        "POST /orders HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Idempotency-Key: stalls\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+    );
+    client.write_all(head.as_bytes()).unwrap();
+    // Asked to go on: the request is under way.
+    client.read_exact(&mut [0; 12]).unwrap();
+    demo.signal(Signal::TERM).unwrap();
+    assert_eq!(demo.wait(LIMIT).unwrap().code(), Some(0), "{}", demo.log());
+    assert!(
+        demo.log().contains("the page did not end"),
+        "{}",
+        demo.log()
+    );
 }
 
 #[test]
