@@ -26,7 +26,7 @@ pub(crate) enum Action {
     Drivers(ServiceArguments),
     /// Writes every event to the analytics database
     Analytics(ServiceArguments),
-    /// Checks the databases: no order lost, none charged twice. Exit code 10 if that does not hold
+    /// Checks the databases: no order lost, none charged twice. Exit code 10 if that does not hold, or orders are not final after --wait
     Verify(VerifyArguments),
 }
 
@@ -131,6 +131,14 @@ fn check(arguments: &VerifyArguments) -> Result<()> {
         eprintln!("note: {finding}");
     }
     if report.holds() {
+        if arguments.wait > 0 && report.not_final > 0 {
+            let cause = format!(
+                "{} order(s) came to no final state within {} s",
+                report.not_final, arguments.wait
+            );
+            return Err(Failure::new(Exit::Unhealthy, cause)
+                .next("look at the services' logs, or give them longer: --wait SECONDS"));
+        }
         return Ok(());
     }
     if report.not_final > 0 {
