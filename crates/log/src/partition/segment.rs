@@ -328,18 +328,10 @@ impl Segment {
             .lookup(&u32::try_from(relative.max(0)).unwrap_or(u32::MAX))
     }
 
-    /// No record before this offset has `timestamp` or a later one.
-    pub(crate) fn first_offset_at(&self, disk: &dyn Disk, timestamp: i64) -> Result<i64, LogError> {
-        // Entries with a timestamp below are certain to lie before; the one that is equal marks the record itself.
-        let before = timestamp.saturating_sub(1);
-        let entry = match self.time_index.lookup(&before) {
-            Lookup::Found(entry) => Some(entry),
-            Lookup::Before => None,
-            Lookup::Search(search) => search.run::<TimestampIndexEntry, 12>(disk, &before)?,
-        };
-        Ok(entry.map_or(self.base_offset, |entry| {
-            self.base_offset + i64::from(entry.relative_offset)
-        }))
+    /// Where to begin looking for `timestamp`: no record before the entry's offset has it or a later one. A search in
+    /// the file is for [`time_before`] it.
+    pub(crate) fn lookup_time(&self, timestamp: i64) -> Lookup<TimestampIndexEntry> {
+        self.time_index.lookup(&time_before(timestamp))
     }
 
     /// Whether something of it is not known to be durable.
@@ -423,6 +415,12 @@ impl Segment {
         self.first_timestamp = timestamp.filter(|timestamp| *timestamp >= 0);
         Ok(())
     }
+}
+
+/// The key to look up in a time index. Entries with a timestamp below the wanted one are certain to lie before it; the
+/// one that is equal marks the record itself.
+pub(crate) fn time_before(timestamp: i64) -> i64 {
+    timestamp.saturating_sub(1)
 }
 
 /// What became of a half-written append.

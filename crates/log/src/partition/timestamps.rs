@@ -6,12 +6,13 @@ use headwater_records::RecordBatch;
 
 use super::TimestampOffset;
 use super::header_reader::Located;
-use super::index_file::Lookup;
+use super::index_file::{Lookup, Search};
 use super::log::PartitionLog;
 use super::offset_index::OffsetPosition;
 use super::read::Location;
-use super::segment::{Segment, SegmentFile};
+use super::segment::{Segment, SegmentFile, time_before};
 use super::state::State;
+use super::time_index::TimestampIndexEntry;
 use crate::{LogError, ReadError};
 
 /// Bytes that one batch may decompress to when its records are looked at.
@@ -21,6 +22,8 @@ const MAX_DECOMPRESSED_BYTES: usize = 256 << 20;
 struct Candidate {
     location: Location,
     from_offset: i64,
+    /// Where the time index on disk may say that it is enough to begin later.
+    time_search: Option<Search>,
 }
 
 impl PartitionLog {
@@ -37,14 +40,13 @@ impl PartitionLog {
                     .max_timestamp()
                     .is_some_and(|max| max >= timestamp_ms)
                 {
-                    let disk = self.node.disk.as_ref();
-                    let from = segment.first_offset_at(disk, timestamp_ms)?;
-                    candidates.push(candidate(segment, from.max(state.log_start)));
+                    candidates.push(candidate_at(segment, timestamp_ms, state.log_start));
                 }
             }
             (candidates, state.log_start, state.high_watermark())
         };
-        for candidate in candidates {
+        for mut candidate in candidates {
+            self.search_time(&mut candidate, timestamp_ms);
             let found = self.scan(
                 &candidate,
                 high_watermark,
@@ -60,6 +62,20 @@ impl PartitionLog {
             }
         }
         Ok(None)
+    }
+
+    /// Lets a candidate begin where the time index on disk says, for which no lock is held. Where the index is gone with
+    /// its segment, or damaged, the segment itself has the answer.
+    fn search_time(&self, candidate: &mut Candidate, timestamp_ms: i64) {
+        let Some(search) = &candidate.time_search else {
+            return;
+        };
+        let disk = self.node.disk.as_ref();
+        let entry = search.run::<TimestampIndexEntry, 12>(disk, &time_before(timestamp_ms));
+        if let Some(entry) = entry.unwrap_or_default() {
+            let offset = offset_of(&entry, candidate.location.segment_base);
+            candidate.from_offset = candidate.from_offset.max(offset);
+        }
     }
 
     /// The first record with the greatest timestamp, at or above the log start and below the high watermark.
@@ -168,6 +184,24 @@ impl PartitionLog {
     }
 }
 
+/// A segment to look through for a time, from there on where its time index in memory says.
+fn candidate_at(segment: &Segment, timestamp_ms: i64, log_start: i64) -> Candidate {
+    let base_offset = segment.base_offset();
+    let start = base_offset.max(log_start);
+    match segment.lookup_time(timestamp_ms) {
+        Lookup::Found(entry) => candidate(segment, start.max(offset_of(&entry, base_offset))),
+        Lookup::Before => candidate(segment, start),
+        Lookup::Search(search) => Candidate {
+            time_search: Some(search),
+            ..candidate(segment, start)
+        },
+    }
+}
+
+fn offset_of(entry: &TimestampIndexEntry, segment_base: i64) -> i64 {
+    segment_base + i64::from(entry.relative_offset)
+}
+
 fn candidate(segment: &Segment, from_offset: i64) -> Candidate {
     let lookup: Lookup<OffsetPosition> = segment.lookup(from_offset);
     Candidate {
@@ -179,6 +213,7 @@ fn candidate(segment: &Segment, from_offset: i64) -> Candidate {
             lookup,
         },
         from_offset,
+        time_search: None,
     }
 }
 

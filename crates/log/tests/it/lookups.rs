@@ -1,11 +1,12 @@
 //! Finding records by time and epochs by number.
 
 use headwater_log::disk::{FaultyDisk, Survival};
-use headwater_log::{AppendOptions, LogConfig, LogDir, PartitionLog, TimestampType};
+use headwater_log::{AppendOptions, Durability, LogConfig, LogDir, PartitionLog, TimestampType};
 use headwater_records::{BatchBuilder, Compression};
 use std::sync::Arc;
 
-use crate::store::{CLIENT, NOW, append, batch_at, open, partition_id};
+use crate::hooked_disk::HookedDisk;
+use crate::store::{CLIENT, NOW, append, batch_at, open, options, partition_id};
 
 fn many_segments(dir: &LogDir) -> Arc<PartitionLog> {
     let config = LogConfig {
@@ -47,6 +48,31 @@ fn the_first_record_at_or_after_a_time_is_found() {
     let (dir, report) = open(&disk.kill(), 3);
     assert!(report.clean);
     check(&many_segments(&dir));
+}
+
+#[test]
+fn a_time_is_found_though_its_segment_is_deleted_meanwhile() {
+    let disk = HookedDisk::new(FaultyDisk::new());
+    let options = options(Durability::Fsync, 1);
+    let (dir, _) = LogDir::open(Arc::new(disk.clone()), options).unwrap();
+    let dir = Arc::new(dir);
+    let log = many_segments(&dir);
+    for n in 0..100 {
+        log.append(batch_at(NOW + n * 10, "v"), CLIENT).unwrap();
+    }
+    dir.commit_pending().unwrap();
+    let (deleting, in_dir) = (Arc::clone(&log), Arc::clone(&dir));
+    disk.before(".timeindex", move || {
+        deleting.delete_records(-1).unwrap();
+        in_dir.apply_retention(NOW).unwrap();
+        in_dir.commit_pending().unwrap();
+        in_dir.checkpoint(NOW).unwrap();
+    });
+    let found = log.offset_for_timestamp(NOW + 20).unwrap().unwrap();
+    assert!(disk.has_run(), "the index was looked into");
+    assert_eq!((found.offset, found.timestamp), (2, NOW + 20));
+    assert_eq!(log.log_start_offset(), 100);
+    assert_eq!(log.offset_for_timestamp(NOW + 20).unwrap(), None);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod crashes;
 mod damage;
 mod deletions;
 mod faults;
+mod hooked_disk;
 mod journal;
 mod lookups;
 mod losses;
