@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
@@ -15,6 +16,9 @@ use crate::kafka::Cluster;
 use crate::service::Service;
 use crate::settings::OrderingSettings;
 use crate::{analytics, drivers, emails, orders, transactions};
+
+/// How long a shutdown waits for requests that are under way; a client that sends or reads no more is not waited for.
+const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
 /// All services in one process. Dropping it ends them like a kill: nothing is lost, the next start goes on.
 pub struct Ordering {
@@ -101,13 +105,19 @@ async fn serve(
         url = format!("http://{}", listener.local_addr()?),
         "the orders API answers"
     );
-    let stopped = shutdown.clone().cancelled_owned();
-    let router = router.fallback(orders::no_such_route);
+    let shutdown = shutdown.clone();
+    let router = orders::standalone(router);
     tasks.spawn(async move {
-        axum::serve(listener, router)
-            .with_graceful_shutdown(stopped)
-            .await
-            .context("serve the orders API")
+        let serving = axum::serve(listener, router)
+            .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let too_long = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(LAST_REQUESTS).await;
+        };
+        tokio::select! {
+            served = serving.into_future() => served.context("serve the orders API"),
+            () = too_long => Ok(()),
+        }
     });
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! The orders API: `GET /products`, `POST /orders`, `GET /orders`, `GET /orders/{id}`.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -23,6 +25,8 @@ use crate::database::Database;
 use crate::order_state::OrderState;
 
 const LARGEST_BODY: usize = 64 << 10;
+/// How long a client may take to send a body.
+const LONGEST_BODY: Duration = Duration::from_secs(20);
 const LONGEST_KEY: usize = 255;
 const DEFAULT_WAIT_MS: u64 = 10_000;
 const LONGEST_WAIT_MS: u64 = 60_000;
@@ -75,8 +79,42 @@ pub(super) fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-/// What answers where no route does, for a process that serves nothing else.
-pub(crate) async fn no_such_route(uri: Uri) -> Response {
+/// The routes for a process that serves nothing else: something answers everywhere, and only requests to this machine's
+/// address are heard.
+///
+/// A web page elsewhere can have its own name resolve to this machine and then read what it likes; the name shows in
+/// `Host`. An IP address cannot be rebound like that.
+pub(crate) fn standalone(router: Router) -> Router {
+    router
+        .fallback(no_such_route)
+        .layer(middleware::from_fn(check_host))
+}
+
+async fn check_host(request: Request, next: Next) -> Response {
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    if is_address(host) {
+        next.run(request).await
+    } else {
+        Problem::foreign_host(&host.chars().take(80).collect::<String>()).into_response()
+    }
+}
+
+/// An IP address or localhost, with any port.
+fn is_address(host: &str) -> bool {
+    if let Some(bracketed) = host.strip_prefix('[') {
+        return bracketed
+            .split_once(']')
+            .is_some_and(|(address, _)| address.parse::<Ipv6Addr>().is_ok());
+    }
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name.parse::<Ipv4Addr>().is_ok() || name.eq_ignore_ascii_case("localhost")
+}
+
+async fn no_such_route(uri: Uri) -> Response {
     Problem::no_such_route(uri.path()).into_response()
 }
 
@@ -97,8 +135,9 @@ async fn place_order(
     if !is_json(&headers) {
         return Err(Problem::not_json());
     }
-    let body = axum::body::to_bytes(body, LARGEST_BODY)
+    let body = tokio::time::timeout(LONGEST_BODY, axum::body::to_bytes(body, LARGEST_BODY))
         .await
+        .map_err(|_| Problem::too_slow(LONGEST_BODY))?
         .map_err(|_| Problem::too_large(LARGEST_BODY))?;
     let checked = OrderRequest::parse(&body)?.check()?;
     let Ok(permit) = Arc::clone(&api.placing).try_acquire_owned() else {
@@ -273,8 +312,31 @@ mod tests {
 
     use super::super::SCHEMA;
     use super::super::changes::Changes;
-    use super::{Api, place_order};
+    use super::{Api, is_address, place_order};
     use crate::database::tests::temporary;
+
+    #[test]
+    fn addresses_and_localhost_are_heard_and_names_are_not() {
+        for host in [
+            "127.0.0.1",
+            "10.0.0.7:8081",
+            "[::1]:8081",
+            "[::1]",
+            "LocalHost:1",
+        ] {
+            assert!(is_address(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example:8081",
+            "127.0.0.1.evil.example",
+            "localhost.evil",
+            "[::1",
+            "[evil]",
+        ] {
+            assert!(!is_address(host), "{host}");
+        }
+    }
 
     #[tokio::test]
     async fn an_order_whose_client_goes_away_is_taken_and_wakes_the_relay() {

@@ -21,7 +21,7 @@ use crate::kafka::Cluster;
 use crate::service::Service;
 use crate::settings::OrderingSettings;
 
-pub(crate) use http::no_such_route;
+pub(crate) use http::standalone;
 pub use store::Order;
 
 use changes::Changes;

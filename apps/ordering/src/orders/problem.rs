@@ -1,5 +1,7 @@
 //! Errors of the HTTP API as `application/problem+json` (RFC 9457), each with a remedy.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -95,6 +97,29 @@ impl Problem {
             "The body is too large",
             format!("The body of an order has at most {limit} bytes."),
             "Split the order.",
+        )
+    }
+
+    pub(super) fn too_slow(limit: Duration) -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body-too-slow",
+            "The body did not come in time",
+            format!(
+                "The body of an order has {} seconds to arrive.",
+                limit.as_secs()
+            ),
+            "Repeat the request with the same Idempotency-Key.",
+        )
+    }
+
+    pub(super) fn foreign_host(host: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "foreign-host",
+            "This host name is not heard here",
+            format!("Host is {host:?}, neither an IP address nor localhost."),
+            "Use the IP address of the orders API, or localhost.",
         )
     }
 

@@ -1,8 +1,12 @@
 //! The orders API, as clients see it.
 
+use headwater_ordering::{Service, run_service};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
-use crate::shop::{GOOD_CARD, Shop, Site, order};
+use crate::shop::{GOOD_CARD, PATIENCE, Shop, Site, order};
 
 async fn problem(response: reqwest::Response) -> (u16, String) {
     let status = response.status().as_u16();
@@ -242,4 +246,59 @@ async fn orders_are_listed_newest_first_and_waited_for() {
     );
     assert_eq!(shop.get("/products").await.as_array().unwrap().len(), 200);
     shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_alone_hears_no_foreign_host_and_waits_for_no_client_at_its_end() {
+    let mut site = Site::without_kafka();
+    let address = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    site.settings.http = Some(address);
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(run_service(
+        Service::Orders,
+        site.settings.clone(),
+        shutdown.clone(),
+    ));
+    let opened = async {
+        loop {
+            if let Ok(stream) = TcpStream::connect(address).await {
+                return stream;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let mut stalled = tokio::time::timeout(PATIENCE, opened).await.unwrap();
+    stalled
+        .write_all(
+            b"POST /orders HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: k\r\n\
+              Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+        )
+        .await
+        .unwrap();
+    let client = reqwest::Client::new();
+    let url = format!("http://{address}/orders");
+    assert_eq!(client.get(&url).send().await.unwrap().status(), 200);
+    let rebound = client
+        .get(&url)
+        .header("Host", "evil.example:8081")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(problem(rebound).await, expected(403, "foreign-host"));
+    let nowhere = client
+        .get(format!("http://{address}/nowhere"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(problem(nowhere).await, expected(404, "not-found"));
+    shutdown.cancel();
+    tokio::time::timeout(PATIENCE, running)
+        .await
+        .expect("a stalled request is not waited for")
+        .unwrap()
+        .unwrap();
+    drop(stalled);
 }
