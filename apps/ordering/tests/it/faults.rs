@@ -226,6 +226,22 @@ async fn poison_is_kept_and_the_services_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_the_outbox_goes_out_though_nobody_wakes_the_relay() {
+    let site = Site::new().await;
+    let shop = site.open().await;
+    let order = shop.place("k-1", GOOD_CARD).await;
+    shop.wait(&order, "delivered").await;
+    // Written from outside, by whom the relay cannot be woken; it shows as poison where it arrives.
+    let stored = "INSERT INTO outbox (topic, record_key, payload, headers, created_at_ms) \
+                  VALUES ('order_received', 'o', '{', '[]', 1) RETURNING seq";
+    assert!(site.number("orders", stored).await > 0);
+    site.until("transactions", "SELECT count(*) FROM dead_letters", 1)
+        .await;
+    shop.close().await;
+    site.clean_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mails_wait_for_a_server_that_is_away() {
     let reserved = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = reserved.local_addr().unwrap();
