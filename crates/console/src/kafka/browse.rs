@@ -103,15 +103,8 @@ pub(crate) fn page(kafka: &Kafka, browse: &Browse) -> Result<Page, Problem> {
     let stopped = read.stopped;
     let newest_first = browse.from.newest_first();
     let (records, mut covered) = select(read.records, &windows, browse.limit, newest_first);
-    if stopped.is_some() && !newest_first {
-        for (partition, window) in &mut covered {
-            window.end = window.end.min(
-                read.positions
-                    .get(partition)
-                    .copied()
-                    .unwrap_or(window.start),
-            );
-        }
+    if stopped.is_some() {
+        end_where_reading_stopped(&mut covered, &read.positions);
     }
     let older = covered
         .values()
@@ -386,6 +379,15 @@ fn is_fatal(error: &KafkaError) -> bool {
     )
 }
 
+/// Windows are read from their start, whichever end is wanted: a read that stopped early saw nothing from its
+/// positions on, and the cursor to newer records begins there.
+fn end_where_reading_stopped(covered: &mut BTreeMap<i32, Window>, positions: &BTreeMap<i32, i64>) {
+    for (partition, window) in covered {
+        let reached = positions.get(partition).copied().unwrap_or(window.start);
+        window.end = window.end.min(reached).max(window.start);
+    }
+}
+
 /// The `limit` records at the window's wanted end over all partitions, and the windows shrunk to what they cover.
 ///
 /// Merged by time without ever reordering a partition: a record counts as no earlier than the one before it.
@@ -472,6 +474,19 @@ mod tests {
             .collect();
         assert_eq!(seen, [(1, 9), (0, 9), (1, 8)]);
         assert_eq!((covered[&0].start, covered[&1].start), (9, 8));
+    }
+
+    #[test]
+    fn newer_records_begin_where_a_read_stopped_early() {
+        let windows = BTreeMap::from([(0, window(2, 10)), (1, window(3, 10)), (2, window(4, 10))]);
+        let records = BTreeMap::from([
+            (0, vec![record(0, 2, 10), record(0, 3, 20)]),
+            (1, vec![record(1, 9, 5)]),
+        ]);
+        let (_, mut covered) = select(records, &windows, 10, true);
+        end_where_reading_stopped(&mut covered, &BTreeMap::from([(0, 4), (1, 10)]));
+        let ends: Vec<_> = covered.values().map(|window| window.end).collect();
+        assert_eq!(ends, [4, 10, 4], "partition 2 was not read at all");
     }
 
     #[test]
