@@ -115,14 +115,7 @@ impl StoreReader {
             self.kafka
                 .problem("the list of topics could not be read", &error)
         })?;
-        let sizes = sizes(insight.as_ref());
-        let mut topics: Vec<TopicView> = metadata
-            .topics()
-            .iter()
-            .filter(|topic| topic.error().is_none())
-            .map(|topic| TopicView::of(topic, &sizes))
-            .collect();
-        topics.sort_by(|a, b| (a.internal, &a.name).cmp(&(b.internal, &b.name)));
+        let mut topics = topics(&metadata, insight.as_ref());
         let topics_omitted = topics.len().saturating_sub(MAX_TOPICS);
         topics.truncate(MAX_TOPICS);
         let partitions: Vec<TopicPartition> = topics
@@ -141,23 +134,9 @@ impl StoreReader {
         for topic in &mut topics {
             self.fill(topic, &extents);
         }
-        let of_users = |(topic, _): &&TopicPartition| !is_internal(topic);
-        let readable = extents
-            .iter()
-            .map(|(key, extent)| (key, *extent))
-            .filter(|(key, _)| of_users(key));
-        let readable: BTreeMap<TopicPartition, Extent> = readable
-            .map(|(key, extent)| (key.clone(), extent))
-            .collect();
-        let (groups, groups_problem) = match self.groups.read(&self.kafka, looker, &readable) {
+        let (groups, groups_problem) = match self.groups(looker, extents) {
             Ok(groups) => (groups, None),
-            Err(error) => (
-                Vec::new(),
-                Some(
-                    self.kafka
-                        .problem("the consumer groups could not be read", &error),
-                ),
-            ),
+            Err(problem) => (Vec::new(), Some(problem)),
         };
         if self.cluster_id.is_none() {
             self.cluster_id = looker.client().fetch_cluster_id(CALL_LIMIT);
@@ -185,6 +164,21 @@ impl StoreReader {
                 ..snapshot
             }),
         })
+    }
+
+    /// The groups, with their lag on the topics of users.
+    fn groups(
+        &mut self,
+        looker: &Looker,
+        mut extents: BTreeMap<TopicPartition, Extent>,
+    ) -> Result<Vec<Group>, Problem> {
+        extents.retain(|(topic, _), _| !is_internal(topic));
+        self.groups
+            .read(&self.kafka, looker, &extents)
+            .map_err(|error| {
+                self.kafka
+                    .problem("the consumer groups could not be read", &error)
+            })
     }
 
     fn sample(&mut self, extents: BTreeMap<TopicPartition, Extent>) {
@@ -260,6 +254,22 @@ impl TopicView {
             partitions,
         }
     }
+}
+
+/// The topics that can be described, those of users first.
+fn topics(
+    metadata: &rdkafka::metadata::Metadata,
+    insight: Option<&StoreSnapshot>,
+) -> Vec<TopicView> {
+    let sizes = sizes(insight);
+    let mut topics: Vec<TopicView> = metadata
+        .topics()
+        .iter()
+        .filter(|topic| topic.error().is_none())
+        .map(|topic| TopicView::of(topic, &sizes))
+        .collect();
+    topics.sort_by(|a, b| (a.internal, &a.name).cmp(&(b.internal, &b.name)));
+    topics
 }
 
 fn sizes(insight: Option<&StoreSnapshot>) -> BTreeMap<(&str, i32), u64> {
