@@ -78,6 +78,8 @@ pub(crate) struct Arguments {
 const DEFAULT_FORMAT: &str = "%t [%p] at offset %o: key = %k value = %s\\n";
 /// How often an interrupt is looked for.
 const POLL: Duration = Duration::from_millis(100);
+/// Records printed before they are flushed even if more are there: bounds what a kill prints again.
+const FLUSH_EVERY: u32 = 1000;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let runtime = runtime::tool()?;
@@ -102,7 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         position::assign(arguments, &consumer)?;
     }
     let read = reading.run(&interrupted);
-    let flushed = reading.out.flush();
+    let flushed = reading.flush();
     if grouped {
         leave(&consumer);
     }
@@ -129,7 +131,7 @@ fn consumer(
     client::create(&properties, Subscription::new(grouped, reset))
 }
 
-/// Commits what was printed and leaves the group.
+/// Commits what was flushed, nothing of what stdout did not take, and leaves the group.
 fn leave(consumer: &BaseConsumer<Subscription>) {
     match consumer.commit_consumer_state(CommitMode::Sync) {
         Ok(()) => eprintln!("offsets committed"),
@@ -147,6 +149,10 @@ struct Reading<'a> {
     format: RecordFormat,
     out: BufWriter<Stdout>,
     count: u64,
+    /// The last offset printed of each partition of the group, while stdout may not have taken it.
+    unflushed: BTreeMap<(String, i32), i64>,
+    /// Records printed since the last flush.
+    printed: u32,
     /// Partitions read to their end.
     ended: BTreeSet<(String, i32)>,
     /// How often the end of a partition with this number was met: the event does not name the topic.
@@ -167,6 +173,8 @@ impl<'a> Reading<'a> {
             format: format.unwrap_or_else(|| unreachable!("the default format is valid")),
             out: BufWriter::new(io::stdout()),
             count: 0,
+            unflushed: BTreeMap::new(),
+            printed: 0,
             ended: BTreeSet::new(),
             ends_seen: BTreeMap::new(),
             said: None,
@@ -181,7 +189,7 @@ impl<'a> Reading<'a> {
                 }
             } else {
                 // Whatever came so far is seen before waiting for more.
-                self.out.flush()?;
+                self.flush()?;
                 if let Some(event) = self.consumer.poll(POLL)
                     && self.take(event)? == Next::Stop
                 {
@@ -198,14 +206,17 @@ impl<'a> Reading<'a> {
     ) -> Result<Next> {
         match event {
             Ok(message) => {
-                self.ended
-                    .remove(&(message.topic().to_owned(), message.partition()));
+                let partition = (message.topic().to_owned(), message.partition());
+                self.ended.remove(&partition);
                 self.print(&message)?;
-                if self.consumer.context().is_grouped() {
-                    // Fails only when the partition was just taken away: then it is not ours to commit.
-                    let _ = self.consumer.store_offset_from_message(&message);
-                }
                 self.count += 1;
+                self.printed += 1;
+                if self.consumer.context().is_grouped() {
+                    self.unflushed.insert(partition, message.offset());
+                }
+                if self.printed >= FLUSH_EVERY {
+                    self.flush()?;
+                }
                 Ok(if Some(self.count) == self.arguments.count {
                     Next::Stop
                 } else {
@@ -222,6 +233,17 @@ impl<'a> Reading<'a> {
             }
             Err(error) => self.trouble(&error),
         }
+    }
+
+    /// Hands what was printed to stdout; only then its offsets may be committed.
+    fn flush(&mut self) -> Result<()> {
+        self.out.flush()?;
+        self.printed = 0;
+        for ((topic, partition), offset) in std::mem::take(&mut self.unflushed) {
+            // Fails only when the partition was just taken away: then it is not ours to commit.
+            let _ = self.consumer.store_offset(&topic, partition, offset);
+        }
+        Ok(())
     }
 
     /// Whether every assigned partition has been read to its end as of now.

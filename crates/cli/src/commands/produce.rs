@@ -127,7 +127,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         deliveries
             .context()
             .failure(format!("not all records reached {topic}"), &error)
-    })
+    })?;
+    // Last: who closed stdout early still learns what was not delivered.
+    deliveries.printed()
 }
 
 impl Arguments {

@@ -123,6 +123,37 @@ fn a_consumer_waits_until_interrupted_then_commits_and_leaves_its_group() {
     assert_eq!(described[0]["member_id"], Value::Null, "it left");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_group_commits_nothing_of_what_could_not_be_printed() {
+    let cluster = Cluster::get();
+    let topic = cluster.topic("full", 1);
+    let group = cluster.name("group");
+    cluster.run_with(&["produce", &topic], "one\ntwo\n").ok();
+    let arguments = [
+        "consume",
+        &topic,
+        "-G",
+        &group,
+        "-X",
+        "auto.offset.reset=earliest",
+        "-f",
+        "%s\\n",
+        "-e",
+    ];
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let status = command(&arguments)
+        .args(["-b", cluster.bootstrap()])
+        .stdout(full)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(cluster.run(&arguments).ok(), "one\ntwo\n");
+}
+
 #[test]
 fn a_group_goes_on_where_it_stopped_and_reset_starts_over() {
     let cluster = Cluster::get();

@@ -56,12 +56,9 @@ impl Deliveries {
         &self.context
     }
 
-    /// How many were delivered; an error if any was not, or could not be printed.
+    /// How many were delivered; an error if any was not.
     pub(super) fn finish(&self) -> Result<u64> {
         let mut state = self.state();
-        if let Some(error) = state.output.take() {
-            return Err(error.into());
-        }
         match state.failure.take() {
             Some(failure) => {
                 eprintln!(
@@ -71,6 +68,14 @@ impl Deliveries {
                 Err(failure)
             }
             None => Ok(state.delivered),
+        }
+    }
+
+    /// An error if a delivery could not be printed.
+    pub(super) fn printed(&self) -> Result<()> {
+        match self.state().output.take() {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
         }
     }
 
