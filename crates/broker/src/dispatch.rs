@@ -31,18 +31,17 @@ pub(crate) struct Api {
 }
 
 macro_rules! api {
-    ($handler:ident, $request:ident, $served:expr) => {
+    ($handler:ident, $request:ident) => {
         api!(
             $handler,
             $request,
-            $served,
-            advertised_from * $served.start()
+            advertised_from * <messages::$handler::$request as Request>::VERSIONS.start()
         )
     };
-    ($handler:ident, $request:ident, $served:expr, advertised_from $min:expr) => {
+    ($handler:ident, $request:ident, advertised_from $min:expr) => {
         Api {
             key: <messages::$handler::$request as Request>::KEY,
-            served: $served,
+            served: <messages::$handler::$request as Request>::VERSIONS,
             advertised_min: $min,
             begin: |context, connection, header, body| {
                 run(context, connection, header, body, handlers::$handler::begin)
@@ -53,38 +52,30 @@ macro_rules! api {
 
 /// Every API this node speaks, at the versions a running Apache Kafka 4.3.1 advertises.
 pub(crate) const APIS: &[Api] = &[
-    api!(produce, ProduceRequest, 3..=13, advertised_from 0),
-    api!(fetch, FetchRequest, 4..=18),
-    api!(list_offsets, ListOffsetsRequest, 1..=11),
-    api!(api_versions, ApiVersionsRequest, 0..=4),
-    api!(init_producer_id, InitProducerIdRequest, 0..=5),
-    api!(offset_for_leader_epoch, OffsetForLeaderEpochRequest, 2..=4),
-    api!(metadata, MetadataRequest, 0..=13),
-    api!(offset_commit, OffsetCommitRequest, 2..=10),
-    api!(offset_fetch, OffsetFetchRequest, 1..=10),
-    api!(find_coordinator, FindCoordinatorRequest, 0..=6),
-    api!(join_group, JoinGroupRequest, 0..=9),
-    api!(heartbeat, HeartbeatRequest, 0..=4),
-    api!(leave_group, LeaveGroupRequest, 0..=5),
-    api!(sync_group, SyncGroupRequest, 0..=5),
-    api!(describe_groups, DescribeGroupsRequest, 0..=6),
-    api!(list_groups, ListGroupsRequest, 0..=5),
-    api!(create_topics, CreateTopicsRequest, 2..=7),
-    api!(delete_topics, DeleteTopicsRequest, 1..=6),
-    api!(describe_configs, DescribeConfigsRequest, 1..=4),
-    api!(create_partitions, CreatePartitionsRequest, 0..=3),
-    api!(delete_groups, DeleteGroupsRequest, 0..=2),
-    api!(
-        incremental_alter_configs,
-        IncrementalAlterConfigsRequest,
-        0..=1
-    ),
-    api!(describe_cluster, DescribeClusterRequest, 0..=2),
-    api!(
-        describe_topic_partitions,
-        DescribeTopicPartitionsRequest,
-        0..=0
-    ),
+    api!(produce, ProduceRequest, advertised_from 0),
+    api!(fetch, FetchRequest),
+    api!(list_offsets, ListOffsetsRequest),
+    api!(api_versions, ApiVersionsRequest),
+    api!(init_producer_id, InitProducerIdRequest),
+    api!(offset_for_leader_epoch, OffsetForLeaderEpochRequest),
+    api!(metadata, MetadataRequest),
+    api!(offset_commit, OffsetCommitRequest),
+    api!(offset_fetch, OffsetFetchRequest),
+    api!(find_coordinator, FindCoordinatorRequest),
+    api!(join_group, JoinGroupRequest),
+    api!(heartbeat, HeartbeatRequest),
+    api!(leave_group, LeaveGroupRequest),
+    api!(sync_group, SyncGroupRequest),
+    api!(describe_groups, DescribeGroupsRequest),
+    api!(list_groups, ListGroupsRequest),
+    api!(create_topics, CreateTopicsRequest),
+    api!(delete_topics, DeleteTopicsRequest),
+    api!(describe_configs, DescribeConfigsRequest),
+    api!(create_partitions, CreatePartitionsRequest),
+    api!(delete_groups, DeleteGroupsRequest),
+    api!(incremental_alter_configs, IncrementalAlterConfigsRequest),
+    api!(describe_cluster, DescribeClusterRequest),
+    api!(describe_topic_partitions, DescribeTopicPartitionsRequest),
 ];
 
 /// What becomes of a request, in bytes.
@@ -170,11 +161,14 @@ where
     let (version, correlation_id) = (header.api_version, header.correlation_id);
     let span = debug_span!("request", api = %R::KEY, version, correlation_id, client_id = %connection.client_id);
     let _entered = span.enter();
-    let request = decode::<R>(&body, version).map_err(|error| Refusal::Body {
-        key: R::KEY,
-        version,
-        error,
-    })?;
+    let request =
+        frame::decode_request::<R>(Decoder::new(body.clone()), version).map_err(|error| {
+            Refusal::Body {
+                key: R::KEY,
+                version,
+                error,
+            }
+        })?;
     debug!("begun");
     // A bug in one handler costs one request, not the node: locks below recover from poison.
     let reply = catch_unwind(AssertUnwindSafe(|| {
@@ -195,11 +189,6 @@ where
         Reply::Silent => Ok(Answer::Silent),
         Reply::Close(reason) => Err(Refusal::Handler(reason)),
     }
-}
-
-/// Bytes after the body are ignored, as in Kafka: librdkafka leaves three in a `Metadata` request for all topics.
-fn decode<R: Request>(body: &Bytes, version: i16) -> Result<R, DecodeError> {
-    R::decode(&mut Decoder::new(body.clone()), version)
 }
 
 fn finish<R>(
@@ -231,7 +220,7 @@ fn after_panic<R: Request>(body: &Bytes, version: i16, panic: &(dyn Any + Send))
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no message");
     error!(api = %R::KEY, version, "a handler panicked, which is a bug: {text}");
-    match decode::<R>(body, version) {
+    match frame::decode_request::<R>(Decoder::new(body.clone()), version) {
         Ok(request) => request.error_response(ErrorCode::UnknownServerError, version),
         Err(_) => R::Response::default(),
     }
