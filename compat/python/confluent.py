@@ -22,9 +22,9 @@ def admin(suite):
 
 
 def create(suite, name, partitions):
-    """A topic of this suite's own."""
+    """A topic of this suite's own. It keeps old records: the suite writes some that retention would take away."""
     client, topic = admin(suite), suite.name(name)
-    client.create_topics([NewTopic(topic, partitions)])[topic].result(60)
+    client.create_topics([NewTopic(topic, partitions, config={"retention.ms": "-1"})])[topic].result(60)
     until(lambda: topic in client.list_topics(timeout=60).topics)
     return topic
 

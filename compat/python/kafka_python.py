@@ -9,10 +9,11 @@ CODECS = [None, "gzip", "snappy", "lz4", "zstd"]
 
 
 def create(suite, name, partitions):
-    """A topic of this suite's own."""
+    """A topic of this suite's own. It keeps old records: the suite writes some that retention would take away."""
     topic = suite.name(name)
     client = KafkaAdminClient(bootstrap_servers=suite.bootstrap)
-    client.create_topics([NewTopic(name=topic, num_partitions=partitions, replication_factor=-1)])
+    new = NewTopic(name=topic, num_partitions=partitions, replication_factor=-1, topic_configs={"retention.ms": "-1"})
+    client.create_topics([new])
     until(lambda: topic in client.list_topics())
     client.close()
     return topic

@@ -71,6 +71,9 @@ impl Cluster {
             &topic,
             "--partitions",
             &partitions.to_string(),
+            // Tests write records of years ago, which retention would take away between two reads.
+            "--topic-config",
+            "retention.ms=-1",
         ])
         .ok();
         topic
