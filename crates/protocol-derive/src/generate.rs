@@ -4,6 +4,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
 
 use crate::parse::{Field, Message, Nullable, Versions};
 
@@ -126,7 +127,7 @@ fn decode(message: &Message) -> TokenStream {
 
 /// The entry of one field in the table.
 fn spec(field: &Field) -> TokenStream {
-    let name = field.name.to_string();
+    let name = field.name.unraw().to_string();
     let ty = &field.ty;
     let versions = range(field.versions.as_ref());
     let nullable = match &field.nullable {
