@@ -4,15 +4,34 @@
 macro_rules! every_api {
     ($then:ident) => {
         $then! {
+            add_offsets_to_txn AddOffsetsToTxnRequest AddOffsetsToTxnResponse;
+            add_partitions_to_txn AddPartitionsToTxnRequest AddPartitionsToTxnResponse;
+            alter_client_quotas AlterClientQuotasRequest AlterClientQuotasResponse;
+            alter_configs AlterConfigsRequest AlterConfigsResponse;
+            alter_user_scram_credentials AlterUserScramCredentialsRequest AlterUserScramCredentialsResponse;
             api_versions ApiVersionsRequest ApiVersionsResponse;
+            consumer_group_describe ConsumerGroupDescribeRequest ConsumerGroupDescribeResponse;
+            consumer_group_heartbeat ConsumerGroupHeartbeatRequest ConsumerGroupHeartbeatResponse;
+            create_acls CreateAclsRequest CreateAclsResponse;
             create_partitions CreatePartitionsRequest CreatePartitionsResponse;
             create_topics CreateTopicsRequest CreateTopicsResponse;
+            delete_acls DeleteAclsRequest DeleteAclsResponse;
             delete_groups DeleteGroupsRequest DeleteGroupsResponse;
+            delete_records DeleteRecordsRequest DeleteRecordsResponse;
             delete_topics DeleteTopicsRequest DeleteTopicsResponse;
+            describe_acls DescribeAclsRequest DescribeAclsResponse;
+            describe_client_quotas DescribeClientQuotasRequest DescribeClientQuotasResponse;
             describe_cluster DescribeClusterRequest DescribeClusterResponse;
             describe_configs DescribeConfigsRequest DescribeConfigsResponse;
             describe_groups DescribeGroupsRequest DescribeGroupsResponse;
+            describe_log_dirs DescribeLogDirsRequest DescribeLogDirsResponse;
+            describe_producers DescribeProducersRequest DescribeProducersResponse;
+            describe_quorum DescribeQuorumRequest DescribeQuorumResponse;
             describe_topic_partitions DescribeTopicPartitionsRequest DescribeTopicPartitionsResponse;
+            describe_transactions DescribeTransactionsRequest DescribeTransactionsResponse;
+            describe_user_scram_credentials DescribeUserScramCredentialsRequest DescribeUserScramCredentialsResponse;
+            elect_leaders ElectLeadersRequest ElectLeadersResponse;
+            end_txn EndTxnRequest EndTxnResponse;
             fetch FetchRequest FetchResponse;
             find_coordinator FindCoordinatorRequest FindCoordinatorResponse;
             heartbeat HeartbeatRequest HeartbeatResponse;
@@ -20,14 +39,23 @@ macro_rules! every_api {
             init_producer_id InitProducerIdRequest InitProducerIdResponse;
             join_group JoinGroupRequest JoinGroupResponse;
             leave_group LeaveGroupRequest LeaveGroupResponse;
+            list_config_resources ListConfigResourcesRequest ListConfigResourcesResponse;
             list_groups ListGroupsRequest ListGroupsResponse;
             list_offsets ListOffsetsRequest ListOffsetsResponse;
+            list_partition_reassignments ListPartitionReassignmentsRequest ListPartitionReassignmentsResponse;
+            list_transactions ListTransactionsRequest ListTransactionsResponse;
             metadata MetadataRequest MetadataResponse;
             offset_commit OffsetCommitRequest OffsetCommitResponse;
+            offset_delete OffsetDeleteRequest OffsetDeleteResponse;
             offset_fetch OffsetFetchRequest OffsetFetchResponse;
             offset_for_leader_epoch OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse;
             produce ProduceRequest ProduceResponse;
+            sasl_authenticate SaslAuthenticateRequest SaslAuthenticateResponse;
+            sasl_handshake SaslHandshakeRequest SaslHandshakeResponse;
             sync_group SyncGroupRequest SyncGroupResponse;
+            txn_offset_commit TxnOffsetCommitRequest TxnOffsetCommitResponse;
+            update_features UpdateFeaturesRequest UpdateFeaturesResponse;
+            write_txn_markers WriteTxnMarkersRequest WriteTxnMarkersResponse;
         }
     };
 }
@@ -36,9 +64,10 @@ pub(crate) use every_api;
 
 use headwater_protocol::{ApiKey, Request, messages};
 
-/// The ranges that Apache Kafka 4.3.1 advertises for these APIs, with the first flexible version.
+/// The ranges that Apache Kafka 4.3.1 advertises for these APIs, with the first flexible version (-1:
+/// there is none).
 /// (Produce is advertised from 0 and served from 3; of `InitProducerId`, 6 is not stable.)
-const KAFKA: [(i16, &str, i16, i16, i16); 24] = [
+const KAFKA: [(i16, &str, i16, i16, i16); 52] = [
     (0, "Produce", 3, 13, 9),
     (1, "Fetch", 4, 18, 12),
     (2, "ListOffsets", 1, 11, 6),
@@ -52,16 +81,44 @@ const KAFKA: [(i16, &str, i16, i16, i16); 24] = [
     (14, "SyncGroup", 0, 5, 4),
     (15, "DescribeGroups", 0, 6, 5),
     (16, "ListGroups", 0, 5, 3),
+    (17, "SaslHandshake", 0, 1, -1),
     (18, "ApiVersions", 0, 4, 3),
     (19, "CreateTopics", 2, 7, 5),
     (20, "DeleteTopics", 1, 6, 4),
+    (21, "DeleteRecords", 0, 2, 2),
     (22, "InitProducerId", 0, 5, 2),
     (23, "OffsetForLeaderEpoch", 2, 4, 4),
+    (24, "AddPartitionsToTxn", 0, 5, 3),
+    (25, "AddOffsetsToTxn", 0, 4, 3),
+    (26, "EndTxn", 0, 5, 3),
+    (27, "WriteTxnMarkers", 1, 2, 1),
+    (28, "TxnOffsetCommit", 0, 5, 3),
+    (29, "DescribeAcls", 1, 3, 2),
+    (30, "CreateAcls", 1, 3, 2),
+    (31, "DeleteAcls", 1, 3, 2),
     (32, "DescribeConfigs", 1, 4, 4),
+    (33, "AlterConfigs", 0, 2, 2),
+    (35, "DescribeLogDirs", 1, 5, 2),
+    (36, "SaslAuthenticate", 0, 2, 2),
     (37, "CreatePartitions", 0, 3, 2),
     (42, "DeleteGroups", 0, 2, 2),
+    (43, "ElectLeaders", 0, 2, 2),
     (44, "IncrementalAlterConfigs", 0, 1, 1),
+    (46, "ListPartitionReassignments", 0, 0, 0),
+    (47, "OffsetDelete", 0, 0, -1),
+    (48, "DescribeClientQuotas", 0, 1, 1),
+    (49, "AlterClientQuotas", 0, 1, 1),
+    (50, "DescribeUserScramCredentials", 0, 0, 0),
+    (51, "AlterUserScramCredentials", 0, 0, 0),
+    (55, "DescribeQuorum", 0, 2, 0),
+    (57, "UpdateFeatures", 0, 2, 0),
     (60, "DescribeCluster", 0, 2, 0),
+    (61, "DescribeProducers", 0, 0, 0),
+    (65, "DescribeTransactions", 0, 0, 0),
+    (66, "ListTransactions", 0, 2, 0),
+    (68, "ConsumerGroupHeartbeat", 0, 1, 0),
+    (69, "ConsumerGroupDescribe", 0, 1, 0),
+    (74, "ListConfigResources", 0, 1, 0),
     (75, "DescribeTopicPartitions", 0, 0, 0),
 ];
 
@@ -75,7 +132,7 @@ fn row<R: Request>() -> (i16, &'static str, i16, i16, i16) {
         R::KEY.name(),
         *versions.start(),
         *versions.end(),
-        R::FIRST_FLEXIBLE.unwrap(),
+        R::FIRST_FLEXIBLE.unwrap_or(-1),
     )
 }
 

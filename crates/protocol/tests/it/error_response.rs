@@ -2,7 +2,17 @@
 
 use bytes::Bytes;
 use headwater_protocol::messages;
+use headwater_protocol::messages::add_partitions_to_txn::{
+    AddPartitionsToTxnRequest, AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
+};
+use headwater_protocol::messages::alter_user_scram_credentials::{
+    AlterUserScramCredentialsRequest, ScramCredentialDeletion, ScramCredentialUpsertion,
+};
+use headwater_protocol::messages::delete_records::{
+    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
+};
 use headwater_protocol::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
+use headwater_protocol::messages::elect_leaders::{ElectLeadersRequest, TopicPartitions};
 use headwater_protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use headwater_protocol::messages::find_coordinator::FindCoordinatorRequest;
 use headwater_protocol::messages::join_group::JoinGroupRequest;
@@ -15,6 +25,9 @@ use headwater_protocol::messages::offset_fetch::{
 };
 use headwater_protocol::messages::produce::{
     PartitionProduceData, ProduceRequest, TopicProduceData,
+};
+use headwater_protocol::messages::write_txn_markers::{
+    WritableTxnMarker, WritableTxnMarkerTopic, WriteTxnMarkersRequest,
 };
 use headwater_protocol::{Decoder, Encoder, ErrorCode, Message, Request, Uuid};
 use proptest::test_runner::{Config, TestRunner};
@@ -251,4 +264,131 @@ fn delete_topics_names_names_and_ids() {
         (topic.name, topic.topic_id, topic.error_code),
         (None, ID, CODE)
     );
+}
+
+#[test]
+fn add_partitions_to_txn_names_partitions_then_transactions() {
+    let topics = vec![AddPartitionsToTxnTopic {
+        name: "t".to_owned(),
+        partitions: vec![2, 6],
+    }];
+    let one = AddPartitionsToTxnRequest {
+        v3_and_below_topics: topics.clone(),
+        ..AddPartitionsToTxnRequest::default()
+    };
+    for version in 0..=3 {
+        let response = refusal(&one, version);
+        assert_eq!(response.error_code, 0);
+        let partitions: Vec<_> = response.results_by_topic_v3_and_below[0]
+            .results_by_partition
+            .iter()
+            .map(|partition| (partition.partition_index, partition.partition_error_code))
+            .collect();
+        assert_eq!(partitions, [(2, CODE), (6, CODE)]);
+    }
+    let several = AddPartitionsToTxnRequest {
+        transactions: vec![AddPartitionsToTxnTransaction {
+            transactional_id: "a".to_owned(),
+            topics,
+            ..AddPartitionsToTxnTransaction::default()
+        }],
+        ..AddPartitionsToTxnRequest::default()
+    };
+    for version in 4..=5 {
+        let response = refusal(&several, version);
+        assert_eq!(response.error_code, CODE);
+        let transaction = &response.results_by_transaction[0];
+        assert_eq!(transaction.transactional_id, "a");
+        assert_eq!(transaction.topic_results[0].results_by_partition.len(), 2);
+    }
+}
+
+#[test]
+fn write_txn_markers_names_each_partition_of_each_marker() {
+    let request = WriteTxnMarkersRequest {
+        markers: vec![WritableTxnMarker {
+            producer_id: 12,
+            topics: vec![WritableTxnMarkerTopic {
+                name: "t".to_owned(),
+                partition_indexes: vec![1],
+            }],
+            ..WritableTxnMarker::default()
+        }],
+    };
+    for version in WriteTxnMarkersRequest::VERSIONS {
+        let marker = refusal(&request, version).markers.remove(0);
+        let partition = &marker.topics[0].partitions[0];
+        assert_eq!(
+            (
+                marker.producer_id,
+                partition.partition_index,
+                partition.error_code
+            ),
+            (12, 1, CODE)
+        );
+    }
+}
+
+#[test]
+fn delete_records_tells_no_low_watermark() {
+    let request = DeleteRecordsRequest {
+        topics: vec![DeleteRecordsTopic {
+            name: "t".to_owned(),
+            partitions: vec![DeleteRecordsPartition {
+                partition_index: 3,
+                offset: 40,
+            }],
+        }],
+        ..DeleteRecordsRequest::default()
+    };
+    for version in DeleteRecordsRequest::VERSIONS {
+        let partition = refusal(&request, version).topics[0].partitions[0].clone();
+        assert_eq!(
+            (
+                partition.partition_index,
+                partition.low_watermark,
+                partition.error_code
+            ),
+            (3, -1, CODE)
+        );
+    }
+}
+
+#[test]
+fn alter_user_scram_credentials_names_each_user_once() {
+    let request = AlterUserScramCredentialsRequest {
+        deletions: vec![ScramCredentialDeletion {
+            name: "b".to_owned(),
+            mechanism: 1,
+        }],
+        upsertions: ["a", "b"]
+            .map(|name| ScramCredentialUpsertion {
+                name: name.to_owned(),
+                ..ScramCredentialUpsertion::default()
+            })
+            .to_vec(),
+    };
+    let users: Vec<_> = refusal(&request, 0)
+        .results
+        .into_iter()
+        .map(|result| (result.user, result.error_code))
+        .collect();
+    assert_eq!(users, [("a".to_owned(), CODE), ("b".to_owned(), CODE)]);
+}
+
+#[test]
+fn elect_leaders_names_each_partition_and_the_whole_where_there_is_a_place() {
+    let request = ElectLeadersRequest {
+        topic_partitions: Some(vec![TopicPartitions {
+            topic: "t".to_owned(),
+            partitions: vec![5],
+        }]),
+        ..ElectLeadersRequest::default()
+    };
+    for version in ElectLeadersRequest::VERSIONS {
+        let response = refusal(&request, version);
+        assert_eq!(response.error_code, if version == 0 { 0 } else { CODE });
+        let partition = &response.replica_election_results[0].partition_result[0];
+        assert_eq!((partition.partition_id, partition.error_code), (5, CODE));
+    }
 }

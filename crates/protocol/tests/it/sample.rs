@@ -129,7 +129,8 @@ impl Sampler<'_> {
             Kind::Int8 => self.integer(1, values),
             Kind::Int16 | Kind::Uint16 => self.integer(2, values),
             Kind::Int32 | Kind::Uint32 => self.integer(4, values),
-            Kind::Int64 | Kind::Float64 => self.integer(8, values),
+            Kind::Int64 => self.integer(8, values),
+            Kind::Float64 => self.float(values),
             Kind::Uuid => self.integer(16, values),
             Kind::String if null == Null::Chosen => self.length(None, 2),
             Kind::Bytes | Kind::Array(_) if null == Null::Chosen => self.length(None, 4),
@@ -182,6 +183,13 @@ impl Sampler<'_> {
             };
             self.out.push(byte);
         }
+    }
+
+    /// Never a NaN, which would not equal itself.
+    fn float(&mut self, values: Values) {
+        let start = self.out.len();
+        self.integer(8, values);
+        self.out[start] &= 0xbf;
     }
 
     fn length(&mut self, length: Option<usize>, width: usize) {
