@@ -27,11 +27,11 @@ mod recovery;
 
 pub use config::{CleanupPolicy, CompressionType, LogConfig};
 pub use error::{AppendError, InvalidRecordDetail, LogError, ReadError};
-pub use headwater_records::{Compression, TimestampType};
+pub use headwater_records::{Compression, CompressionLevels, TimestampType};
 pub use journal::{Durability, JournalSizes, Position};
 pub use log_dir::{Commit, JournalStep, LogDir, LogDirOptions, PartitionCut, RecoveryReport};
 pub use partition::{
-    AppendOptions, Appended, DeletedRecords, Origin, PartitionLog, ReadBound, ReadMinimum,
-    TimestampOffset,
+    AbortedTransaction, ActiveProducer, AppendOptions, Appended, DeletedRecords, EndMarker, Origin,
+    PartitionLog, ReadBound, ReadMinimum, TimestampOffset, TransactionOutcome,
 };
 pub use partition_id::PartitionId;

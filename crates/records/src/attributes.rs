@@ -70,6 +70,14 @@ impl Attributes {
         }
     }
 
+    /// The same bits, saying whether `base_timestamp` is a delete horizon.
+    pub(crate) fn with_delete_horizon(self, horizon: Option<i64>) -> Self {
+        match horizon {
+            Some(_) => Self(self.0 | DELETE_HORIZON),
+            None => Self(self.0 & !DELETE_HORIZON),
+        }
+    }
+
     /// The same bits, marked as part of a transaction.
     pub fn with_transactional(self) -> Self {
         Self(self.0 | TRANSACTIONAL)

@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::batch::covered_crc;
 use crate::{
-    Attributes, Compression, HEADER_SIZE, Header, LOG_OVERHEAD, MAGIC, NO_PRODUCER_ID, NO_SEQUENCE,
-    varint,
+    Attributes, BatchHeader, Compression, CompressionLevels, HEADER_SIZE, Header, MAGIC,
+    NO_PRODUCER_ID, NO_SEQUENCE, varint,
 };
 
 /// Collects records and writes them as one batch.
@@ -20,6 +19,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct BatchBuilder {
     attributes: Attributes,
+    levels: CompressionLevels,
     producer_id: i64,
     producer_epoch: i16,
     base_sequence: i32,
@@ -33,6 +33,7 @@ impl Default for BatchBuilder {
     fn default() -> Self {
         Self {
             attributes: Attributes::default(),
+            levels: CompressionLevels::default(),
             producer_id: NO_PRODUCER_ID,
             producer_epoch: -1,
             base_sequence: NO_SEQUENCE,
@@ -53,6 +54,12 @@ impl BatchBuilder {
     /// Compresses the records with `compression`.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.attributes = self.attributes.with_compression(compression);
+        self
+    }
+
+    /// How hard the codec tries.
+    pub fn compression_levels(mut self, levels: CompressionLevels) -> Self {
+        self.levels = levels;
         self
     }
 
@@ -88,18 +95,16 @@ impl BatchBuilder {
             self.base_timestamp = timestamp;
         }
         self.max_timestamp = self.max_timestamp.max(timestamp);
-        let mut body = vec![0];
-        varint::put_i64(&mut body, timestamp - self.base_timestamp);
-        varint::put_i64(&mut body, i64::from(self.count));
-        put_bytes(&mut body, key);
-        put_bytes(&mut body, value);
-        varint::put_i64(&mut body, headers.len() as i64);
-        for header in headers {
-            put_bytes(&mut body, Some(&header.key));
-            put_bytes(&mut body, header.value.as_deref());
-        }
-        varint::put_i64(&mut self.payload, body.len() as i64);
-        self.payload.extend_from_slice(&body);
+        let (timestamp_delta, offset_delta) =
+            (timestamp - self.base_timestamp, i64::from(self.count));
+        put_record(
+            &mut self.payload,
+            timestamp_delta,
+            offset_delta,
+            key,
+            value,
+            headers,
+        );
         self.count += 1;
         self
     }
@@ -118,33 +123,49 @@ impl BatchBuilder {
     pub fn build(&self, base_offset: i64) -> Bytes {
         assert!(self.count > 0, "a batch has at least one record");
         let compression = self.attributes.compression().expect("set from a codec");
-        let compressed =
-            (compression != Compression::None).then(|| compression.compress(&self.payload));
+        let compressed = (compression != Compression::None)
+            .then(|| compression.compress(&self.payload, self.levels));
         let payload = compressed.as_deref().unwrap_or(&self.payload);
-        let mut batch = Vec::with_capacity(HEADER_SIZE + payload.len());
-        batch.extend_from_slice(&base_offset.to_be_bytes());
-        batch.extend_from_slice(
-            &((HEADER_SIZE - LOG_OVERHEAD + payload.len()) as i32).to_be_bytes(),
-        );
-        batch.extend_from_slice(&0_i32.to_be_bytes());
-        batch.push(MAGIC.cast_unsigned());
-        let crc_at = batch.len();
-        batch.extend_from_slice(&[0; 4]);
-        batch.extend_from_slice(&self.attributes.0.to_be_bytes());
-        batch.extend_from_slice(&(self.count - 1).to_be_bytes());
-        batch.extend_from_slice(&self.base_timestamp.to_be_bytes());
-        batch.extend_from_slice(&self.max_timestamp.to_be_bytes());
-        batch.extend_from_slice(&self.producer_id.to_be_bytes());
-        batch.extend_from_slice(&self.producer_epoch.to_be_bytes());
-        batch.extend_from_slice(&self.base_sequence.to_be_bytes());
-        batch.extend_from_slice(&self.count.to_be_bytes());
-        batch.extend_from_slice(payload);
-        let crc = covered_crc(&batch).to_be_bytes();
-        for (to, from) in batch.iter_mut().skip(crc_at).zip(crc) {
-            *to = from;
-        }
-        Bytes::from(batch)
+        let header = BatchHeader {
+            base_offset,
+            batch_length: 0,
+            partition_leader_epoch: 0,
+            magic: MAGIC,
+            crc: 0,
+            attributes: self.attributes,
+            last_offset_delta: self.count - 1,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            producer_id: self.producer_id,
+            producer_epoch: self.producer_epoch,
+            base_sequence: self.base_sequence,
+            record_count: self.count,
+        };
+        header.encode(payload)
     }
+}
+
+/// Appends a record whose time and offset are given as distances from the batch's.
+pub(crate) fn put_record(
+    out: &mut Vec<u8>,
+    timestamp_delta: i64,
+    offset_delta: i64,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[Header],
+) {
+    let mut body = vec![0];
+    varint::put_i64(&mut body, timestamp_delta);
+    varint::put_i64(&mut body, offset_delta);
+    put_bytes(&mut body, key);
+    put_bytes(&mut body, value);
+    varint::put_i64(&mut body, headers.len() as i64);
+    for header in headers {
+        put_bytes(&mut body, Some(&header.key));
+        put_bytes(&mut body, header.value.as_deref());
+    }
+    varint::put_i64(out, body.len() as i64);
+    out.extend_from_slice(&body);
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {

@@ -31,6 +31,28 @@ pub enum Compression {
     Zstd = 4,
 }
 
+/// How hard each codec tries, as in Kafka's `compression.<codec>.level` (KIP-390). Snappy has no levels, and neither
+/// has this project's LZ4, which compresses as Kafka's does at its lowest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompressionLevels {
+    /// 1 to 9, or -1 for the codec's own default.
+    pub gzip: i32,
+    /// 1 to 17; accepted and of no effect.
+    pub lz4: i32,
+    /// -131072 to 22.
+    pub zstd: i32,
+}
+
+impl Default for CompressionLevels {
+    fn default() -> Self {
+        Self {
+            gzip: -1,
+            lz4: 9,
+            zstd: zstd::DEFAULT_COMPRESSION_LEVEL,
+        }
+    }
+}
+
 impl Compression {
     /// All codecs, in the order of their ids.
     pub const ALL: [Self; 5] = [Self::None, Self::Gzip, Self::Snappy, Self::Lz4, Self::Zstd];
@@ -62,14 +84,14 @@ impl Compression {
         }
     }
 
-    /// Compresses `payload` at the codec's default level.
-    pub fn compress(self, payload: &[u8]) -> Vec<u8> {
+    /// Compresses `payload` at the level given for the codec.
+    pub fn compress(self, payload: &[u8], levels: CompressionLevels) -> Vec<u8> {
         let compressed = match self {
             Self::None => Ok(payload.to_vec()),
-            Self::Gzip => gzip(payload),
+            Self::Gzip => gzip(payload, levels.gzip),
             Self::Snappy => snappy_blocks(payload),
             Self::Lz4 => lz4_frame(payload),
-            Self::Zstd => zstd::bulk::compress(payload, zstd::DEFAULT_COMPRESSION_LEVEL),
+            Self::Zstd => zstd::bulk::compress(payload, levels.zstd),
         };
         compressed.expect("compressing from memory to memory cannot fail")
     }
@@ -176,8 +198,11 @@ impl FromStr for Compression {
     }
 }
 
-fn gzip(payload: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+fn gzip(payload: &[u8], level: i32) -> io::Result<Vec<u8>> {
+    let level = u32::try_from(level).map_or(flate2::Compression::default(), |level| {
+        flate2::Compression::new(level.min(9))
+    });
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
     encoder.write_all(payload)?;
     encoder.finish()
 }

@@ -1,5 +1,8 @@
 //! The fixed head of a batch.
 
+use bytes::Bytes;
+
+use crate::batch::covered_crc;
 use crate::{Attributes, RecordError};
 
 /// Bytes before the records: the whole fixed head.
@@ -108,6 +111,32 @@ impl BatchHeader {
         Ok(header)
     }
 
+    /// Writes the batch that has this head and `payload`; length, magic and checksum are worked out.
+    pub(crate) fn encode(&self, payload: &[u8]) -> Bytes {
+        let mut batch = Vec::with_capacity(HEADER_SIZE + payload.len());
+        batch.extend_from_slice(&self.base_offset.to_be_bytes());
+        let length = (HEADER_SIZE - LOG_OVERHEAD + payload.len()) as i32;
+        batch.extend_from_slice(&length.to_be_bytes());
+        batch.extend_from_slice(&self.partition_leader_epoch.to_be_bytes());
+        batch.push(MAGIC.cast_unsigned());
+        let crc_at = batch.len();
+        batch.extend_from_slice(&[0; 4]);
+        batch.extend_from_slice(&self.attributes.0.to_be_bytes());
+        batch.extend_from_slice(&self.last_offset_delta.to_be_bytes());
+        batch.extend_from_slice(&self.base_timestamp.to_be_bytes());
+        batch.extend_from_slice(&self.max_timestamp.to_be_bytes());
+        batch.extend_from_slice(&self.producer_id.to_be_bytes());
+        batch.extend_from_slice(&self.producer_epoch.to_be_bytes());
+        batch.extend_from_slice(&self.base_sequence.to_be_bytes());
+        batch.extend_from_slice(&self.record_count.to_be_bytes());
+        batch.extend_from_slice(payload);
+        let crc = covered_crc(&batch).to_be_bytes();
+        for (to, from) in batch.iter_mut().skip(crc_at).zip(crc) {
+            *to = from;
+        }
+        Bytes::from(batch)
+    }
+
     /// Bytes of the whole batch, head included.
     pub fn size_in_bytes(&self) -> usize {
         // `parse` refused lengths below the head's.
@@ -142,6 +171,13 @@ impl BatchHeader {
     /// The batch is part of a transaction.
     pub fn is_transactional(&self) -> bool {
         self.attributes.is_transactional()
+    }
+
+    /// From when on the cleaner may drop the batch's tombstones, or its marker (KIP-534).
+    pub fn delete_horizon_ms(&self) -> Option<i64> {
+        self.attributes
+            .has_delete_horizon()
+            .then_some(self.base_timestamp)
     }
 
     /// The producer is idempotent or transactional.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use headwater_log::{CleanupPolicy, Compression, CompressionType, LogConfig, TimestampType};
+use headwater_log::{
+    CleanupPolicy, Compression, CompressionLevels, CompressionType, LogConfig, TimestampType,
+};
 
 use super::definition::list_items;
 use super::effective::{DynamicConfigs, broker_value, topic_value};
@@ -20,6 +22,7 @@ pub(crate) fn log_config(own: &BTreeMap<String, String>, dynamic: DynamicConfigs
     LogConfig {
         segment_bytes: number("segment.bytes") as usize,
         segment_ms: number("segment.ms"),
+        segment_jitter_ms: number("segment.jitter.ms"),
         segment_index_bytes: number("segment.index.bytes") as usize,
         retention_bytes: if retained_for_good {
             -1
@@ -41,6 +44,20 @@ pub(crate) fn log_config(own: &BTreeMap<String, String>, dynamic: DynamicConfigs
         message_timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
         cleanup_policy,
         compression_type: compression_type(&value("compression.type")),
+        compression_levels: CompressionLevels {
+            gzip: number("compression.gzip.level") as i32,
+            lz4: number("compression.lz4.level") as i32,
+            zstd: number("compression.zstd.level") as i32,
+        },
+        flush_messages: number("flush.messages"),
+        flush_ms: number("flush.ms"),
+        min_cleanable_dirty_ratio: value("min.cleanable.dirty.ratio")
+            .trim()
+            .parse()
+            .expect("checked when it was set"),
+        min_compaction_lag_ms: number("min.compaction.lag.ms"),
+        max_compaction_lag_ms: number("max.compaction.lag.ms"),
+        delete_retention_ms: number("delete.retention.ms"),
         producer_id_expiration_ms: broker_value("producer.id.expiration.ms", dynamic)
             .map_or(defaults.producer_id_expiration_ms, |value| {
                 self::number(&value)

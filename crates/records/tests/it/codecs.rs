@@ -1,6 +1,6 @@
 //! The framings that clients really use, and codecs that lie.
 
-use headwater_records::{Compression, RecordError};
+use headwater_records::{Compression, CompressionLevels, RecordError};
 use std::io::Write;
 
 const TEXT: &[u8] = b"a stream of events, a stream of events, a stream of events";
@@ -14,7 +14,7 @@ fn raw_snappy_as_librdkafka_sends_it_is_read() {
 #[test]
 fn snappy_is_written_in_the_framing_that_java_needs_and_spans_blocks() {
     let long: Vec<u8> = (0..100_000_u32).flat_map(u32::to_be_bytes).collect();
-    let framed = Compression::Snappy.compress(&long);
+    let framed = Compression::Snappy.compress(&long, CompressionLevels::default());
     assert!(framed.starts_with(b"\x82SNAPPY\0"));
     assert_eq!(
         Compression::Snappy.decompress(&framed, long.len()).unwrap(),
@@ -45,7 +45,7 @@ fn a_bomb_is_stopped_at_the_limit() {
         Compression::Lz4,
         Compression::Zstd,
     ] {
-        let bomb = codec.compress(&zeros);
+        let bomb = codec.compress(&zeros, CompressionLevels::default());
         assert_eq!(
             codec.decompress(&bomb, 1000),
             Err(RecordError::TooLarge { codec, limit: 1000 }),
@@ -70,7 +70,7 @@ fn damaged_payloads_are_errors_that_name_the_codec() {
             "{codec}: {error}"
         );
     }
-    let mut framed = Compression::Snappy.compress(TEXT);
+    let mut framed = Compression::Snappy.compress(TEXT, CompressionLevels::default());
     framed.pop();
     assert!(Compression::Snappy.decompress(&framed, 1000).is_err());
 }

@@ -1,5 +1,7 @@
+use headwater_records::{BatchBuilder, Compression, TimestampType};
+
 use super::*;
-use crate::CleanupPolicy;
+use crate::{CleanupPolicy, CompressionType};
 
 const NOW: i64 = 1_700_000_000_000;
 const CLIENT: AppendOptions = AppendOptions {
