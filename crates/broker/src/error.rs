@@ -107,6 +107,9 @@ impl ToErrorCode for AppendError {
             AppendError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
             AppendError::UnknownProducerId { .. } => ErrorCode::UnknownProducerId,
             AppendError::InvalidTxnState { .. } => ErrorCode::InvalidTxnState,
+            AppendError::TransactionCoordinatorFenced { .. } => {
+                ErrorCode::TransactionCoordinatorFenced
+            }
             // Nothing was changed and a retry will find room.
             AppendError::JournalFull { .. } => ErrorCode::RequestTimedOut,
             AppendError::Storage(error) => error.to_error_code(),

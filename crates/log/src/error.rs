@@ -206,11 +206,23 @@ pub enum AppendError {
         /// Producer.
         producer_id: i64,
     },
-    /// `INVALID_TXN_STATE`: a transactional batch outside a transaction.
-    #[error("transactional batch of producer {producer_id} outside a transaction")]
+    /// `INVALID_TXN_STATE`: a batch outside the transaction that the producer has open.
+    #[error("producer {producer_id} has a transaction open, and this batch is not part of it")]
     InvalidTxnState {
         /// Producer.
         producer_id: i64,
+    },
+    /// `TRANSACTION_COORDINATOR_FENCED`: a later coordinator has ended a transaction of this producer.
+    #[error(
+        "coordinator epoch {found} for producer {producer_id}, the log has seen {current}"
+    )]
+    TransactionCoordinatorFenced {
+        /// Producer.
+        producer_id: i64,
+        /// Coordinator epoch of the marker.
+        found: i32,
+        /// Coordinator epoch in the log.
+        current: i32,
     },
     /// The journal's queue is full: 64 MiB wait for the disk. Nothing was changed; try again after the next commit.
     #[error("{queued_bytes} bytes wait for the journal already")]

@@ -5,6 +5,7 @@
 
 mod append;
 mod capture;
+mod end_marker;
 mod header_reader;
 mod index_file;
 mod leader_epochs;
@@ -18,11 +19,16 @@ mod segment;
 mod state;
 mod time_index;
 mod timestamps;
+mod transaction_index;
+mod transactions;
 mod validate;
 
 pub(crate) use capture::{Capture, remove_if_there};
+pub use end_marker::{EndMarker, TransactionOutcome};
 pub use log::PartitionLog;
+pub use producer_state::ActiveProducer;
 pub(crate) use recover::{Applied, RecoverError};
+pub use transactions::AbortedTransaction;
 
 use crate::Position;
 
@@ -31,7 +37,8 @@ use crate::Position;
 pub enum Origin {
     /// A producer's: everything is checked, and it is refused when the disk is nearly full.
     Client,
-    /// The broker's own (group coordinator, metadata): it goes on while there is room at all.
+    /// The broker's own (group coordinator, metadata, transaction markers): it goes on while there is room at all. Of
+    /// a producer id in it only the epoch is checked.
     Coordinator,
 }
 
@@ -77,6 +84,8 @@ pub struct DeletedRecords {
 pub enum ReadBound {
     /// To the end of what is durable: consumers.
     HighWatermark,
+    /// To the first open transaction at most: consumers with `read_committed`.
+    LastStable,
     /// To the end of what was appended: loading a coordinator.
     LogEnd,
 }

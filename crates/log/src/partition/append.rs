@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use headwater_records::{BatchHeader, RecordBatch, TimestampType};
 
+use super::end_marker::LoggedBatch;
 use super::log::PartitionLog;
 use super::segment::{CutBack, Segment};
 use super::state::{PendingAppend, State};
@@ -28,6 +29,30 @@ impl PartitionLog {
         self.node.check_writable()?;
         let config = Arc::clone(&self.lock().config);
         let batches = validate(&batches, &config, &options)?;
+        let appended = self.append_admitted(&batches, options, |state| {
+            check_producers(state, &batches, options.origin)
+        })?;
+        if appended.duplicate {
+            return Ok(appended);
+        }
+        let log_append_time_ms = match config.message_timestamp_type {
+            TimestampType::LogAppendTime => options.now_ms,
+            TimestampType::CreateTime => -1,
+        };
+        Ok(Appended {
+            log_append_time_ms,
+            ..appended
+        })
+    }
+
+    /// Appends batches that are as they are to be stored, if `admit` has nothing against it under the lock.
+    pub(super) fn append_admitted(
+        &self,
+        batches: &[RecordBatch],
+        options: AppendOptions,
+        admit: impl FnOnce(&State) -> Result<Admission, AppendError>,
+    ) -> Result<Appended, AppendError> {
+        self.node.check_writable()?;
         let size: usize = batches.iter().map(|batch| batch.bytes.len()).sum();
         self.check_free(options.origin, size)?;
         let reservation = self
@@ -39,22 +64,13 @@ impl PartitionLog {
             // Once more under the lock: whoever closes the directory takes it after forbidding appends.
             self.node.check_writable()?;
             Self::check_appendable(&state)?;
-            if options.origin == Origin::Client
-                && let Some(duplicate) = find_duplicate(&state, &batches)?
-            {
+            if let Admission::Duplicate(duplicate) = admit(&state)? {
                 return Ok(duplicate);
             }
-            self.append_locked(&mut state, &batches, options, reservation)?
+            self.append_locked(&mut state, batches, options, reservation)?
         };
         self.node.journal.notify();
-        let log_append_time_ms = match config.message_timestamp_type {
-            TimestampType::LogAppendTime => options.now_ms,
-            TimestampType::CreateTime => -1,
-        };
-        Ok(Appended {
-            log_append_time_ms,
-            ..appended
-        })
+        Ok(appended)
     }
 
     fn append_locked(
@@ -67,16 +83,16 @@ impl PartitionLog {
         let base_offset = state.log_end;
         let mut next_offset = base_offset;
         let mut parts = Vec::with_capacity(batches.len() * 2);
-        let mut headers = Vec::with_capacity(batches.len());
+        let mut logged = Vec::with_capacity(batches.len());
         for batch in batches {
-            let mut header = batch.header;
-            header.base_offset = next_offset;
-            header.partition_leader_epoch = options.leader_epoch;
+            let mut placed = LoggedBatch::of(batch);
+            placed.header.base_offset = next_offset;
+            placed.header.partition_leader_epoch = options.leader_epoch;
             parts.extend(place(batch, next_offset, options.leader_epoch));
-            headers.push(header);
-            next_offset = header.next_offset();
+            logged.push(placed);
+            next_offset = placed.header.next_offset();
         }
-        self.make_room(state, &headers, next_offset - 1)?;
+        self.make_room(state, &logged, next_offset - 1)?;
 
         let begin = state.end_place();
         let active = active(state);
@@ -86,7 +102,7 @@ impl PartitionLog {
             }
             return Err(error.into());
         }
-        self.take_in(state, &headers);
+        self.take_in(state, &logged);
         assert_eq!(
             state.log_end, next_offset,
             "the log ends behind the last batch"
@@ -128,11 +144,12 @@ impl PartitionLog {
     fn make_room(
         &self,
         state: &mut State,
-        headers: &[BatchHeader],
+        batches: &[LoggedBatch],
         last_offset: i64,
     ) -> Result<(), LogError> {
-        let size = headers.iter().map(BatchHeader::size_in_bytes).sum();
-        let timestamp = headers.iter().map(|header| header.max_timestamp).max();
+        let headers = || batches.iter().map(|batch| &batch.header);
+        let size = headers().map(BatchHeader::size_in_bytes).sum();
+        let timestamp = headers().map(|header| header.max_timestamp).max();
         let timestamp = timestamp.unwrap_or(-1);
         let config = Arc::clone(&state.config);
         let Some(active) = state.segments.last_mut() else {
@@ -172,16 +189,17 @@ impl PartitionLog {
     }
 
     /// Takes batches that are in the active segment's file into indexes, producer state and log end.
-    pub(super) fn take_in(&self, state: &mut State, headers: &[BatchHeader]) {
+    pub(super) fn take_in(&self, state: &mut State, batches: &[LoggedBatch]) {
         let config = Arc::clone(&state.config);
         let high_watermark = if self.is_relaxed() {
             i64::MAX
         } else {
             state.high_watermark()
         };
-        for header in headers {
+        for batch in batches {
+            let header = &batch.header;
             active(state).note(header, &config);
-            state.producers.note(header, high_watermark);
+            state.note_producer(batch, high_watermark);
             state
                 .epochs
                 .note(header.partition_leader_epoch, header.base_offset);
@@ -190,14 +208,27 @@ impl PartitionLog {
     }
 }
 
-/// The answer to a batch that is in the log already: its offsets, once whatever the log holds is durable.
-fn find_duplicate(state: &State, batches: &[RecordBatch]) -> Result<Option<Appended>, AppendError> {
+/// Whether what is to be appended may be.
+#[derive(Debug)]
+pub(super) enum Admission {
+    Append,
+    /// It is in the log already: the answer to it.
+    Duplicate(Appended),
+}
+
+/// Whether batches follow what their producers wrote before. The answer to a duplicate has its original offsets, and
+/// counts once whatever the log holds is durable.
+fn check_producers(
+    state: &State,
+    batches: &[RecordBatch],
+    origin: Origin,
+) -> Result<Admission, AppendError> {
     for batch in batches
         .iter()
         .filter(|batch| batch.header.has_producer_id())
     {
-        if let Some(found) = state.producers.check(&batch.header)? {
-            return Ok(Some(Appended {
+        if let Some(found) = state.producers.check(&batch.header, origin)? {
+            return Ok(Admission::Duplicate(Appended {
                 base_offset: found.base_offset,
                 last_offset: found.last_offset,
                 log_append_time_ms: match batch.header.attributes.timestamp_type() {
@@ -210,7 +241,7 @@ fn find_duplicate(state: &State, batches: &[RecordBatch]) -> Result<Option<Appen
             }));
         }
     }
-    Ok(None)
+    Ok(Admission::Append)
 }
 
 fn active(state: &mut State) -> &mut Segment {

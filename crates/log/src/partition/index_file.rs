@@ -4,6 +4,7 @@ use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::header_reader::read_exactly;
 use crate::LogError;
 use crate::disk::{Disk, OpenMode};
 
@@ -108,6 +109,33 @@ impl<E: IndexEntry<N>, const N: usize> IndexFile<E, N> {
         self.last = Some(entry);
     }
 
+    /// Entries that are not in the file yet.
+    pub(crate) fn pending(&self) -> &[E] {
+        &self.pending
+    }
+
+    /// The entries in the file.
+    pub(crate) fn flushed(&self) -> Flushed {
+        Flushed {
+            path: self.path.clone(),
+            entries: self.flushed,
+        }
+    }
+
+    /// Cuts off entries of before a crash that were not pushed again. Whether the file changed.
+    pub(crate) fn cut_behind(&mut self, disk: &dyn Disk) -> Result<bool, LogError> {
+        let Some(file) = open_existing(disk, &self.path)? else {
+            return Ok(false);
+        };
+        let length = file.len().map_err(LogError::io("stat", &self.path))?;
+        self.on_disk = true;
+        if length <= (self.flushed * N) as u64 {
+            return Ok(false);
+        }
+        self.flush(disk)?;
+        Ok(true)
+    }
+
     /// Whether it should be flushed before more is pushed.
     pub(crate) fn is_pending_full(&self) -> bool {
         self.pending.len() >= PENDING_ENTRIES
@@ -170,6 +198,63 @@ pub(crate) enum Lookup<E> {
     Before,
     /// It takes a search in the file, for which no lock is needed.
     Search(Search),
+}
+
+/// Entries in a file. They never change, so they can be read while others are added.
+#[derive(Debug)]
+pub(crate) struct Flushed {
+    path: PathBuf,
+    entries: usize,
+}
+
+impl Flushed {
+    pub(crate) fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// Number of the first entry whose key is at least `key`; that behind the last if there is none.
+    pub(crate) fn first_at_least<E: IndexEntry<N>, const N: usize>(
+        &self,
+        disk: &dyn Disk,
+        key: &E::Key,
+    ) -> Result<usize, LogError> {
+        let (mut low, mut high) = (0, self.entries);
+        if high == 0 {
+            return Ok(0);
+        }
+        let file = disk
+            .open(&self.path, OpenMode::Existing)
+            .map_err(LogError::io("open", &self.path))?;
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let entry = read_entry::<E, N>(file.as_ref(), &self.path, middle)?;
+            if entry.key() < *key {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// The entries from number `from` on, `count` at most. They must all be there.
+    pub(crate) fn read<E: IndexEntry<N>, const N: usize>(
+        &self,
+        disk: &dyn Disk,
+        from: usize,
+        count: usize,
+    ) -> Result<Vec<E>, LogError> {
+        let count = count.min(self.entries.saturating_sub(from));
+        let file = disk
+            .open(&self.path, OpenMode::Existing)
+            .map_err(LogError::io("open", &self.path))?;
+        let position = (from * N) as u64;
+        let bytes = read_exactly(file.as_ref(), &self.path, position, count * N)?;
+        let entries = bytes.chunks_exact(N);
+        Ok(entries
+            .map(|chunk| E::decode(chunk.try_into().unwrap_or([0; N])))
+            .collect())
+    }
 }
 
 /// A search in the flushed entries. They never change, so it can run while others are added.

@@ -71,6 +71,7 @@ impl PartitionLog {
             }
             let end_offset = match bound {
                 ReadBound::HighWatermark => state.high_watermark(),
+                ReadBound::LastStable => state.last_stable_offset(),
                 ReadBound::LogEnd => state.log_end,
             };
             if offset >= end_offset {

@@ -8,12 +8,16 @@ use bytes::Bytes;
 use headwater_records::{BatchHeader, Batches, RecordBatch};
 
 use super::capture::remove_if_there;
+use super::end_marker::{LoggedBatch, TransactionOutcome};
 use super::header_reader::{HeaderReader, Located, read_exactly};
 use super::leader_epochs::{LeaderEpochs, leader_epoch_path};
 use super::log::PartitionLog;
 use super::producer_state::{ProducerState, snapshot_path};
 use super::segment::{Segment, base_offset_of, log_path};
 use super::state::{Checkpointed, State};
+use super::producer_state::Transition;
+use super::transaction_index::AbortedEntry;
+use super::transactions::OpenTransactions;
 use crate::checkpoint::{PartitionCheckpoint, read_small_file};
 use crate::journal::Place;
 use crate::node::Node;
@@ -80,6 +84,7 @@ impl PartitionLog {
             ..Checkpointed::default()
         };
         log.load_producers(&mut state, entry)?;
+        state.transactions = OpenTransactions::from_ongoing(state.producers.open_transactions());
         log.load_epochs(&mut state)?;
         Ok(Self {
             state: Mutex::new(state),
@@ -114,11 +119,11 @@ impl PartitionLog {
         if !self.recover_place(&mut state, place)? {
             return Ok(Applied::Before);
         }
-        let headers = headers_of(batches, place.base_offset)?;
+        let logged = logged_batches(batches, place.base_offset)?;
         if let Some(active) = state.segments.last() {
             active.write_again(batches)?;
         }
-        self.recover_batches(&mut state, &headers);
+        self.recover_batches(&mut state, &logged);
         Ok(Applied::Now)
     }
 
@@ -140,14 +145,14 @@ impl PartitionLog {
         let file = file.expect("`recover_place` made an active segment");
         let position = u64::from(place.position);
         let batches = read_exactly(file.file.as_ref(), &file.path, position, length as usize)?;
-        let headers = headers_of(&batches, place.base_offset)?;
-        if headers.last().map(BatchHeader::next_offset) != Some(end_offset) {
+        let logged = logged_batches(&batches, place.base_offset)?;
+        if logged.last().map(|batch| batch.header.next_offset()) != Some(end_offset) {
             return Err(RecoverError::Contradiction(format!(
                 "the synced batches in {} do not end at offset {end_offset}",
                 file.path.display()
             )));
         }
-        self.recover_batches(&mut state, &headers);
+        self.recover_batches(&mut state, &logged);
         Ok(Applied::Now)
     }
 
@@ -180,10 +185,11 @@ impl PartitionLog {
             let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, from, end, None);
             while let Some(located) = torn_ends(headers.next())? {
                 let bytes = located.read(file.file.as_ref(), &file.path)?;
-                if located.header.base_offset != state.log_end || !is_whole(&bytes) {
+                let Some(batch) = whole(&bytes) else { break };
+                if batch.header.base_offset != state.log_end {
                     break;
                 }
-                self.recover_batches(&mut state, &[located.header]);
+                self.recover_batches(&mut state, &[LoggedBatch::of(&batch)]);
             }
             let complete = state
                 .segments
@@ -206,13 +212,21 @@ impl PartitionLog {
         if let Some(active) = state.segments.last_mut() {
             cut += active.cut_behind()?;
         }
+        let checkpointed = state.checkpointed.entry;
+        let synced_below = checkpointed.map(|entry| entry.recovery_point.segment_base);
+        for segment in &mut state.segments {
+            // Those of earlier segments are as they were synced.
+            if synced_below.is_none_or(|base| segment.base_offset() >= base) {
+                segment.cut_transaction_index(disk)?;
+            }
+        }
         let snapshot = state.checkpointed.entry.and_then(|entry| entry.snapshot);
         let kept: Vec<i64> = state.segments.iter().map(Segment::base_offset).collect();
         for name in self.names_on_disk()? {
             let stem = name.split('.').next().and_then(|stem| stem.parse().ok());
             let keep = match (stem, name.rsplit('.').next()) {
                 (Some(offset), Some("snapshot")) => Some(offset) == snapshot,
-                (Some(offset), Some("log" | "index" | "timeindex")) => kept.contains(&offset),
+                (Some(offset), Some("log" | "index" | "timeindex" | "txnindex")) => kept.contains(&offset),
                 (_, Some("tmp")) => false,
                 _ => true,
             };
@@ -275,10 +289,9 @@ impl PartitionLog {
         Ok(())
     }
 
-    fn recover_batches(&self, state: &mut State, headers: &[BatchHeader]) {
-        self.take_in(state, headers);
-        // All that is recovered is durable, or will be before anyone sees it.
-        state.watermark = state.end_place();
+    fn recover_batches(&self, state: &mut State, batches: &[LoggedBatch]) {
+        self.take_in(state, batches);
+        state.settle();
     }
 
     fn load_producers(
@@ -286,20 +299,70 @@ impl PartitionLog {
         state: &mut State,
         entry: &PartitionCheckpoint,
     ) -> Result<(), LogError> {
-        let Some(offset) = entry.snapshot else {
-            return Ok(());
+        let indexes_are_there = !state.segments.iter().any(Segment::lacks_transaction_index);
+        let snapshot = match entry.snapshot {
+            None => Some(ProducerState::default()),
+            Some(offset) => {
+                let path = snapshot_path(&self.dir, offset);
+                let bytes = read_small_file(self.node.disk.as_ref(), &path)?;
+                bytes.and_then(|bytes| ProducerState::decode(&bytes))
+            }
         };
-        let path = snapshot_path(&self.dir, offset);
-        let bytes = read_small_file(self.node.disk.as_ref(), &path)?;
-        if let Some(producers) = bytes.and_then(|bytes| ProducerState::decode(&bytes)) {
-            state.producers = producers;
-            return Ok(());
+        match snapshot {
+            Some(producers) if indexes_are_there => state.producers = producers,
+            // Lost or damaged: the log itself has it, at the price of reading all headers.
+            snapshot => {
+                let rebuilt = self.rebuild_transactions(state)?;
+                state.producers = snapshot.unwrap_or(rebuilt);
+            }
         }
-        // Lost or damaged: the log itself has it, at the price of reading all headers.
-        let mut producers = ProducerState::default();
-        walk_all(state, |header| producers.note(header, i64::MAX))?;
-        state.producers = producers;
         Ok(())
+    }
+
+    /// Makes the transaction indexes again from the batches of the whole partition, and the producers along with them.
+    fn rebuild_transactions(&self, state: &mut State) -> Result<ProducerState, LogError> {
+        let disk = self.node.disk.as_ref();
+        let mut producers = ProducerState::default();
+        let mut open = OpenTransactions::default();
+        for segment in &mut state.segments {
+            let mut aborted = Vec::new();
+            let file = Arc::clone(segment.file());
+            let mut headers = segment.headers(0, segment.size(), Some(segment.base_offset()));
+            while let Some(located) = headers.next()? {
+                let header = located.header;
+                let batch = if header.is_control() {
+                    let bytes = located.read(file.file.as_ref(), &file.path)?;
+                    let batch = RecordBatch::parse(&bytes).map_err(|error| {
+                        LogError::corrupt(&file.path, located.position, error.to_string())
+                    })?;
+                    LoggedBatch::of(&batch)
+                } else {
+                    LoggedBatch::of_data(header)
+                };
+                match producers.note(&batch, i64::MAX) {
+                    Transition::None => {}
+                    Transition::Began => open.begin(header.producer_id, header.base_offset),
+                    Transition::Ended {
+                        first_offset,
+                        outcome,
+                    } => {
+                        let last_offset = header.last_offset();
+                        let last_stable_offset = open.end(first_offset, last_offset);
+                        open.advance(i64::MAX);
+                        if outcome == TransactionOutcome::Abort {
+                            aborted.push(AbortedEntry {
+                                producer_id: header.producer_id,
+                                first_offset,
+                                last_offset,
+                                last_stable_offset,
+                            });
+                        }
+                    }
+                }
+            }
+            segment.replace_transaction_index(disk, &aborted)?;
+        }
+        Ok(producers)
     }
 
     fn load_epochs(&self, state: &mut State) -> Result<(), LogError> {
@@ -385,13 +448,14 @@ fn walk_all(state: &State, mut visit: impl FnMut(&BatchHeader)) -> Result<(), Lo
     Ok(())
 }
 
-/// Headers of batches that must lie behind each other without gaps, with the right checksums.
-fn headers_of(batches: &Bytes, base_offset: i64) -> Result<Vec<BatchHeader>, RecoverError> {
-    let mut headers = Vec::new();
+/// Batches that must lie behind each other without gaps, with the right checksums.
+fn logged_batches(batches: &Bytes, base_offset: i64) -> Result<Vec<LoggedBatch>, RecoverError> {
+    let mut logged = Vec::new();
     let mut next_offset = base_offset;
     for batch in Batches::new(batches.clone()) {
-        let checked = batch.and_then(|batch| batch.check_crc().map(|()| batch.header));
-        let header = checked.map_err(|error| RecoverError::Contradiction(error.to_string()))?;
+        let checked = batch.and_then(|batch| batch.check_crc().map(|()| batch));
+        let batch = checked.map_err(|error| RecoverError::Contradiction(error.to_string()))?;
+        let header = &batch.header;
         if header.base_offset != next_offset {
             return Err(RecoverError::Contradiction(format!(
                 "a batch has base offset {}, expected {next_offset}",
@@ -399,9 +463,9 @@ fn headers_of(batches: &Bytes, base_offset: i64) -> Result<Vec<BatchHeader>, Rec
             )));
         }
         next_offset = header.next_offset();
-        headers.push(header);
+        logged.push(LoggedBatch::of(&batch));
     }
-    Ok(headers)
+    Ok(logged)
 }
 
 /// What is no batch ends the walk; that the disk cannot be read does not.
@@ -412,6 +476,7 @@ fn torn_ends(next: Result<Option<Located>, LogError>) -> Result<Option<Located>,
     }
 }
 
-fn is_whole(bytes: &Bytes) -> bool {
-    RecordBatch::parse(bytes).is_ok_and(|batch| batch.check_crc().is_ok())
+fn whole(bytes: &Bytes) -> Option<RecordBatch> {
+    let batch = RecordBatch::parse(bytes).ok()?;
+    batch.check_crc().ok().map(|()| batch)
 }

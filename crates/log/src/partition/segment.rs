@@ -11,6 +11,7 @@ use super::header_reader::HeaderReader;
 use super::index_file::Lookup;
 use super::offset_index::{OffsetIndex, OffsetPosition};
 use super::time_index::{TimeIndex, TimestampIndexEntry};
+use super::transaction_index::{self, AbortedEntry, TransactionIndex, transaction_index_path};
 use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::journal::Place;
 use crate::{LogConfig, LogError};
@@ -31,6 +32,7 @@ pub(crate) struct SegmentFile {
 /// 00000000000000000042.log        batches as on the wire, one behind the other
 /// 00000000000000000042.index      see `OffsetPosition`
 /// 00000000000000000042.timeindex  see `TimestampIndexEntry`
+/// 00000000000000000042.txnindex   see `AbortedEntry`
 /// ```
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -39,6 +41,9 @@ pub(crate) struct Segment {
     size: u64,
     offset_index: OffsetIndex,
     time_index: TimeIndex,
+    transaction_index: TransactionIndex,
+    /// Whether the transaction index was there, or has been made again since.
+    has_transaction_index: bool,
     bytes_since_index: usize,
     /// Greatest timestamp, and the last offset of the first batch that has it.
     max_timestamp: Option<(i64, i64)>,
@@ -63,6 +68,8 @@ impl Segment {
             size: 0,
             offset_index: OffsetIndex::empty(index_path(dir, base_offset)),
             time_index: TimeIndex::empty(time_index_path(dir, base_offset)),
+            transaction_index: TransactionIndex::empty(transaction_index_path(dir, base_offset)),
+            has_transaction_index: true,
             bytes_since_index: 0,
             max_timestamp: None,
             first_timestamp: None,
@@ -100,6 +107,11 @@ impl Segment {
             segment.walk(0, end, config)?;
             segment.flush_indexes(disk)?;
         }
+        match transaction_index::open_sealed(disk, dir, base_offset)? {
+            Some(index) => segment.transaction_index = index,
+            // Only the partition as a whole has the transactions that began in earlier segments.
+            None => segment.has_transaction_index = false,
+        }
         segment.read_first_timestamp()?;
         Ok(segment)
     }
@@ -119,6 +131,8 @@ impl Segment {
             let reason = format!("{position} bytes were synced, {length} are there");
             return Err(LogError::corrupt(&segment.file.path, length, reason));
         }
+        segment.transaction_index =
+            transaction_index::open_prefix(disk, dir, base_offset, end.base_offset)?;
         let end_offset = end.base_offset - base_offset;
         segment.offset_index =
             OffsetIndex::open_prefix(disk, index_path(dir, base_offset), |entry| {
@@ -243,6 +257,9 @@ impl Segment {
         if self.time_index.is_pending_full() {
             self.time_index.flush(disk)?;
         }
+        if self.transaction_index.is_pending_full() {
+            self.transaction_index.flush(disk)?;
+        }
         Ok(())
     }
 
@@ -291,11 +308,54 @@ impl Segment {
         self.size += header.size_in_bytes() as u64;
     }
 
+    /// Takes in an aborted transaction, whose marker was the last batch to be taken in.
+    pub(crate) fn note_aborted(&mut self, entry: AbortedEntry) {
+        self.transaction_index.push(entry);
+    }
+
+    /// The aborted transactions whose markers are in the segment.
+    pub(crate) fn transaction_index(&self) -> &TransactionIndex {
+        &self.transaction_index
+    }
+
+    /// Whether its transaction index has to be made again, from the whole partition.
+    pub(crate) fn lacks_transaction_index(&self) -> bool {
+        !self.has_transaction_index
+    }
+
+    /// Writes a transaction index made again.
+    pub(crate) fn replace_transaction_index(
+        &mut self,
+        disk: &dyn Disk,
+        entries: &[AbortedEntry],
+    ) -> Result<(), LogError> {
+        let dir = self.file.path.parent().unwrap_or(Path::new(""));
+        let path = transaction_index_path(dir, self.base_offset);
+        self.transaction_index = TransactionIndex::empty(path);
+        for entry in entries {
+            self.transaction_index.push(*entry);
+        }
+        self.transaction_index.flush(disk)?;
+        self.has_transaction_index = true;
+        self.changes += 1;
+        Ok(())
+    }
+
+    /// Cuts what a crash has left of transactions that the recovered log does not have.
+    pub(crate) fn cut_transaction_index(&mut self, disk: &dyn Disk) -> Result<(), LogError> {
+        if self.transaction_index.cut_behind(disk)? {
+            self.changes += 1;
+        }
+        Ok(())
+    }
+
     /// Ends the segment: indexes on disk, the greatest timestamp as the last entry, nothing behind the last batch.
     pub(crate) fn seal(&mut self, disk: &dyn Disk) -> Result<(), LogError> {
         self.push_time();
         self.changes += 1;
         self.flush_indexes(disk)?;
+        // Written even if it is empty, so that one that is lost is noticed.
+        self.transaction_index.flush(disk)?;
         self.cut_behind()?;
         Ok(())
     }
@@ -353,21 +413,23 @@ impl Segment {
     pub(crate) fn flush_pending(&mut self, disk: &dyn Disk) -> Result<Vec<PathBuf>, LogError> {
         let offsets = self.offset_index.flush_pending(disk)?;
         let times = self.time_index.flush_pending(disk)?;
-        Ok(offsets.into_iter().chain(times).collect())
+        let transactions = self.transaction_index.flush_pending(disk)?;
+        Ok(offsets.into_iter().chain(times).chain(transactions).collect())
     }
 
-    /// Writes both index files, be they empty.
+    /// Writes offset and time index, be they empty.
     fn flush_indexes(&mut self, disk: &dyn Disk) -> Result<(), LogError> {
         self.offset_index.flush(disk)?;
         self.time_index.flush(disk)
     }
 
     /// The files of the segment.
-    pub(crate) fn paths(&self) -> [PathBuf; 3] {
+    pub(crate) fn paths(&self) -> [PathBuf; 4] {
         let dir = self.file.path.parent().unwrap_or(Path::new(""));
         [
             index_path(dir, self.base_offset),
             time_index_path(dir, self.base_offset),
+            transaction_index_path(dir, self.base_offset),
             self.file.path.clone(),
         ]
     }

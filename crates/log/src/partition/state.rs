@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::leader_epochs::LeaderEpochs;
 use super::producer_state::ProducerState;
 use super::segment::Segment;
+use super::transactions::OpenTransactions;
 use crate::checkpoint::PartitionCheckpoint;
 use crate::journal::Place;
 use crate::{LogConfig, LogError, Position};
@@ -31,6 +32,7 @@ pub(crate) struct State {
     /// The high watermark and where it is in the segments.
     pub(crate) watermark: Place,
     pub(crate) producers: ProducerState,
+    pub(crate) transactions: OpenTransactions,
     pub(crate) epochs: LeaderEpochs,
     /// Position of the last change handed to the journal.
     pub(crate) last_position: Position,
@@ -69,6 +71,7 @@ impl State {
                 position: 0,
             },
             producers: ProducerState::default(),
+            transactions: OpenTransactions::default(),
             epochs: LeaderEpochs::default(),
             last_position: Position::ZERO,
             removed: Vec::new(),
@@ -81,6 +84,7 @@ impl State {
 
     /// Moves the high watermark to what is durable.
     pub(crate) fn advance(&mut self, durable: Position) {
+        let before = self.high_watermark();
         while let Some(first) = self.pending.front() {
             if first.position > durable {
                 break;
@@ -88,6 +92,15 @@ impl State {
             self.watermark = first.end;
             self.pending.pop_front();
         }
+        if self.high_watermark() != before {
+            self.transactions.advance(self.watermark.base_offset);
+        }
+    }
+
+    /// All that is in the log is durable, or will be before anyone sees it.
+    pub(crate) fn settle(&mut self) {
+        self.watermark = self.end_place();
+        self.transactions.advance(self.watermark.base_offset);
     }
 
     pub(crate) fn high_watermark(&self) -> i64 {
