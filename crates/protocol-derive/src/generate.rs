@@ -141,6 +141,10 @@ fn spec(field: &Field) -> TokenStream {
         |tag| range(tag.versions.as_ref().or(field.versions.as_ref())),
     );
     let ignorable = field.ignorable;
+    let default = field
+        .default
+        .as_ref()
+        .map_or_else(String::new, |default| default.to_token_stream().to_string());
     quote! {
         wire::FieldSpec {
             name: #name,
@@ -150,6 +154,7 @@ fn spec(field: &Field) -> TokenStream {
             tag: #tag,
             tagged: #tagged,
             ignorable: #ignorable,
+            default: #default,
         }
     }
 }

@@ -25,6 +25,9 @@ pub struct FieldSpec {
     pub tagged: VersionRange,
     /// Whether a value is dropped, rather than refused, at a version that cannot carry it.
     pub ignorable: bool,
+    /// What the field holds at a version without it, as the attribute says it; empty: the default
+    /// of its type.
+    pub default: &'static str,
 }
 
 /// The type of a field on the wire, apart from whether it may be null.

@@ -13,3 +13,4 @@ mod frame;
 mod hostile;
 mod round_trip;
 mod sample;
+mod versions;
