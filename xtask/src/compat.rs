@@ -1,6 +1,7 @@
 //! `cargo xtask compat`: the same suites against the embedded event store and against Apache Kafka.
 //!
-//! Suites: the command line's tests, the ordering system's end-to-end tests, Python's clients, Java's console tools.
+//! Suites: the command line's tests, the ordering system's end-to-end tests, and unmodified clients and tools in
+//! Python, Java, Go and Node.
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -12,7 +13,10 @@ use crate::outcome::Outcomes;
 use crate::tests;
 use crate::workspace::root;
 
+mod codec;
+mod go;
 mod java;
+mod node;
 mod python;
 
 #[derive(Args)]
@@ -34,6 +38,11 @@ enum Suite {
     Ordering,
     Python,
     Java,
+    Go,
+    Node,
+    NodeConfluent,
+    /// Our wire formats and Kafka's, without any broker
+    Codec,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,16 +55,25 @@ enum Target {
 const CLUSTER: &str = "compat";
 const BROKERS: u16 = 3;
 
-const SUITES: [(Suite, &str); 4] = [
+const SUITES: [(Suite, &str); 7] = [
     (Suite::Cli, "cli"),
     (Suite::Ordering, "ordering"),
     (Suite::Python, "python"),
     (Suite::Java, "java"),
+    (Suite::Go, "go"),
+    (Suite::Node, "node"),
+    (Suite::NodeConfluent, "node-confluent"),
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut outcomes = Outcomes::default();
     let mut missing = Vec::new();
+    if arguments.only.is_none_or(|only| only == Suite::Codec) {
+        compare_codecs(&mut outcomes, &mut missing);
+    }
+    if arguments.only == Some(Suite::Codec) {
+        return finish(outcomes, arguments, missing);
+    }
     // Not by the suites: a build that fails is one failure, not eight.
     headwater::binary()?;
     for (target, name) in [
@@ -74,12 +92,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         on_target(target, name, arguments, &mut outcomes, &mut missing)?;
     }
+    finish(outcomes, arguments, missing)
+}
+
+fn finish(outcomes: Outcomes, arguments: &Arguments, mut missing: Vec<String>) -> Result<()> {
     let result = outcomes.finish("compat");
     if arguments.require && !missing.is_empty() {
         missing.dedup();
         bail!("--require, but {}", missing.join("; "));
     }
     result
+}
+
+fn compare_codecs(outcomes: &mut Outcomes, missing: &mut Vec<String>) {
+    match kafka::missing() {
+        None => outcomes.step("codec", codec::compare),
+        Some(reason) => {
+            outcomes.skipped("codec", &reason);
+            missing.push(reason);
+        }
+    }
 }
 
 fn on_target(
@@ -96,11 +128,12 @@ fn on_target(
         }
         let name = format!("{suite_name} on {target_name}");
         let absent = match suite {
-            Suite::Python => which("python3")
-                .is_none()
-                .then(|| "python3 not found on this machine".to_owned()),
+            Suite::Python => absent(&["python3"]),
             Suite::Java => kafka::missing(),
-            Suite::Cli | Suite::Ordering => None,
+            Suite::Go => absent(&["go"]),
+            Suite::Node => absent(&["npm"]),
+            Suite::NodeConfluent => absent(&["npm", "node", "make", "c++"]),
+            Suite::Cli | Suite::Ordering | Suite::Codec => None,
         };
         if let Some(reason) = absent {
             outcomes.skipped(&name, &reason);
@@ -112,9 +145,19 @@ fn on_target(
             Suite::Ordering => cargo_test("headwater-ordering", running.bootstrap()),
             Suite::Python => python::run(running.bootstrap()),
             Suite::Java => java::run(running.bootstrap()),
+            Suite::Go => go::run(running.bootstrap()),
+            Suite::Node => node::run(running.bootstrap()),
+            Suite::NodeConfluent => node::run_confluent(running.bootstrap()),
+            Suite::Codec => bail!("it needs no Kafka that runs"),
         });
     }
     Ok(())
+}
+
+/// The first of `programs` that this machine lacks.
+fn absent(programs: &[&str]) -> Option<String> {
+    let missing = programs.iter().find(|program| which(program).is_none())?;
+    Some(format!("{missing} not found on this machine"))
 }
 
 /// Integration tests of a crate against a Kafka named by the environment.

@@ -1,0 +1,28 @@
+// Unmodified Go clients against a Kafka: prints a line per check, then the counts.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+)
+
+func main() {
+	only := flag.String("only", "", "only checks whose description contains this")
+	flag.Usage = func() { fmt.Fprintln(os.Stderr, "usage: compat [-only TEXT] HOST:PORT,...") }
+	flag.Parse()
+	if flag.NArg() != 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	suite := &suite{brokers: strings.Split(flag.Arg(0), ",")}
+	for _, checks := range [][]check{franzChecks, saramaChecks, segmentioChecks} {
+		for _, check := range checks {
+			if strings.Contains(check.label, *only) {
+				suite.run(check)
+			}
+		}
+	}
+	os.Exit(suite.finish())
+}
