@@ -213,9 +213,7 @@ pub enum AppendError {
         producer_id: i64,
     },
     /// `TRANSACTION_COORDINATOR_FENCED`: a later coordinator has ended a transaction of this producer.
-    #[error(
-        "coordinator epoch {found} for producer {producer_id}, the log has seen {current}"
-    )]
+    #[error("coordinator epoch {found} for producer {producer_id}, the log has seen {current}")]
     TransactionCoordinatorFenced {
         /// Producer.
         producer_id: i64,

@@ -5,6 +5,8 @@
 
 mod append;
 mod capture;
+mod cleaner;
+mod cleaner_checkpoint;
 mod end_marker;
 mod header_reader;
 mod index_file;

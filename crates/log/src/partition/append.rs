@@ -6,6 +6,7 @@ use bytes::Bytes;
 use headwater_records::{BatchHeader, RecordBatch, TimestampType};
 
 use super::end_marker::LoggedBatch;
+use super::header_reader::Offsets;
 use super::log::PartitionLog;
 use super::segment::{CutBack, Segment};
 use super::state::{PendingAppend, State};
@@ -176,7 +177,7 @@ impl PartitionLog {
             disk.create_dir_all(&self.dir)
                 .map_err(LogError::io("create", &self.dir))?;
         }
-        let segment = Segment::create(disk, &self.dir, state.log_end)?;
+        let segment = Segment::create(disk, &self.dir, state.log_end, Offsets::Contiguous)?;
         // A file of that name can only be left over from a roll that failed half-way.
         segment
             .file()

@@ -114,7 +114,10 @@ pub(crate) struct LoggedBatch {
 
 impl LoggedBatch {
     pub(crate) fn of(batch: &RecordBatch) -> Self {
-        let marker = batch.header.is_control().then(|| LoggedMarker::decode(batch));
+        let marker = batch
+            .header
+            .is_control()
+            .then(|| LoggedMarker::decode(batch));
         Self {
             header: batch.header,
             marker: marker.flatten(),
@@ -157,7 +160,10 @@ mod tests {
         batch.check_crc().unwrap();
         assert!(batch.header.is_control() && batch.header.is_transactional());
         assert_eq!(batch.header.base_sequence, NO_SEQUENCE);
-        assert_eq!((batch.header.producer_id, batch.header.producer_epoch), (7, 3));
+        assert_eq!(
+            (batch.header.producer_id, batch.header.producer_epoch),
+            (7, 3)
+        );
         assert_eq!(batch.header.max_timestamp, 55);
         let record = record_of(&bytes);
         assert_eq!(record.key.as_deref(), Some(&[0, 0, 0, 1][..]));

@@ -5,20 +5,39 @@ use std::path::Path;
 use bytes::Bytes;
 use headwater_records::{BatchHeader, HEADER_SIZE};
 
+use super::segment::SegmentFile;
 use crate::LogError;
 use crate::disk::DiskFile;
 
 /// Read ahead in pieces of this size: what lies between two index entries, and a little more.
 const BLOCK_BYTES: usize = 8 * 1024;
 
+/// Whether offsets may be missing between the batches of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offsets {
+    /// Each batch begins where the one before ends.
+    Contiguous,
+    /// The cleaner has taken batches out: each begins at the end of the one before or later.
+    WithGaps,
+}
+
+impl Offsets {
+    /// Whether a batch with base offset `found` may follow where the one before ends at `expected`.
+    pub(crate) fn admit(self, found: i64, expected: i64) -> bool {
+        match self {
+            Self::Contiguous => found == expected,
+            Self::WithGaps => found >= expected,
+        }
+    }
+}
+
 /// Reads header after header, skipping the records.
 #[derive(Debug)]
 pub(crate) struct HeaderReader<'a> {
-    file: &'a dyn DiskFile,
-    path: &'a Path,
+    source: &'a SegmentFile,
     position: u64,
     end: u64,
-    /// Base offset that the next batch must have: batches lie behind each other without gaps.
+    /// Base offset that the next batch must have, or at least where the cleaner was.
     next_offset: Option<i64>,
     block: Vec<u8>,
     block_at: u64,
@@ -47,15 +66,13 @@ impl<'a> HeaderReader<'a> {
     /// A walk from a batch at `position`, whose base offset is `next_offset` if that is known, to the batch that ends
     /// at `end`.
     pub(crate) fn new(
-        file: &'a dyn DiskFile,
-        path: &'a Path,
+        source: &'a SegmentFile,
         position: u64,
         end: u64,
         next_offset: Option<i64>,
     ) -> Self {
         Self {
-            file,
-            path,
+            source,
             position,
             end,
             next_offset,
@@ -71,15 +88,18 @@ impl<'a> HeaderReader<'a> {
             return Ok(None);
         }
         let position = self.position;
+        let path = &self.source.path;
         let header = BatchHeader::parse(self.header_bytes()?)
-            .map_err(|error| LogError::corrupt(self.path, position, error.to_string()))?;
+            .map_err(|error| LogError::corrupt(path, position, error.to_string()))?;
         let located = Located { header, position };
         if located.end() > self.end {
             let reason = "a batch reaches beyond the end of the segment";
-            return Err(LogError::corrupt(self.path, position, reason));
+            return Err(LogError::corrupt(path, position, reason));
         }
-        if let Some(expected) = self.next_offset.filter(|next| *next != header.base_offset) {
-            return Err(misplaced(self.path, position, header.base_offset, expected));
+        let found = header.base_offset;
+        let offsets = self.source.offsets;
+        if let Some(expected) = self.next_offset.filter(|next| !offsets.admit(found, *next)) {
+            return Err(misplaced(path, position, found, expected));
         }
         self.position = located.end();
         self.next_offset = Some(header.next_offset());
@@ -92,10 +112,11 @@ impl<'a> HeaderReader<'a> {
         if !cached {
             let wanted = BLOCK_BYTES.min((self.end - self.position) as usize);
             self.block.resize(wanted, 0);
-            let read = self
+            let source = self.source;
+            let read = source
                 .file
                 .read_at(&mut self.block, self.position)
-                .map_err(LogError::io("read", self.path))?;
+                .map_err(LogError::io("read", &source.path))?;
             self.block.truncate(read);
             self.block_at = self.position;
         }

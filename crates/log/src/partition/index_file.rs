@@ -93,6 +93,15 @@ impl<E: IndexEntry<N>, const N: usize> IndexFile<E, N> {
         Ok(index)
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Notes that the file has another name now.
+    pub(crate) fn rename(&mut self, path: PathBuf) {
+        self.path = path;
+    }
+
     /// Entries in all.
     pub(crate) fn len(&self) -> usize {
         self.flushed + self.pending.len()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use headwater_records::{BatchHeader, RecordBatch};
 
-use super::header_reader::{HeaderReader, Located, read_exactly};
+use super::header_reader::{HeaderReader, Located, Offsets, read_exactly};
 use super::index_file::Lookup;
 use super::log::PartitionLog;
 use super::offset_index::OffsetPosition;
@@ -32,13 +32,7 @@ impl Location {
 
     fn headers(&self, position: u64, next_offset: Option<i64>) -> HeaderReader<'_> {
         let file = &self.file;
-        HeaderReader::new(
-            file.file.as_ref(),
-            &file.path,
-            position,
-            self.end,
-            next_offset,
-        )
+        HeaderReader::new(file, position, self.end, next_offset)
     }
 
     /// The headers from an index entry on, if the batch that it means is there.
@@ -60,46 +54,63 @@ impl PartitionLog {
         bound: ReadBound,
         minimum: ReadMinimum,
     ) -> Result<Bytes, ReadError> {
-        let (location, end_offset) = {
-            let state = self.lock();
-            if offset < state.log_start || offset > state.log_end {
-                return Err(ReadError::OffsetOutOfRange {
-                    offset,
-                    log_start_offset: state.log_start,
-                    end_offset: state.log_end,
-                });
-            }
-            let end_offset = match bound {
-                ReadBound::HighWatermark => state.high_watermark(),
-                ReadBound::LastStable => state.last_stable_offset(),
-                ReadBound::LogEnd => state.log_end,
-            };
-            if offset >= end_offset {
+        let mut offset = offset;
+        loop {
+            let Some((location, end_offset)) = self.locate(offset, bound)? else {
                 return Ok(Bytes::new());
+            };
+            if let Some(first) = self.find(&location, offset)? {
+                return Ok(read_from(&location, first, end_offset, max_bytes, minimum)?);
             }
-            let index = state.segment_index(offset);
-            let Some((index, segment)) =
-                index.and_then(|index| Some((index, state.segments.get(index)?)))
-            else {
-                let reason = format!("no segment holds offset {offset}");
-                return Err(LogError::corrupt(&self.dir, 0, reason).into());
-            };
-            let next = state.segments.get(index + 1);
-            let location = Location {
-                file: Arc::clone(segment.file()),
-                segment_base: segment.base_offset(),
-                end: segment.size(),
-                end_offset: Some(next.map_or(state.log_end, Segment::base_offset)),
-                lookup: segment.lookup(offset),
-            };
-            (location, end_offset)
+            match location.end_offset {
+                // What was left of the segment is compacted away: the next batch is in the next one.
+                Some(next) if location.file.offsets == Offsets::WithGaps && next > offset => {
+                    offset = next;
+                }
+                // Not an empty answer, which would have the consumer ask for ever.
+                _ => {
+                    let reason =
+                        format!("the segment ends before offset {offset}, which belongs in it");
+                    return Err(LogError::corrupt(&location.file.path, location.end, reason).into());
+                }
+            }
+        }
+    }
+
+    /// The segment that `offset` is in and where reading ends. `None` where there is nothing to read.
+    fn locate(&self, offset: i64, bound: ReadBound) -> Result<Option<(Location, i64)>, ReadError> {
+        let state = self.lock();
+        if offset < state.log_start || offset > state.log_end {
+            return Err(ReadError::OffsetOutOfRange {
+                offset,
+                log_start_offset: state.log_start,
+                end_offset: state.log_end,
+            });
+        }
+        let end_offset = match bound {
+            ReadBound::HighWatermark => state.high_watermark(),
+            ReadBound::LastStable => state.last_stable_offset(),
+            ReadBound::LogEnd => state.log_end,
         };
-        let Some(first) = self.find(&location, offset)? else {
-            // Not an empty answer, which would have the consumer ask for ever.
-            let reason = format!("the segment ends before offset {offset}, which belongs in it");
-            return Err(LogError::corrupt(&location.file.path, location.end, reason).into());
+        if offset >= end_offset {
+            return Ok(None);
+        }
+        let index = state.segment_index(offset);
+        let Some((index, segment)) =
+            index.and_then(|index| Some((index, state.segments.get(index)?)))
+        else {
+            let reason = format!("no segment holds offset {offset}");
+            return Err(LogError::corrupt(&self.dir, 0, reason).into());
         };
-        Ok(read_from(&location, first, end_offset, max_bytes, minimum)?)
+        let next = state.segments.get(index + 1);
+        let location = Location {
+            file: Arc::clone(segment.file()),
+            segment_base: segment.base_offset(),
+            end: segment.size(),
+            end_offset: Some(next.map_or(state.log_end, Segment::base_offset)),
+            lookup: segment.lookup(offset),
+        };
+        Ok(Some((location, end_offset)))
     }
 
     /// The first batch in the segment that ends at or behind `offset`.
@@ -128,7 +139,8 @@ impl PartitionLog {
             Lookup::Before => None,
             Lookup::Search(search) => search
                 .run::<OffsetPosition, 8>(self.node.disk.as_ref(), &relative)
-                .unwrap_or_default(),
+                .unwrap_or_default()
+                .filter(|_| !location.file.is_replaced()),
         }
     }
 }
@@ -168,20 +180,25 @@ fn read_from(
 /// Bytes of the whole batches at the front that begin before `end_offset`. Each is vouched for by what follows it: a
 /// batch with the right offset, or the end of the segment at the right one. Where nothing does, its checksum must.
 fn whole_batches(location: &Location, position: u64, bytes: &Bytes, end_offset: i64) -> usize {
+    let offsets = location.file.offsets;
     let mut length = 0;
     let mut last: Option<(usize, BatchHeader)> = None;
     let vouched_for = loop {
         let expected = last.map(|(_, header)| header.next_offset());
         let at = position + length as u64;
         if at == location.end {
-            break expected == location.end_offset;
+            break match (expected, location.end_offset) {
+                (Some(expected), Some(end)) => offsets.admit(end, expected),
+                _ => false,
+            };
         }
         let rest = bytes.get(length..).unwrap_or_default();
         let Ok(header) = BatchHeader::parse(rest) else {
             break false;
         };
         let size = header.size_in_bytes();
-        let misplaced = expected.is_some_and(|expected| expected != header.base_offset);
+        let misplaced =
+            expected.is_some_and(|expected| !offsets.admit(header.base_offset, expected));
         if misplaced || at + size as u64 > location.end {
             break false;
         }

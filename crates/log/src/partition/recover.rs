@@ -8,14 +8,15 @@ use bytes::Bytes;
 use headwater_records::{BatchHeader, Batches, RecordBatch};
 
 use super::capture::remove_if_there;
+use super::cleaner_checkpoint::{CleanerCheckpoint, SWAP};
 use super::end_marker::{LoggedBatch, TransactionOutcome};
 use super::header_reader::{HeaderReader, Located, read_exactly};
 use super::leader_epochs::{LeaderEpochs, leader_epoch_path};
 use super::log::PartitionLog;
-use super::producer_state::{ProducerState, snapshot_path};
-use super::segment::{Segment, base_offset_of, log_path};
-use super::state::{Checkpointed, State};
 use super::producer_state::Transition;
+use super::producer_state::{ProducerState, snapshot_path};
+use super::segment::{CLEANED, Segment, base_offset_of, log_path};
+use super::state::{Checkpointed, State};
 use super::transaction_index::AbortedEntry;
 use super::transactions::OpenTransactions;
 use crate::checkpoint::{PartitionCheckpoint, read_small_file};
@@ -57,6 +58,7 @@ impl PartitionLog {
         let config = LogConfig::default();
         let mut state = State::new(config.clone());
         let point = entry.recovery_point;
+        state.cleaner.checkpoint = log.load_cleaner_checkpoint()?;
         let bases = log.bases_on_disk()?;
         for (index, base) in bases.iter().enumerate() {
             let end = bases.get(index + 1).copied().unwrap_or(i64::MAX);
@@ -67,7 +69,8 @@ impl PartitionLog {
                 let segment = Segment::open_prefix(disk, &log.dir, point, &config)?;
                 state.segments.push(segment);
             } else if end > entry.log_start {
-                let segment = Segment::open_sealed(disk, &log.dir, *base, &config)?;
+                let offsets = state.cleaner.checkpoint.offsets(*base);
+                let segment = Segment::open_sealed(disk, &log.dir, *base, offsets, &config)?;
                 state.segments.push(segment);
             }
         }
@@ -75,7 +78,7 @@ impl PartitionLog {
             let reason = format!("segment {:020} is missing", point.segment_base);
             return Err(LogError::corrupt(&log.dir, 0, reason));
         }
-        check_complete(&log.dir, &state.segments, entry)?;
+        check_complete(&log.dir, &state, entry)?;
         state.log_start = entry.log_start;
         state.log_end = point.base_offset;
         state.watermark = point;
@@ -95,8 +98,10 @@ impl PartitionLog {
     /// Opens a partition that no checkpoint knows, for relaxed mode: it begins with the first segment there is.
     pub(crate) fn load_unknown(node: Arc<Node>, id: PartitionId) -> Result<Self, LogError> {
         let log = Self::new(node, id, LogConfig::default());
+        let checkpoint = log.load_cleaner_checkpoint()?;
         if let Some(base) = log.bases_on_disk()?.first() {
             let mut state = log.lock();
+            state.cleaner.checkpoint = checkpoint;
             state.log_start = *base;
             state.log_end = *base;
             state.watermark = Place {
@@ -182,11 +187,11 @@ impl PartitionLog {
             };
             let (file, from) = (Arc::clone(active.file()), active.size());
             let end = active.file_length()?;
-            let mut headers = HeaderReader::new(file.file.as_ref(), &file.path, from, end, None);
+            let mut headers = HeaderReader::new(&file, from, end, None);
             while let Some(located) = torn_ends(headers.next())? {
                 let bytes = located.read(file.file.as_ref(), &file.path)?;
                 let Some(batch) = whole(&bytes) else { break };
-                if batch.header.base_offset != state.log_end {
+                if !file.offsets.admit(batch.header.base_offset, state.log_end) {
                     break;
                 }
                 self.recover_batches(&mut state, &[LoggedBatch::of(&batch)]);
@@ -195,6 +200,9 @@ impl PartitionLog {
                 .segments
                 .last()
                 .is_some_and(|active| active.size() == end);
+            if complete {
+                pass_over_gap(&mut state);
+            }
             let goes_on = bases.contains(&state.log_end)
                 && state.segments.last().map(Segment::base_offset) != Some(state.log_end);
             if !(complete && goes_on) {
@@ -226,8 +234,10 @@ impl PartitionLog {
             let stem = name.split('.').next().and_then(|stem| stem.parse().ok());
             let keep = match (stem, name.rsplit('.').next()) {
                 (Some(offset), Some("snapshot")) => Some(offset) == snapshot,
-                (Some(offset), Some("log" | "index" | "timeindex" | "txnindex")) => kept.contains(&offset),
-                (_, Some("tmp")) => false,
+                (Some(offset), Some("log" | "index" | "timeindex" | "txnindex")) => {
+                    kept.contains(&offset)
+                }
+                (_, Some("tmp" | CLEANED | SWAP)) => false,
                 _ => true,
             };
             if !keep {
@@ -283,7 +293,8 @@ impl PartitionLog {
         let disk = self.node.disk.as_ref();
         disk.create_dir_all(&self.dir)
             .map_err(LogError::io("create", &self.dir))?;
-        let segment = Segment::create(disk, &self.dir, state.log_end)?;
+        let offsets = state.cleaner.checkpoint.offsets(state.log_end);
+        let segment = Segment::create(disk, &self.dir, state.log_end, offsets)?;
         state.dir_generation += 1;
         state.segments.push(segment);
         Ok(())
@@ -385,6 +396,14 @@ impl PartitionLog {
         Ok(())
     }
 
+    /// What the cleaner has done, after finishing what it was doing.
+    fn load_cleaner_checkpoint(&self) -> Result<CleanerCheckpoint, LogError> {
+        let disk = self.node.disk.as_ref();
+        let checkpoint = CleanerCheckpoint::read(disk, &self.dir)?;
+        checkpoint.finish_swap(disk, &self.dir)?;
+        Ok(checkpoint)
+    }
+
     fn names_on_disk(&self) -> Result<Vec<String>, LogError> {
         match self.node.disk.list(&self.dir) {
             Ok(names) => Ok(names),
@@ -407,11 +426,8 @@ impl PartitionLog {
 
 /// Whether the segments are all there: the first holds the log start, and each ends where the next begins. Only the
 /// last few batches of each are looked at.
-fn check_complete(
-    dir: &Path,
-    segments: &[Segment],
-    entry: &PartitionCheckpoint,
-) -> Result<(), LogError> {
+fn check_complete(dir: &Path, state: &State, entry: &PartitionCheckpoint) -> Result<(), LogError> {
+    let segments = &state.segments;
     let point = entry.recovery_point.base_offset;
     if let Some(first) = segments.first().map(Segment::base_offset)
         && first > entry.log_start
@@ -424,8 +440,17 @@ fn check_complete(
     }
     let ends = segments.iter().skip(1).map(Segment::base_offset);
     for (segment, expected) in segments.iter().zip(ends.chain([point])) {
-        let end = segment.end_offset()?;
-        if end == expected {
+        let compacted = state
+            .cleaner
+            .checkpoint
+            .compacted
+            .get(&segment.base_offset());
+        let end = match compacted {
+            // Its last batches may be gone, but its size is known.
+            Some(compacted) if compacted.size == segment.size() => compacted.end_offset,
+            _ => segment.end_offset()?,
+        };
+        if end == expected && compacted.is_none_or(|known| known.size == segment.size()) {
             continue;
         }
         let path = &segment.file().path;
@@ -435,6 +460,16 @@ fn check_complete(
         return Err(LogError::corrupt(path, segment.size(), reason));
     }
     Ok(())
+}
+
+/// Behind the last batch of a segment that the cleaner wrote, the log goes on where the next segment begins.
+fn pass_over_gap(state: &mut State) {
+    let active = state.segments.last().map(Segment::base_offset);
+    let compacted = active.and_then(|base| state.cleaner.checkpoint.compacted.get(&base));
+    if let Some(end) = compacted.map(|compacted| compacted.end_offset) {
+        state.log_end = state.log_end.max(end);
+        state.settle();
+    }
 }
 
 /// Shows all headers of the partition.

@@ -3,7 +3,7 @@
 
 use super::log::PartitionLog;
 use super::segment::Segment;
-use super::state::State;
+use super::state::{CleanerWork, State};
 use crate::LogError;
 
 impl PartitionLog {
@@ -35,7 +35,8 @@ impl PartitionLog {
 
     /// Takes out the first `count` segments, after rolling if the active one is among them. Whether any went.
     fn take_out(&self, state: &mut State, count: usize) -> Result<bool, LogError> {
-        if count == 0 {
+        // Files must not be removed under names that are about to be another segment's: the next round does it.
+        if count == 0 || state.cleaner.work == CleanerWork::Swapping {
             return Ok(false);
         }
         if count == state.segments.len() {

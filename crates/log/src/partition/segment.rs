@@ -3,11 +3,12 @@
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use headwater_records::BatchHeader;
 
-use super::header_reader::HeaderReader;
+use super::header_reader::{HeaderReader, Offsets};
 use super::index_file::Lookup;
 use super::offset_index::{OffsetIndex, OffsetPosition};
 use super::time_index::{TimeIndex, TimestampIndexEntry};
@@ -16,6 +17,8 @@ use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::journal::Place;
 use crate::{LogConfig, LogError};
 
+/// Added to the names of a segment that the cleaner is writing.
+pub(crate) const CLEANED: &str = "cleaned";
 /// Where a segment ends at the latest: positions in the offset index are 32 bits, and Kafka's are signed.
 const MAX_SEGMENT_BYTES: u64 = i32::MAX as u64;
 
@@ -24,6 +27,30 @@ const MAX_SEGMENT_BYTES: u64 = i32::MAX as u64;
 pub(crate) struct SegmentFile {
     pub(crate) path: PathBuf,
     pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) offsets: Offsets,
+    /// The cleaner has put another file in its place: the indexes of that name are not this file's any more.
+    replaced: AtomicBool,
+}
+
+impl SegmentFile {
+    fn new(path: PathBuf, file: Arc<dyn DiskFile>, offsets: Offsets) -> Self {
+        Self {
+            path,
+            file,
+            offsets,
+            replaced: AtomicBool::new(false),
+        }
+    }
+
+    /// To be called before another segment's indexes get the names of this one's.
+    pub(crate) fn mark_replaced(&self) {
+        self.replaced.store(true, Ordering::SeqCst);
+    }
+
+    /// To be asked after looking into an index.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced.load(Ordering::SeqCst)
+    }
 }
 
 /// A segment. Only the last one of a partition grows.
@@ -57,18 +84,49 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// Makes a new segment, or takes over the file of that name to write it anew from its beginning.
-    pub(crate) fn create(disk: &dyn Disk, dir: &Path, base_offset: i64) -> Result<Self, LogError> {
-        let path = log_path(dir, base_offset);
+    pub(crate) fn create(
+        disk: &dyn Disk,
+        dir: &Path,
+        base_offset: i64,
+        offsets: Offsets,
+    ) -> Result<Self, LogError> {
+        let paths = segment_paths(dir, base_offset);
+        Self::create_at(disk, base_offset, paths, OpenMode::OrCreate, offsets)
+    }
+
+    /// Makes the segment that the cleaner writes, under names that mean nothing yet.
+    pub(crate) fn create_cleaned(
+        disk: &dyn Disk,
+        dir: &Path,
+        base_offset: i64,
+    ) -> Result<Self, LogError> {
+        let paths = segment_paths(dir, base_offset).map(|path| path.with_added_extension(CLEANED));
+        Self::create_at(
+            disk,
+            base_offset,
+            paths,
+            OpenMode::Truncated,
+            Offsets::WithGaps,
+        )
+    }
+
+    fn create_at(
+        disk: &dyn Disk,
+        base_offset: i64,
+        [index, time_index, transaction_index, path]: [PathBuf; 4],
+        mode: OpenMode,
+        offsets: Offsets,
+    ) -> Result<Self, LogError> {
         let file = disk
-            .open(&path, OpenMode::OrCreate)
+            .open(&path, mode)
             .map_err(LogError::io("create", &path))?;
         Ok(Self {
             base_offset,
-            file: Arc::new(SegmentFile { path, file }),
+            file: Arc::new(SegmentFile::new(path, file, offsets)),
             size: 0,
-            offset_index: OffsetIndex::empty(index_path(dir, base_offset)),
-            time_index: TimeIndex::empty(time_index_path(dir, base_offset)),
-            transaction_index: TransactionIndex::empty(transaction_index_path(dir, base_offset)),
+            offset_index: OffsetIndex::empty(index),
+            time_index: TimeIndex::empty(time_index),
+            transaction_index: TransactionIndex::empty(transaction_index),
             has_transaction_index: true,
             bytes_since_index: 0,
             max_timestamp: None,
@@ -78,14 +136,26 @@ impl Segment {
         })
     }
 
+    /// The segment that the cleaner wrote, once its files have the names of a segment.
+    pub(crate) fn into_place(mut self, dir: &Path) -> Self {
+        let [index, time_index, transaction_index, path] = segment_paths(dir, self.base_offset);
+        self.offset_index.rename(index);
+        self.time_index.rename(time_index);
+        self.transaction_index.rename(transaction_index);
+        let file = Arc::clone(&self.file.file);
+        self.file = Arc::new(SegmentFile::new(path, file, Offsets::WithGaps));
+        self
+    }
+
     /// Opens a segment that is complete. Indexes that cannot be whole are made again.
     pub(crate) fn open_sealed(
         disk: &dyn Disk,
         dir: &Path,
         base_offset: i64,
+        offsets: Offsets,
         config: &LogConfig,
     ) -> Result<Self, LogError> {
-        let mut segment = Self::create(disk, dir, base_offset)?;
+        let mut segment = Self::create(disk, dir, base_offset, offsets)?;
         segment.size = segment.file_length()?;
         let offsets = OffsetIndex::open_sealed(disk, index_path(dir, base_offset))?;
         let times = TimeIndex::open_sealed(disk, time_index_path(dir, base_offset))?;
@@ -125,7 +195,7 @@ impl Segment {
     ) -> Result<Self, LogError> {
         let base_offset = end.segment_base;
         let position = u64::from(end.position);
-        let mut segment = Self::create(disk, dir, base_offset)?;
+        let mut segment = Self::create(disk, dir, base_offset, Offsets::Contiguous)?;
         let length = segment.file_length()?;
         if length < position {
             let reason = format!("{position} bytes were synced, {length} are there");
@@ -182,8 +252,7 @@ impl Segment {
         end: u64,
         next_offset: Option<i64>,
     ) -> HeaderReader<'_> {
-        let file = &self.file;
-        HeaderReader::new(file.file.as_ref(), &file.path, from, end, next_offset)
+        HeaderReader::new(&self.file, from, end, next_offset)
     }
 
     /// Offset behind its last batch, read from the batches behind the last index entry.
@@ -246,7 +315,18 @@ impl Segment {
     /// Whether `segment.ms` has passed between its first record and `timestamp`.
     pub(crate) fn is_due(&self, timestamp: i64, config: &LogConfig) -> bool {
         let first = self.first_timestamp.filter(|_| self.size > 0);
-        first.is_some_and(|first| timestamp.saturating_sub(first) > config.segment_ms)
+        first.is_some_and(|first| timestamp.saturating_sub(first) > self.roll_after_ms(config))
+    }
+
+    /// `segment.ms`, less a part of `segment.jitter.ms` that the segment's name decides.
+    fn roll_after_ms(&self, config: &LogConfig) -> i64 {
+        let limit = config.roll_after_ms();
+        let most = config.segment_jitter_ms.min(limit);
+        if most <= 0 {
+            return limit;
+        }
+        let draw = crc32c::crc32c(self.file.path.as_os_str().as_encoded_bytes());
+        limit - i64::from(draw) % most
     }
 
     /// Writes index entries that have piled up. Before an append, so that a failure changes nothing.
@@ -394,6 +474,16 @@ impl Segment {
         self.time_index.lookup(&time_before(timestamp))
     }
 
+    /// Timestamp of the first batch, if it has one.
+    pub(crate) fn first_timestamp(&self) -> Option<i64> {
+        self.first_timestamp
+    }
+
+    /// Bytes that offset and time index take.
+    pub(crate) fn index_sizes(&self) -> [usize; 2] {
+        [self.offset_index.len() * 8, self.time_index.len() * 12]
+    }
+
     /// Whether something of it is not known to be durable.
     pub(crate) fn is_unsynced(&self) -> bool {
         self.synced_changes != Some(self.changes)
@@ -414,7 +504,11 @@ impl Segment {
         let offsets = self.offset_index.flush_pending(disk)?;
         let times = self.time_index.flush_pending(disk)?;
         let transactions = self.transaction_index.flush_pending(disk)?;
-        Ok(offsets.into_iter().chain(times).chain(transactions).collect())
+        Ok(offsets
+            .into_iter()
+            .chain(times)
+            .chain(transactions)
+            .collect())
     }
 
     /// Writes offset and time index, be they empty.
@@ -425,11 +519,10 @@ impl Segment {
 
     /// The files of the segment.
     pub(crate) fn paths(&self) -> [PathBuf; 4] {
-        let dir = self.file.path.parent().unwrap_or(Path::new(""));
         [
-            index_path(dir, self.base_offset),
-            time_index_path(dir, self.base_offset),
-            transaction_index_path(dir, self.base_offset),
+            self.offset_index.path().to_path_buf(),
+            self.time_index.path().to_path_buf(),
+            self.transaction_index.path().to_path_buf(),
             self.file.path.clone(),
         ]
     }
@@ -454,13 +547,8 @@ impl Segment {
     /// Takes in the batches from `from` on as if they were just written.
     fn walk(&mut self, from: u64, end: u64, config: &LogConfig) -> Result<(), LogError> {
         let file = Arc::clone(&self.file);
-        let mut headers = HeaderReader::new(
-            file.file.as_ref(),
-            &file.path,
-            from,
-            end,
-            (from == 0).then_some(self.base_offset),
-        );
+        let next_offset = (from == 0).then_some(self.base_offset);
+        let mut headers = HeaderReader::new(&file, from, end, next_offset);
         self.size = from;
         // The batch at an index entry is in the index already: it must not be pushed twice.
         self.bytes_since_index = 0;
@@ -503,6 +591,16 @@ pub(crate) fn base_offset_of(name: &str) -> Option<i64> {
 /// Name of a segment's log file.
 pub(crate) fn log_path(dir: &Path, base_offset: i64) -> PathBuf {
     dir.join(format!("{base_offset:020}.log"))
+}
+
+/// Names of a segment's files, the log file last: where it is, the others are.
+pub(crate) fn segment_paths(dir: &Path, base_offset: i64) -> [PathBuf; 4] {
+    [
+        index_path(dir, base_offset),
+        time_index_path(dir, base_offset),
+        transaction_index_path(dir, base_offset),
+        log_path(dir, base_offset),
+    ]
 }
 
 fn index_path(dir: &Path, base_offset: i64) -> PathBuf {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::cleaner_checkpoint::CleanerCheckpoint;
 use super::leader_epochs::LeaderEpochs;
 use super::producer_state::ProducerState;
 use super::segment::Segment;
@@ -42,6 +43,8 @@ pub(crate) struct State {
     pub(crate) dir_generation: u64,
     /// What the last checkpoint says.
     pub(crate) checkpointed: Checkpointed,
+    /// How far the log is compacted, and whether it is being compacted now.
+    pub(crate) cleaner: CleanerState,
     /// The partition was deleted.
     pub(crate) deleted: bool,
     /// A half-written append could not be cut back: no more appends until a restart has done so.
@@ -55,6 +58,26 @@ pub(crate) struct Checkpointed {
     pub(crate) producer_generation: u64,
     pub(crate) epoch_generation: u64,
     pub(crate) dir_generation: u64,
+}
+
+/// What the cleaner has done with a partition, and does.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CleanerState {
+    pub(crate) checkpoint: CleanerCheckpoint,
+    pub(crate) work: CleanerWork,
+}
+
+/// What the cleaner does with a partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum CleanerWork {
+    #[default]
+    Idle,
+    /// It reads segments and writes new ones beside them.
+    Cleaning,
+    /// It exchanges files: segments must stay as they are meanwhile.
+    Swapping,
+    /// It met what it cannot read, or an exchange came to an end half-way: not again before a restart.
+    Failed,
 }
 
 impl State {
@@ -77,6 +100,7 @@ impl State {
             removed: Vec::new(),
             dir_generation: 0,
             checkpointed: Checkpointed::default(),
+            cleaner: CleanerState::default(),
             deleted: false,
             failed: None,
         }

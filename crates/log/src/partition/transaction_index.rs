@@ -135,8 +135,7 @@ impl AbortedView {
         let flushed = &self.flushed;
         let mut at = flushed.first_at_least::<AbortedEntry, ENTRY_BYTES>(disk, &from)?;
         while at < flushed.entries() {
-            let entries =
-                flushed.read::<AbortedEntry, ENTRY_BYTES>(disk, at, BLOCK_ENTRIES)?;
+            let entries = flushed.read::<AbortedEntry, ENTRY_BYTES>(disk, at, BLOCK_ENTRIES)?;
             for entry in &entries {
                 if visit(entry) == Search::Complete {
                     return Ok(Search::Complete);

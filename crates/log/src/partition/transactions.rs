@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::append::Admission;
 use super::end_marker::{EndMarker, LoggedBatch, TransactionOutcome};
 use super::log::PartitionLog;
-use super::producer_state::{Transition, ActiveProducer};
+use super::producer_state::{ActiveProducer, Transition};
 use super::segment::Segment;
 use super::state::State;
 use super::transaction_index::{AbortedEntry, AbortedView, Search};

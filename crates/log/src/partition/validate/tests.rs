@@ -95,11 +95,13 @@ fn clients_may_not_write_control_batches() {
 }
 
 #[test]
-fn transactional_batches_outside_a_transaction_are_refused() {
+fn a_transactional_batch_needs_a_producer_id() {
     let batch = two_records().transactional().producer(4, 0, 0).build(0);
+    check(&batch).expect("whether it may be part of the transaction is the coordinator's business");
+    let batch = two_records().transactional().build(0);
     assert!(matches!(
         check(&batch),
-        Err(AppendError::InvalidTxnState { producer_id: 4 })
+        Err(AppendError::InvalidRecord { .. })
     ));
 }
 
