@@ -73,6 +73,7 @@ pub(crate) const APIS: &[Api] = &[
     api!(describe_configs, DescribeConfigsRequest),
     api!(create_partitions, CreatePartitionsRequest),
     api!(delete_groups, DeleteGroupsRequest),
+    api!(offset_delete, OffsetDeleteRequest),
     api!(incremental_alter_configs, IncrementalAlterConfigsRequest),
     api!(describe_cluster, DescribeClusterRequest),
     api!(describe_topic_partitions, DescribeTopicPartitionsRequest),

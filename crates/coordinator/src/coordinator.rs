@@ -12,12 +12,17 @@ use headwater_protocol::messages::join_group::JoinGroupRequest;
 use headwater_protocol::messages::leave_group::LeaveGroupRequest;
 use headwater_protocol::messages::list_groups::ListGroupsRequest;
 use headwater_protocol::messages::offset_commit::OffsetCommitRequest;
+use headwater_protocol::messages::offset_delete::OffsetDeleteRequest;
 use headwater_protocol::messages::offset_fetch::OffsetFetchRequest;
 use headwater_protocol::messages::sync_group::SyncGroupRequest;
-use headwater_protocol::{ErrorCode, Request};
+use headwater_protocol::messages::txn_offset_commit::TxnOffsetCommitRequest;
+use headwater_protocol::{ErrorCode, Request, Uuid};
 
 use crate::config::GroupConfig;
-use crate::effect::{AppendFailure, Call, Client, CoordinatorRecord, Effect};
+use crate::effect::{
+    AppendFailure, Call, Client, CoordinatorRecord, DeletedTopic, Effect, Outcome,
+    ProducerIdAndEpoch,
+};
 use crate::group::Groups;
 use crate::record::{GroupMetadata, GroupRecord, OffsetCommitKey, OffsetCommitValue, RecordError};
 use crate::response::Response;
@@ -50,6 +55,8 @@ pub struct GroupCoordinator {
 pub struct DurableState {
     pub groups: BTreeMap<String, GroupMetadata>,
     pub offsets: BTreeMap<OffsetCommitKey, OffsetCommitValue>,
+    /// By producer id.
+    pub pending_offsets: BTreeMap<i64, BTreeMap<OffsetCommitKey, OffsetCommitValue>>,
 }
 
 impl GroupCoordinator {
@@ -72,6 +79,26 @@ impl GroupCoordinator {
         self.groups.replay(record, self.now_ms);
         self.written_groups.clear();
         Ok(())
+    }
+
+    /// Applies one record of a batch that is part of a transaction: an offset that nobody sees until
+    /// the transaction commits.
+    pub fn replay_transactional(
+        &mut self,
+        producer: ProducerIdAndEpoch,
+        record: &CoordinatorRecord,
+    ) -> Result<(), RecordError> {
+        let record = GroupRecord::decode(record)?;
+        self.groups
+            .replay_transactional(producer.producer_id, record, self.now_ms);
+        self.written_groups.clear();
+        Ok(())
+    }
+
+    /// The producer's transaction has ended in this partition, by a marker in the log.
+    pub fn replay_end_marker(&mut self, producer: ProducerIdAndEpoch, outcome: Outcome) {
+        self.groups
+            .replay_end_marker(producer.producer_id, outcome, self.now_ms);
     }
 
     /// All records of the partition have been replayed: sessions start, requests are served.
@@ -98,11 +125,18 @@ impl GroupCoordinator {
 
     /// When [`Self::fire_timer`] is to be called next, if ever.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        self.timers.next_deadline_ms()
+        match self.phase {
+            Phase::Serving => self.timers.next_deadline_ms(),
+            // Nothing is decided before all has been read.
+            Phase::Loading | Phase::Unloaded => None,
+        }
     }
 
     /// Fires the earliest timer that is due by now, if one is.
     pub fn fire_timer(&mut self, now_ms: i64) -> Vec<Effect> {
+        if self.phase != Phase::Serving {
+            return Vec::new();
+        }
         match self.timers.pop_due(now_ms) {
             Some(timer) => self.turn(now_ms, |groups, turn| groups.on_timer(turn, timer)),
             None => Vec::new(),
@@ -123,6 +157,7 @@ impl GroupCoordinator {
         let code = match failure {
             AppendFailure::Storage => ErrorCode::NotCoordinator,
             AppendFailure::TooLarge => ErrorCode::UnknownServerError,
+            AppendFailure::Producer(code) => code,
         };
         let refused = rest.into_iter().map(|effect| refuse(effect, failure, code));
         let mut effects: Vec<Effect> = refused.collect();
@@ -135,16 +170,22 @@ impl GroupCoordinator {
         effects
     }
 
-    /// The topics are gone: what was committed for them goes too.
-    pub fn topics_deleted(&mut self, now_ms: i64, topics: &[&str]) -> Vec<Effect> {
-        if self.phase != Phase::Serving {
-            return Vec::new();
-        }
-        self.turn(now_ms, |groups, turn| {
-            for topic in topics {
-                groups.delete_topic_offsets(turn, topic);
+    /// The topics are gone: what was committed for them goes too, or when it has been read.
+    pub fn topics_deleted(&mut self, now_ms: i64, topics: &[DeletedTopic]) -> Vec<Effect> {
+        match self.phase {
+            Phase::Serving => self.turn(now_ms, |groups, turn| {
+                for topic in topics {
+                    groups.delete_topic_offsets(turn, topic);
+                }
+            }),
+            Phase::Loading => {
+                for topic in topics.iter().cloned() {
+                    self.timers.schedule(Timer::TopicDeleted { topic }, now_ms);
+                }
+                Vec::new()
             }
-        })
+            Phase::Unloaded => Vec::new(),
+        }
     }
 
     /// Answered at once, or when the rebalance that it is part of has gathered the members.
@@ -193,10 +234,32 @@ impl GroupCoordinator {
     }
 
     /// Topics are known by name at every version; with an id, only what was committed to that topic
-    /// is found. All topics of a group (`None`) are answered by name.
+    /// is found. All topics of a group (`None`) are answered with the id that was committed with,
+    /// zero where none was: a name may come more than once.
     pub fn offset_fetch(&mut self, call: Call, request: &OffsetFetchRequest) -> Vec<Effect> {
         self.request(call, request, |groups, turn| {
             groups.fetch_offsets(turn, call, request);
+        })
+    }
+
+    /// The offsets are seen when the producer's transaction commits. That it has one open, of which
+    /// this partition is part, is the caller's to know. `topic_ids`: of the topics named, which the
+    /// request itself cannot carry.
+    pub fn txn_offset_commit(
+        &mut self,
+        call: Call,
+        topic_ids: &BTreeMap<String, Uuid>,
+        request: &TxnOffsetCommitRequest,
+    ) -> Vec<Effect> {
+        self.request(call, request, |groups, turn| {
+            groups.commit_transactional_offsets(turn, call, topic_ids, request);
+        })
+    }
+
+    /// Topics and partitions that do not exist are the caller's to refuse.
+    pub fn offset_delete(&mut self, call: Call, request: &OffsetDeleteRequest) -> Vec<Effect> {
+        self.request(call, request, |groups, turn| {
+            groups.delete_offsets(turn, call, request);
         })
     }
 
@@ -224,6 +287,7 @@ impl GroupCoordinator {
         DurableState {
             groups: self.groups.durable_groups(),
             offsets: self.groups.committed_offsets().all(),
+            pending_offsets: self.groups.pending_offsets().all(),
         }
     }
 
@@ -272,6 +336,6 @@ fn refuse(effect: Effect, failure: AppendFailure, code: ErrorCode) -> Effect {
                 response: response.into_error(code),
             }
         }
-        append @ Effect::Append { .. } => append,
+        other => other,
     }
 }

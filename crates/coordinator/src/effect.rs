@@ -3,6 +3,7 @@
 //! Owns the vocabulary of the contract with the broker; decides nothing.
 
 use bytes::Bytes;
+use headwater_protocol::{ErrorCode, Uuid};
 
 use crate::response::Response;
 
@@ -36,11 +37,38 @@ pub struct CoordinatorRecord {
     pub value: Option<Bytes>,
 }
 
+/// The producer whose transaction records belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProducerIdAndEpoch {
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+}
+
+/// How a transaction ended, as its marker says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    Commit,
+    Abort,
+}
+
+/// A topic that is gone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeletedTopic {
+    pub name: String,
+    /// What was committed to another topic of the same name stays. Zero: all goes.
+    pub id: Uuid,
+}
+
 /// What the broker has to do; the rules are in the crate's documentation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Append the records as one batch, then replay them. The first effect of a call, if at all.
-    Append { records: Vec<CoordinatorRecord> },
+    Append {
+        records: Vec<CoordinatorRecord>,
+        /// Given: the batch is part of this producer's transaction, without sequence, and its
+        /// records are replayed as such.
+        producer: Option<ProducerIdAndEpoch>,
+    },
     /// Answer once the partition's latest append is durable.
     Reply { token: Token, response: Response },
 }
@@ -52,4 +80,6 @@ pub enum AppendFailure {
     Storage,
     /// The batch exceeds what the partition takes: trying again will not help.
     TooLarge,
+    /// The producer may not append, for this reason: it is fenced, or its transaction is not open.
+    Producer(ErrorCode),
 }

@@ -18,7 +18,7 @@ use crate::timers::Timer;
 use crate::turn::{Check, Turn};
 
 use classic::ClassicGroup;
-pub(crate) use offsets::CommittedOffsets;
+use offsets::{CommittedOffsets, PendingOffsets};
 
 /// The longest text of a request that gets into a record, whose strings have 16-bit lengths; some
 /// room is left for the UUID that makes a member id of a client id.
@@ -31,17 +31,17 @@ pub(crate) struct Groups {
     classic: BTreeMap<String, ClassicGroup>,
     /// Durable: set by replay only.
     offsets: CommittedOffsets,
+    /// Durable: set by replay only.
+    pending_offsets: PendingOffsets,
+    /// Commits replayed so far.
+    commits_replayed: u64,
 }
 
 impl Groups {
     /// Sets durable state: the one way for it to change.
     pub(crate) fn replay(&mut self, record: GroupRecord, now_ms: i64) {
         match record {
-            GroupRecord::OffsetCommit { key, value } => {
-                let group_id = key.group.clone();
-                self.offsets.set(key, value);
-                self.settle(&group_id, now_ms);
-            }
+            GroupRecord::OffsetCommit { key, value } => self.replay_offset(key, value, now_ms),
             GroupRecord::GroupMetadata { group_id, value } => {
                 if let Some(value) = value {
                     self.group_or_new(&group_id, now_ms).set_durable(value);
@@ -58,7 +58,7 @@ impl Groups {
     /// A group exists as long as there is something of it.
     fn settle(&mut self, group_id: &str, now_ms: i64) {
         let has_offsets = self.offsets.of_group(group_id).is_some();
-        if has_offsets {
+        if has_offsets || self.has_pending_offsets(group_id) {
             self.group_or_new(group_id, now_ms);
         } else if self
             .classic
@@ -135,6 +135,10 @@ impl Groups {
 
     pub(crate) fn committed_offsets(&self) -> &CommittedOffsets {
         &self.offsets
+    }
+
+    pub(crate) fn pending_offsets(&self) -> &PendingOffsets {
+        &self.pending_offsets
     }
 }
 

@@ -16,11 +16,13 @@
 //! partition. `OffsetCommit` and `OffsetFetch` come with topic names filled in, also at the
 //! versions that carry topic ids (the broker resolves the ids, keeps back topics it does not know,
 //! and fills names and ids of the answer it sends); ids are stored with the commit when given.
+//! `OffsetFetch` comes and is answered in the form for several groups at every version.
 //!
 //! *Effects.* A call returns effects, to be carried out in order before the next call:
 //! 1. [`Effect::Append`], at most one and always first: append the records to the partition as one
-//!    batch. When the log took them (they need not be durable yet), call
-//!    [`GroupCoordinator::replay`] with each, in order. When it refused them, replay nothing, drop
+//!    batch, with a producer as a batch of its transaction. When the log took them (they need not
+//!    be durable yet), call [`GroupCoordinator::replay`] with each, in order, or
+//!    [`GroupCoordinator::replay_transactional`]. When it refused them, replay nothing, drop
 //!    the effects that follow and carry out what [`GroupCoordinator::append_failed`] makes of them
 //!    instead.
 //! 2. [`Effect::Reply`]: answer the token. **One rule for durability: a reply is released when the
@@ -35,28 +37,42 @@
 //! ahead. Waking too early or too often is harmless. One call fires one timer, so that the rule of
 //! one append holds.
 //!
-//! *Loading.* [`GroupCoordinator::new`], `replay` for every record of the partition, then
+//! *Transactions.* Offsets that came with a producer are seen when its marker commits them. Whoever
+//! appends a marker to the partition calls [`GroupCoordinator::replay_end_marker`] after it, under
+//! the same lock, so that replies that see the outcome wait for the marker to be durable.
+//!
+//! *Loading.* [`GroupCoordinator::new`], `replay` or `replay_transactional` for every record of the
+//! partition and `replay_end_marker` for every marker, in the order of the log, then
 //! [`GroupCoordinator::loaded`]; until then requests are answered `CoordinatorLoadInProgress` (a
 //! heartbeat with success, as in Kafka).
 //!
 //! ```
-//! use headwater_coordinator::{AppendFailure, CoordinatorRecord, Effect, GroupCoordinator};
+//! use headwater_coordinator::{
+//!     AppendFailure, CoordinatorRecord, Effect, GroupCoordinator, ProducerIdAndEpoch,
+//! };
 //!
 //! /// What a broker does with the effects of a call.
 //! fn carry_out(
 //!     coordinator: &mut GroupCoordinator,
 //!     now_ms: i64,
 //!     effects: Vec<Effect>,
-//!     append: &mut dyn FnMut(&[CoordinatorRecord]) -> Result<(), AppendFailure>,
+//!     append: &mut dyn FnMut(
+//!         &[CoordinatorRecord],
+//!         Option<ProducerIdAndEpoch>,
+//!     ) -> Result<(), AppendFailure>,
 //!     release: &mut dyn FnMut(Effect),
 //! ) {
 //!     let mut effects = effects.into_iter();
 //!     while let Some(effect) = effects.next() {
 //!         match effect {
-//!             Effect::Append { records } => match append(&records) {
+//!             Effect::Append { records, producer } => match append(&records, producer) {
 //!                 Ok(()) => {
 //!                     for record in &records {
-//!                         coordinator.replay(record).expect("just encoded");
+//!                         let replayed = match producer {
+//!                             Some(producer) => coordinator.replay_transactional(producer, record),
+//!                             None => coordinator.replay(record),
+//!                         };
+//!                         replayed.expect("just encoded");
 //!                     }
 //!                 }
 //!                 Err(failure) => {
@@ -65,7 +81,8 @@
 //!                     return failed.into_iter().for_each(release);
 //!                 }
 //!             },
-//!             reply @ Effect::Reply { .. } => release(reply),
+//!             // Only the coordinator of transactions has markers written.
+//!             other => release(other),
 //!         }
 //!     }
 //! }
@@ -83,7 +100,10 @@ mod versions;
 
 pub use config::GroupConfig;
 pub use coordinator::{DurableState, GroupCoordinator};
-pub use effect::{AppendFailure, Call, Client, CoordinatorRecord, Effect, Token};
+pub use effect::{
+    AppendFailure, Call, Client, CoordinatorRecord, DeletedTopic, Effect, Outcome,
+    ProducerIdAndEpoch, Token,
+};
 pub use record::{
     GroupMetadata, GroupRecord, MemberMetadata, OffsetCommitKey, OffsetCommitValue, RecordError,
 };

@@ -1,15 +1,25 @@
 //! The answers of the coordinator, and how each of them says no.
 
 use headwater_protocol::ErrorCode;
+use headwater_protocol::messages::add_offsets_to_txn::AddOffsetsToTxnResponse;
+use headwater_protocol::messages::add_partitions_to_txn::AddPartitionsToTxnResponse;
 use headwater_protocol::messages::delete_groups::DeleteGroupsResponse;
 use headwater_protocol::messages::describe_groups::{DescribeGroupsResponse, DescribedGroup};
+use headwater_protocol::messages::describe_transactions::{
+    DescribeTransactionsResponse, TransactionState,
+};
+use headwater_protocol::messages::end_txn::EndTxnResponse;
 use headwater_protocol::messages::heartbeat::HeartbeatResponse;
+use headwater_protocol::messages::init_producer_id::InitProducerIdResponse;
 use headwater_protocol::messages::join_group::JoinGroupResponse;
 use headwater_protocol::messages::leave_group::LeaveGroupResponse;
 use headwater_protocol::messages::list_groups::ListGroupsResponse;
+use headwater_protocol::messages::list_transactions::ListTransactionsResponse;
 use headwater_protocol::messages::offset_commit::OffsetCommitResponse;
+use headwater_protocol::messages::offset_delete::OffsetDeleteResponse;
 use headwater_protocol::messages::offset_fetch::{OffsetFetchResponse, OffsetFetchResponseGroup};
 use headwater_protocol::messages::sync_group::SyncGroupResponse;
+use headwater_protocol::messages::txn_offset_commit::TxnOffsetCommitResponse;
 
 /// An answer, at the version of its [`crate::Call`].
 #[derive(Debug, Clone, PartialEq)]
@@ -20,9 +30,17 @@ pub enum Response {
     LeaveGroup(LeaveGroupResponse),
     OffsetCommit(OffsetCommitResponse),
     OffsetFetch(OffsetFetchResponse),
+    TxnOffsetCommit(TxnOffsetCommitResponse),
+    OffsetDelete(OffsetDeleteResponse),
     DescribeGroups(DescribeGroupsResponse),
     ListGroups(ListGroupsResponse),
     DeleteGroups(DeleteGroupsResponse),
+    InitProducerId(InitProducerIdResponse),
+    AddPartitionsToTxn(AddPartitionsToTxnResponse),
+    AddOffsetsToTxn(AddOffsetsToTxnResponse),
+    EndTxn(EndTxnResponse),
+    DescribeTransactions(DescribeTransactionsResponse),
+    ListTransactions(ListTransactionsResponse),
 }
 
 impl Response {
@@ -56,6 +74,18 @@ impl Response {
                 partitions.for_each(|partition| partition.error_code = code);
                 Self::OffsetCommit(response)
             }
+            Self::TxnOffsetCommit(mut response) => {
+                let partitions = response
+                    .topics
+                    .iter_mut()
+                    .flat_map(|topic| &mut topic.partitions);
+                partitions.for_each(|partition| partition.error_code = code);
+                Self::TxnOffsetCommit(response)
+            }
+            Self::OffsetDelete(_) => Self::OffsetDelete(OffsetDeleteResponse {
+                error_code: code,
+                ..OffsetDeleteResponse::default()
+            }),
             Self::OffsetFetch(response) => Self::OffsetFetch(refused_fetch(response, code)),
             Self::DescribeGroups(mut response) => {
                 for group in &mut response.groups {
@@ -77,6 +107,54 @@ impl Response {
                 }
                 Self::DeleteGroups(response)
             }
+            transactional => transactional.into_transaction_error(code),
+        }
+    }
+
+    /// The same for the answers about transactions.
+    fn into_transaction_error(self, code: i16) -> Self {
+        match self {
+            Self::InitProducerId(_) => Self::InitProducerId(InitProducerIdResponse {
+                error_code: code,
+                producer_id: -1,
+                producer_epoch: -1,
+                ..InitProducerIdResponse::default()
+            }),
+            Self::AddPartitionsToTxn(mut response) => {
+                let topics = response
+                    .results_by_transaction
+                    .iter_mut()
+                    .flat_map(|result| &mut result.topic_results);
+                for partition in topics.flat_map(|topic| &mut topic.results_by_partition) {
+                    partition.partition_error_code = code;
+                }
+                Self::AddPartitionsToTxn(response)
+            }
+            Self::AddOffsetsToTxn(mut response) => {
+                response.error_code = code;
+                Self::AddOffsetsToTxn(response)
+            }
+            Self::EndTxn(_) => Self::EndTxn(EndTxnResponse {
+                error_code: code,
+                producer_id: -1,
+                producer_epoch: -1,
+                ..EndTxnResponse::default()
+            }),
+            Self::DescribeTransactions(mut response) => {
+                for state in &mut response.transaction_states {
+                    *state = TransactionState {
+                        error_code: code,
+                        transactional_id: std::mem::take(&mut state.transactional_id),
+                        ..TransactionState::default()
+                    };
+                }
+                Self::DescribeTransactions(response)
+            }
+            Self::ListTransactions(_) => Self::ListTransactions(ListTransactionsResponse {
+                error_code: code,
+                ..ListTransactionsResponse::default()
+            }),
+            other => other,
         }
     }
 }
@@ -122,9 +200,17 @@ into_response! {
     LeaveGroup(LeaveGroupResponse),
     OffsetCommit(OffsetCommitResponse),
     OffsetFetch(OffsetFetchResponse),
+    TxnOffsetCommit(TxnOffsetCommitResponse),
+    OffsetDelete(OffsetDeleteResponse),
     DescribeGroups(DescribeGroupsResponse),
     ListGroups(ListGroupsResponse),
     DeleteGroups(DeleteGroupsResponse),
+    InitProducerId(InitProducerIdResponse),
+    AddPartitionsToTxn(AddPartitionsToTxnResponse),
+    AddOffsetsToTxn(AddOffsetsToTxnResponse),
+    EndTxn(EndTxnResponse),
+    DescribeTransactions(DescribeTransactionsResponse),
+    ListTransactions(ListTransactionsResponse),
 }
 
 #[cfg(test)]

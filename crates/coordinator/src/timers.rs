@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::effect::DeletedTopic;
+
 /// What a deadline is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
@@ -15,27 +17,37 @@ pub(crate) enum Timer {
     Sync { group_id: String },
     /// The regular search for offsets to expire.
     ExpireOffsets,
-    /// Commits for a deleted topic that did not fit into one batch of tombstones.
-    TopicDeleted { topic: String },
+    /// Commits for a deleted topic that did not fit into one batch of tombstones, or that were not
+    /// read yet.
+    TopicDeleted { topic: DeletedTopic },
 }
 
 /// Deadlines by timer and timers by deadline.
-#[derive(Debug, Default)]
-pub(crate) struct Timers {
-    by_deadline: BTreeSet<(i64, Timer)>,
-    deadlines: BTreeMap<Timer, i64>,
+#[derive(Debug)]
+pub(crate) struct Timers<T = Timer> {
+    by_deadline: BTreeSet<(i64, T)>,
+    deadlines: BTreeMap<T, i64>,
 }
 
-impl Timers {
+impl<T> Default for Timers<T> {
+    fn default() -> Self {
+        Self {
+            by_deadline: BTreeSet::new(),
+            deadlines: BTreeMap::new(),
+        }
+    }
+}
+
+impl<T: Clone + Ord> Timers<T> {
     /// Sets the timer, in place of an earlier deadline if it has one.
-    pub(crate) fn schedule(&mut self, timer: Timer, deadline_ms: i64) {
+    pub(crate) fn schedule(&mut self, timer: T, deadline_ms: i64) {
         if let Some(earlier) = self.deadlines.insert(timer.clone(), deadline_ms) {
             self.by_deadline.remove(&(earlier, timer.clone()));
         }
         self.by_deadline.insert((deadline_ms, timer));
     }
 
-    pub(crate) fn cancel(&mut self, timer: Timer) {
+    pub(crate) fn cancel(&mut self, timer: T) {
         if let Some(deadline_ms) = self.deadlines.remove(&timer) {
             self.by_deadline.remove(&(deadline_ms, timer));
         }
@@ -48,7 +60,7 @@ impl Timers {
     }
 
     /// Takes the earliest timer that is due.
-    pub(crate) fn pop_due(&mut self, now_ms: i64) -> Option<Timer> {
+    pub(crate) fn pop_due(&mut self, now_ms: i64) -> Option<T> {
         if self.next_deadline_ms()? > now_ms {
             return None;
         }

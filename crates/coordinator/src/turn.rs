@@ -5,7 +5,7 @@
 use headwater_protocol::ErrorCode;
 
 use crate::config::GroupConfig;
-use crate::effect::{CoordinatorRecord, Effect, Token};
+use crate::effect::{CoordinatorRecord, Effect, ProducerIdAndEpoch, Token};
 use crate::record::GroupRecord;
 use crate::response::Response;
 use crate::timers::Timers;
@@ -16,6 +16,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) config: &'a GroupConfig,
     pub(crate) timers: &'a mut Timers,
     records: Vec<CoordinatorRecord>,
+    /// Whose transaction the records belong to.
+    producer: Option<ProducerIdAndEpoch>,
     /// Groups whose state is written in this turn.
     written_groups: Vec<String>,
     replies: Vec<Effect>,
@@ -28,6 +30,7 @@ impl<'a> Turn<'a> {
             config,
             timers,
             records: Vec::new(),
+            producer: None,
             written_groups: Vec::new(),
             replies: Vec::new(),
         }
@@ -59,6 +62,11 @@ impl<'a> Turn<'a> {
         self.records.push(record);
     }
 
+    /// The records of this turn are part of the producer's transaction.
+    pub(crate) fn in_transaction_of(&mut self, producer: ProducerIdAndEpoch) {
+        self.producer = Some(producer);
+    }
+
     pub(crate) fn record_count(&self) -> usize {
         self.records.len()
     }
@@ -69,6 +77,7 @@ impl<'a> Turn<'a> {
         if !self.records.is_empty() {
             effects.push(Effect::Append {
                 records: self.records,
+                producer: self.producer,
             });
         }
         effects.extend(self.replies);

@@ -3,14 +3,16 @@
 //! The format of every version is the protocol crate's; these are the few that a coordinator has to
 //! know.
 
+use headwater_protocol::ErrorCode;
+
 /// From `JoinGroup` 4 a member gets its id first and joins with it (KIP-394).
 const JOIN_KNOWN_MEMBER_ID: i16 = 4;
 /// From `JoinGroup` 9 a leader can be told to assign nothing (KIP-814).
 const JOIN_SKIP_ASSIGNMENT: i16 = 9;
 /// From `LeaveGroup` 3 several members leave at once.
 const LEAVE_BATCHED: i16 = 3;
-/// From `OffsetFetch` 8 several groups are asked for at once.
-const OFFSET_FETCH_BATCHED: i16 = 8;
+/// From `OffsetCommit` 9 clients know that a group can be missing (KIP-848).
+const COMMIT_NOT_FOUND: i16 = 9;
 /// From `DescribeGroups` 6 an unknown group is an error instead of a dead group.
 const DESCRIBE_NOT_FOUND: i16 = 6;
 
@@ -26,8 +28,12 @@ pub(crate) fn leave_is_batched(version: i16) -> bool {
     version >= LEAVE_BATCHED
 }
 
-pub(crate) fn offset_fetch_is_batched(version: i16) -> bool {
-    version >= OFFSET_FETCH_BATCHED
+pub(crate) fn commit_error_of_unknown_group(version: i16) -> ErrorCode {
+    if version >= COMMIT_NOT_FOUND {
+        ErrorCode::GroupIdNotFound
+    } else {
+        ErrorCode::IllegalGeneration
+    }
 }
 
 pub(crate) fn describe_reports_not_found(version: i16) -> bool {

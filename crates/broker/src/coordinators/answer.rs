@@ -8,8 +8,10 @@ use headwater_protocol::messages::join_group::JoinGroupResponse;
 use headwater_protocol::messages::leave_group::LeaveGroupResponse;
 use headwater_protocol::messages::list_groups::ListGroupsResponse;
 use headwater_protocol::messages::offset_commit::OffsetCommitResponse;
+use headwater_protocol::messages::offset_delete::OffsetDeleteResponse;
 use headwater_protocol::messages::offset_fetch::OffsetFetchResponse;
 use headwater_protocol::messages::sync_group::SyncGroupResponse;
+use headwater_protocol::messages::txn_offset_commit::TxnOffsetCommitResponse;
 
 /// A response a coordinator can give.
 pub(crate) trait FromResponse: Sized {
@@ -37,6 +39,8 @@ from_response! {
     LeaveGroup LeaveGroupResponse
     OffsetCommit OffsetCommitResponse
     OffsetFetch OffsetFetchResponse
+    OffsetDelete OffsetDeleteResponse
+    TxnOffsetCommit TxnOffsetCommitResponse
     DescribeGroups DescribeGroupsResponse
     ListGroups ListGroupsResponse
     DeleteGroups DeleteGroupsResponse

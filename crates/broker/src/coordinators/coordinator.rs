@@ -8,7 +8,8 @@ use std::mem::{Discriminant, discriminant};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use headwater_coordinator::{
-    AppendFailure, Call, CoordinatorRecord, Effect, GroupConfig, GroupCoordinator, Response, Token,
+    AppendFailure, Call, CoordinatorRecord, DeletedTopic, Effect, GroupConfig, GroupCoordinator,
+    Response, Token,
 };
 use headwater_log::{AppendError, Origin, Position};
 use headwater_protocol::ErrorCode;
@@ -120,12 +121,14 @@ impl PartitionCoordinator {
         }
     }
 
-    pub(super) fn topics_deleted(&self, topics: &[&str]) {
+    /// Returns the position of the tombstones, or of something later.
+    pub(super) fn topics_deleted(&self, topics: &[DeletedTopic]) -> Position {
         let mut state = self.lock();
         if !state.unloaded {
             let effects = state.machine.topics_deleted(clock::steady_ms(), topics);
             self.carry_out(&mut state, effects);
         }
+        state.position
     }
 
     /// Replays records read from the log.
@@ -190,7 +193,7 @@ impl PartitionCoordinator {
         let mut effects = effects.into_iter();
         while let Some(effect) = effects.next() {
             match effect {
-                Effect::Append { records } => match self.append(&records) {
+                Effect::Append { records, .. } => match self.append(&records) {
                     Ok(position) => {
                         state.position = state.position.max(position);
                         for record in &records {

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures::future::BoxFuture;
-use headwater_coordinator::{Call, Effect, GroupConfig, GroupCoordinator, Token};
+use headwater_coordinator::{Call, DeletedTopic, Effect, GroupConfig, GroupCoordinator, Token};
 use headwater_log::Position;
 use headwater_protocol::{ErrorCode, Request};
 use tokio::runtime::Handle;
@@ -147,11 +147,12 @@ impl Coordinators {
         })
     }
 
-    /// The topics are gone: so are the offsets committed for them.
-    pub(crate) fn topics_deleted(&self, topics: &[&str]) {
-        for coordinator in self.opened() {
-            coordinator.topics_deleted(topics);
-        }
+    /// The topics are gone: so are the offsets committed for them, when the position is durable.
+    pub(crate) fn topics_deleted(&self, topics: &[DeletedTopic]) -> Position {
+        self.opened()
+            .map(|coordinator| coordinator.topics_deleted(topics))
+            .max()
+            .unwrap_or(Position::ZERO)
     }
 
     fn of_group(&self, group: &str) -> Result<Arc<PartitionCoordinator>, ErrorCode> {

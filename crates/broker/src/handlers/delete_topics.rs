@@ -1,7 +1,8 @@
 //! `DeleteTopics`, versions 1 to 6: by name, from version 6 on also by topic id.
 //!
-//! Offsets committed for a topic go with it.
+//! Offsets committed for a topic go with it, and the reply waits for that too.
 
+use headwater_coordinator::DeletedTopic;
 use headwater_log::Position;
 use headwater_protocol::messages::delete_topics::{
     DeletableTopicResult, DeleteTopicsRequest, DeleteTopicsResponse,
@@ -31,13 +32,16 @@ pub(crate) fn begin(
         position = position.max(deleted);
         responses.push(result);
     }
-    let deleted: Vec<&str> = responses
+    let deleted: Vec<DeletedTopic> = responses
         .iter()
         .filter(|result| result.error_code == 0)
-        .filter_map(|result| result.name.as_deref())
+        .map(|result| DeletedTopic {
+            name: result.name.clone().unwrap_or_default(),
+            id: result.topic_id,
+        })
         .collect();
     if !deleted.is_empty() {
-        context.groups.topics_deleted(&deleted);
+        position = position.max(context.groups.topics_deleted(&deleted));
     }
     let response = DeleteTopicsResponse {
         responses,

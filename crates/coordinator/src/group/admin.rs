@@ -85,7 +85,7 @@ impl Groups {
     }
 
     fn write_tombstones(&self, turn: &mut Turn<'_>, group_id: &str) {
-        for key in self.offsets.keys_of_group(group_id) {
+        for key in self.offset_keys(group_id) {
             turn.append(&GroupRecord::OffsetCommit { key, value: None });
         }
         turn.append(&GroupRecord::GroupMetadata {

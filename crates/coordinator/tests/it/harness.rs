@@ -1,11 +1,13 @@
 //! A broker of a few lines: appends, replays, releases replies, lets time pass.
 
+mod offsets;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use headwater_coordinator::{
     AppendFailure, Call, Client, CoordinatorRecord, Effect, GroupConfig, GroupCoordinator,
-    GroupMetadata, Response, Token,
+    GroupMetadata, Outcome, ProducerIdAndEpoch, Response, Token,
 };
 use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse};
@@ -18,16 +20,11 @@ use headwater_protocol::messages::leave_group::{
     LeaveGroupRequest, LeaveGroupResponse, MemberIdentity,
 };
 use headwater_protocol::messages::list_groups::{ListGroupsRequest, ListedGroup};
-use headwater_protocol::messages::offset_commit::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
-use headwater_protocol::messages::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
-    OffsetFetchResponsePartitions,
-};
 use headwater_protocol::messages::sync_group::{
     SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse,
 };
+
+pub(crate) use offsets::{commit, commit_by, producer, transactional_commit};
 
 pub(crate) const GROUP: &str = "orders";
 pub(crate) const TOPIC: &str = "order_received";
@@ -40,13 +37,43 @@ pub(crate) const INITIAL_DELAY_MS: i64 = 6_000;
 pub(crate) struct Bench {
     pub(crate) coordinator: GroupCoordinator,
     pub(crate) now_ms: i64,
-    pub(crate) log: Vec<CoordinatorRecord>,
+    pub(crate) log: Vec<Logged>,
     /// Set: the log refuses.
     pub(crate) failure: Option<AppendFailure>,
     config: GroupConfig,
     tokens: u64,
     asked: Vec<Token>,
     replies: BTreeMap<Token, Response>,
+}
+
+/// What the log of the partition holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Logged {
+    Record(CoordinatorRecord),
+    Transactional(ProducerIdAndEpoch, CoordinatorRecord),
+    EndMarker(ProducerIdAndEpoch, Outcome),
+}
+
+impl Logged {
+    pub(crate) fn replay(&self, coordinator: &mut GroupCoordinator) {
+        match self {
+            Self::Record(record) => coordinator.replay(record).unwrap(),
+            Self::Transactional(producer, record) => {
+                coordinator.replay_transactional(*producer, record).unwrap();
+            }
+            Self::EndMarker(producer, outcome) => {
+                coordinator.replay_end_marker(*producer, *outcome);
+            }
+        }
+    }
+
+    /// The record, of whichever kind of batch it is.
+    pub(crate) fn record(&self) -> Option<&CoordinatorRecord> {
+        match self {
+            Self::Record(record) | Self::Transactional(_, record) => Some(record),
+            Self::EndMarker(..) => None,
+        }
+    }
 }
 
 /// What a client joins with. Public fields, so that tests say only what differs.
@@ -170,14 +197,20 @@ impl Bench {
 
     /// What is in memory is lost; the log is read again. Requests in flight stay unanswered.
     pub(crate) fn restart(&mut self) {
+        self.restart_with(|_| {});
+    }
+
+    /// The same, and something happens while the log is read.
+    pub(crate) fn restart_with(&mut self, happens: impl FnOnce(&mut Self)) {
         self.coordinator = GroupCoordinator::new(self.config.clone());
         self.asked.clear();
+        happens(self);
         self.load();
     }
 
     fn load(&mut self) {
-        for record in &self.log {
-            self.coordinator.replay(record).unwrap();
+        for logged in &self.log {
+            logged.replay(&mut self.coordinator);
         }
         let effects = self.coordinator.loaded(self.now_ms);
         self.carry_out(effects);
@@ -205,7 +238,7 @@ impl Bench {
         let mut effects = effects.into_iter().enumerate();
         while let Some((index, effect)) = effects.next() {
             match effect {
-                Effect::Append { records } => {
+                Effect::Append { records, producer } => {
                     assert_eq!(index, 0, "an append is the first effect");
                     assert!(!records.is_empty());
                     if let Some(failure) = self.failure {
@@ -218,8 +251,12 @@ impl Bench {
                         return self.carry_out(failed);
                     }
                     for record in records {
-                        self.coordinator.replay(&record).unwrap();
-                        self.log.push(record);
+                        let logged = match producer {
+                            Some(producer) => Logged::Transactional(producer, record),
+                            None => Logged::Record(record),
+                        };
+                        logged.replay(&mut self.coordinator);
+                        self.log.push(logged);
                     }
                 }
                 Effect::Reply { token, response } => {
@@ -456,59 +493,6 @@ impl Bench {
         }
     }
 
-    pub(crate) fn commit(&mut self, request: &OffsetCommitRequest) -> i16 {
-        self.commit_all(request)[0]
-    }
-
-    /// The error of each partition, of all topics in a row.
-    pub(crate) fn commit_all(&mut self, request: &OffsetCommitRequest) -> Vec<i16> {
-        let call = self.call(9);
-        let effects = self.coordinator.offset_commit(call, request);
-        match self.answer(call, effects) {
-            Response::OffsetCommit(response) => {
-                let partitions = response
-                    .topics
-                    .into_iter()
-                    .flat_map(|topic| topic.partitions);
-                partitions.map(|partition| partition.error_code).collect()
-            }
-            other => panic!("not an answer to a commit: {other:?}"),
-        }
-    }
-
-    pub(crate) fn fetch_with(&mut self, version: i16, request: &OffsetFetchRequest) -> Response {
-        let call = self.call(version);
-        let effects = self.coordinator.offset_fetch(call, request);
-        self.answer(call, effects)
-    }
-
-    /// What is committed for partition 0 of a topic.
-    pub(crate) fn fetch(&mut self, group: &str, topic: &str) -> OffsetFetchResponsePartitions {
-        let request = OffsetFetchRequest {
-            groups: vec![OffsetFetchRequestGroup {
-                group_id: group.to_owned(),
-                topics: Some(vec![OffsetFetchRequestTopics {
-                    name: topic.to_owned(),
-                    partition_indexes: vec![0],
-                    ..OffsetFetchRequestTopics::default()
-                }]),
-                ..OffsetFetchRequestGroup::default()
-            }],
-            require_stable: true,
-            ..OffsetFetchRequest::default()
-        };
-        match self.fetch_with(9, &request) {
-            Response::OffsetFetch(mut response) => response
-                .groups
-                .remove(0)
-                .topics
-                .remove(0)
-                .partitions
-                .remove(0),
-            other => panic!("not an answer to a fetch: {other:?}"),
-        }
-    }
-
     pub(crate) fn describe(&mut self, group: &str) -> DescribedGroup {
         self.describe_at(6, group)
     }
@@ -582,31 +566,5 @@ pub(crate) fn sync_request(
             })
             .collect(),
         ..SyncGroupRequest::default()
-    }
-}
-
-/// A commit of one offset to partition 0 of a topic, by nobody in particular.
-pub(crate) fn commit(group: &str, topic: &str, offset: i64) -> OffsetCommitRequest {
-    OffsetCommitRequest {
-        group_id: group.to_owned(),
-        topics: vec![OffsetCommitRequestTopic {
-            name: topic.to_owned(),
-            partitions: vec![OffsetCommitRequestPartition {
-                committed_offset: offset,
-                committed_metadata: Some("how far".to_owned()),
-                ..OffsetCommitRequestPartition::default()
-            }],
-            ..OffsetCommitRequestTopic::default()
-        }],
-        ..OffsetCommitRequest::default()
-    }
-}
-
-/// The same by a member.
-pub(crate) fn commit_by(generation: i32, member_id: &str, offset: i64) -> OffsetCommitRequest {
-    OffsetCommitRequest {
-        generation_id_or_member_epoch: generation,
-        member_id: member_id.to_owned(),
-        ..commit(GROUP, TOPIC, offset)
     }
 }

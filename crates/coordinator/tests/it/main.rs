@@ -14,3 +14,4 @@ mod rebalance;
 mod sessions;
 mod static_members;
 mod sync;
+mod transactional_offsets;

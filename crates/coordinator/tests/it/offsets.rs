@@ -5,7 +5,7 @@ use headwater_protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition,
 };
 use headwater_protocol::messages::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
 use headwater_protocol::{ErrorCode, Uuid};
 
@@ -50,7 +50,7 @@ fn what_was_never_committed_has_offset_minus_one_and_no_error() {
 }
 
 #[test]
-fn metadata_over_the_limit_fails_its_partition_only() {
+fn commit_metadata_round_trips_and_over_4096_bytes_is_an_error() {
     let mut bench = Bench::new();
     let mut request = commit(GROUP, TOPIC, 1);
     let partition = |index: i32, metadata: &str| OffsetCommitRequestPartition {
@@ -68,6 +68,8 @@ fn metadata_over_the_limit_fails_its_partition_only() {
     let too_large = code(ErrorCode::OffsetMetadataTooLarge);
     assert_eq!(bench.commit_all(&request), [0, too_large, 0]);
     assert_eq!(bench.coordinator.durable_state().offsets.len(), 2);
+    let metadata = bench.fetch(GROUP, TOPIC).metadata;
+    assert_eq!(metadata, Some("x".repeat(4_096)));
 }
 
 #[test]
@@ -85,8 +87,11 @@ fn a_commit_without_a_generation_makes_a_group_that_others_can_see() {
 #[test]
 fn a_commit_with_a_generation_to_a_group_that_does_not_exist_is_refused() {
     let mut bench = Bench::new();
-    let error = bench.commit(&commit_by(5, "nobody", 1));
-    assert_eq!(error, code(ErrorCode::IllegalGeneration));
+    let request = commit_by(5, "nobody", 1);
+    let illegal = code(ErrorCode::IllegalGeneration);
+    assert_eq!(bench.commit_at(8, &request), [illegal]);
+    let not_found = code(ErrorCode::GroupIdNotFound);
+    assert_eq!(bench.commit_at(9, &request), [not_found]);
     assert_eq!(bench.state(), "Dead");
 }
 
@@ -173,29 +178,6 @@ fn all_topics_of_several_groups_are_fetched_at_once() {
 }
 
 #[test]
-fn before_version_8_one_group_is_fetched() {
-    let mut bench = Bench::new();
-    bench.commit(&commit(GROUP, TOPIC, 11));
-    let some = Some(vec![OffsetFetchRequestTopic {
-        name: TOPIC.to_owned(),
-        partition_indexes: vec![0, 1],
-    }]);
-    for (topics, partitions) in [(some, 2), (None, 1)] {
-        let request = OffsetFetchRequest {
-            group_id: GROUP.to_owned(),
-            topics,
-            ..OffsetFetchRequest::default()
-        };
-        let Response::OffsetFetch(response) = bench.fetch_with(5, &request) else {
-            panic!("not an answer to a fetch");
-        };
-        assert!(response.groups.is_empty());
-        assert_eq!(response.topics[0].partitions.len(), partitions);
-        assert_eq!(response.topics[0].partitions[0].committed_offset, 11);
-    }
-}
-
-#[test]
 fn a_topic_made_again_under_its_name_has_no_commits() {
     let mut bench = Bench::new();
     let (old, new) = (Uuid::from_u128(1), Uuid::from_u128(2));
@@ -238,7 +220,7 @@ fn commits_of_a_group_without_members_expire_each_by_its_own_age() {
 }
 
 #[test]
-fn offsets_expire_once_the_group_has_been_empty_for_the_retention_time() {
+fn offsets_expire_after_the_group_is_empty_long_enough() {
     let mut bench = Bench::new();
     let members = bench.stable_group(1);
     bench.commit(&commit_by(1, &members[0], 5));
@@ -319,9 +301,86 @@ fn a_deleted_topic_takes_its_commits_along_in_all_groups() {
         bench.commit(&commit(group, "gone", 1));
     }
     bench.commit(&commit("b", TOPIC, 2));
-    let effects = bench.coordinator.topics_deleted(bench.now_ms, &["gone"]);
-    bench.carry_out(effects);
+    bench.delete_topic("gone", Uuid::ZERO);
     assert_eq!(bench.describe("a").group_state, "Dead");
     assert_eq!(bench.fetch("b", "gone").committed_offset, -1);
     assert_eq!(bench.fetch("b", TOPIC).committed_offset, 2);
+}
+
+#[test]
+fn a_deleted_topic_leaves_the_commits_of_the_next_one_of_its_name() {
+    let mut bench = Bench::new();
+    let (old, new) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    for (group, topic_id) in [("a", old), ("b", new), ("c", Uuid::ZERO)] {
+        let mut request = commit(group, TOPIC, 1);
+        request.topics[0].topic_id = topic_id;
+        bench.commit(&request);
+    }
+    bench.delete_topic(TOPIC, old);
+    let left: Vec<String> = bench
+        .coordinator
+        .durable_state()
+        .offsets
+        .into_keys()
+        .map(|key| key.group)
+        .collect();
+    assert_eq!(left, ["b"]);
+}
+
+#[test]
+fn a_topic_that_is_deleted_while_its_commits_are_read_loses_them_afterwards() {
+    let mut bench = Bench::new();
+    bench.commit(&commit(GROUP, "gone", 1));
+    bench.commit(&commit(GROUP, TOPIC, 2));
+    bench.restart_with(|bench| bench.delete_topic("gone", Uuid::ZERO));
+    bench.advance(1);
+    assert_eq!(bench.fetch(GROUP, "gone").committed_offset, -1);
+    assert_eq!(bench.fetch(GROUP, TOPIC).committed_offset, 2);
+}
+
+#[test]
+fn the_offsets_of_a_topic_that_nobody_subscribes_to_are_deleted_for_an_administrator() {
+    let mut bench = Bench::new();
+    let members = bench.stable_group(1);
+    let mut other = commit_by(1, &members[0], 6);
+    other.topics[0].name = "unsubscribed".to_owned();
+    bench.commit(&commit_by(1, &members[0], 5));
+    bench.commit(&other);
+    let subscribed = code(ErrorCode::GroupSubscribedToTopic);
+    assert_eq!(
+        bench.delete_offsets(GROUP, TOPIC, &[0, 1]),
+        (0, vec![subscribed, subscribed])
+    );
+    // Nothing is committed for partition 1, which is as good as deleted.
+    assert_eq!(
+        bench.delete_offsets(GROUP, "unsubscribed", &[0, 1]),
+        (0, vec![0, 0])
+    );
+    assert_eq!(bench.fetch(GROUP, TOPIC).committed_offset, 5);
+    assert_eq!(bench.fetch(GROUP, "unsubscribed").committed_offset, -1);
+    bench.leave(&[(&members[0], None)]);
+    assert_eq!(bench.delete_offsets(GROUP, TOPIC, &[0]), (0, vec![0]));
+    assert_eq!(bench.fetch(GROUP, TOPIC).committed_offset, -1);
+}
+
+#[test]
+fn offsets_of_a_group_that_is_in_use_otherwise_are_not_deleted() {
+    let mut bench = Bench::new();
+    let members = bench.stable_group_with(&[Join {
+        protocol_type: "connect",
+        ..Join::default()
+    }]);
+    bench.commit(&commit_by(1, &members[0], 5));
+    let not_empty = code(ErrorCode::NonEmptyGroup);
+    assert_eq!(
+        bench.delete_offsets(GROUP, TOPIC, &[0]),
+        (not_empty, vec![])
+    );
+    let not_found = code(ErrorCode::GroupIdNotFound);
+    assert_eq!(
+        bench.delete_offsets("nobody", TOPIC, &[0]),
+        (not_found, vec![])
+    );
+    let invalid = code(ErrorCode::InvalidGroupId);
+    assert_eq!(bench.delete_offsets("", TOPIC, &[0]), (invalid, vec![]));
 }

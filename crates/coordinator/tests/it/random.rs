@@ -1,10 +1,13 @@
 //! Whatever clients do, nobody waits for ever and the log tells the whole story.
 
-use headwater_coordinator::{AppendFailure, GroupConfig, GroupCoordinator};
+use headwater_coordinator::{AppendFailure, GroupConfig, GroupCoordinator, Outcome};
+use headwater_protocol::Uuid;
 use headwater_protocol::messages::offset_commit::OffsetCommitRequest;
 use proptest::prelude::*;
 
-use crate::harness::{Bench, GROUP, Join, REBALANCE_MS, SESSION_MS, TOPIC, commit, commit_by};
+use crate::harness::{
+    Bench, GROUP, Join, REBALANCE_MS, SESSION_MS, TOPIC, commit, commit_by, transactional_commit,
+};
 
 /// What may happen. Members are named by the order in which ids were given out.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +37,17 @@ enum Step {
         generation: i32,
         topic: usize,
     },
+    CommitInTransaction {
+        producer: i64,
+        topic: usize,
+    },
+    EndTransaction {
+        producer: i64,
+        outcome: Outcome,
+    },
+    DeleteOffsets {
+        topic: usize,
+    },
     Delete,
     TopicDeleted {
         topic: usize,
@@ -51,6 +65,7 @@ const INSTANCES: [&str; 2] = ["rack-1", "rack-2"];
 const PROTOCOLS: [&[&str]; 4] = [&["range", "sticky"], &["sticky", "range"], &["range"], &[]];
 const TOPICS: [&str; 2] = [TOPIC, "unsubscribed"];
 const MEMBERS: usize = 6;
+const PRODUCERS: i64 = 3;
 
 fn join() -> impl Strategy<Value = Step> {
     let member = prop::option::of(0..MEMBERS);
@@ -94,6 +109,11 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (member(), instance()).prop_map(|(member, instance)| Step::Leave { member, instance }),
         4 => (prop::option::of(member()), generation(), 0..TOPICS.len())
             .prop_map(|(member, generation, topic)| Step::Commit { member, generation, topic }),
+        4 => (0..PRODUCERS, 0..TOPICS.len())
+            .prop_map(|(producer, topic)| Step::CommitInTransaction { producer, topic }),
+        3 => (0..PRODUCERS, prop_oneof![Just(Outcome::Commit), Just(Outcome::Abort)])
+            .prop_map(|(producer, outcome)| Step::EndTransaction { producer, outcome }),
+        1 => (0..TOPICS.len()).prop_map(|topic| Step::DeleteOffsets { topic }),
         1 => Just(Step::Delete),
         1 => (0..TOPICS.len()).prop_map(|topic| Step::TopicDeleted { topic }),
         8 => prop_oneof![0..5_000_i64, 0..100_000_i64]
@@ -165,14 +185,20 @@ fn carry_out(bench: &mut Bench, known: &mut Known, step: Step) {
                 ..request
             });
         }
+        Step::CommitInTransaction { producer, topic } => {
+            let offset = i64::try_from(bench.log.len()).unwrap();
+            let request = transactional_commit(producer, GROUP, TOPICS[topic], offset);
+            bench.commit_in_transaction(&request);
+        }
+        Step::EndTransaction { producer, outcome } => bench.end_transaction(producer, outcome),
+        Step::DeleteOffsets { topic } => {
+            bench.delete_offsets(GROUP, TOPICS[topic], &[0]);
+        }
         Step::Delete => {
             bench.delete(&[GROUP]);
         }
         Step::TopicDeleted { topic } => {
-            let effects = bench
-                .coordinator
-                .topics_deleted(bench.now_ms, &[TOPICS[topic]]);
-            bench.carry_out(effects);
+            bench.delete_topic(TOPICS[topic], Uuid::ZERO);
         }
         Step::Advance { ms } => bench.advance(ms),
         Step::Refuse { failure } => bench.failure = failure,
@@ -198,8 +224,8 @@ impl Known {
 /// A coordinator that knows only the log.
 fn replayed(bench: &Bench) -> GroupCoordinator {
     let mut fresh = GroupCoordinator::new(GroupConfig::default());
-    for record in &bench.log {
-        fresh.replay(record).unwrap();
+    for logged in &bench.log {
+        logged.replay(&mut fresh);
     }
     fresh
 }
@@ -226,6 +252,9 @@ proptest! {
             prop_assert_eq!(replayed(&bench).durable_state(), bench.coordinator.durable_state());
         }
         bench.failure = None;
+        for producer in 0..PRODUCERS {
+            bench.end_transaction(producer, Outcome::Abort);
+        }
         // Sessions, rebalances and first joins are all over by then.
         bench.advance(10 * i64::from(SESSION_MS + REBALANCE_MS) + 300_000);
         prop_assert_eq!(bench.unanswered(), []);

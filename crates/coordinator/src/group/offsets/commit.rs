@@ -1,16 +1,17 @@
 //! `OffsetCommit`.
 
-use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
     OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
+use headwater_protocol::{ErrorCode, Uuid};
 
 use super::super::{Groups, MAX_TEXT};
 use crate::config::GroupConfig;
 use crate::effect::Call;
 use crate::record::{GroupRecord, OffsetCommitKey, OffsetCommitValue};
 use crate::turn::{Check, Turn};
+use crate::versions;
 
 impl Groups {
     /// Partitions are accepted or refused each by itself, members as a whole.
@@ -20,7 +21,7 @@ impl Groups {
         call: Call,
         request: &OffsetCommitRequest,
     ) {
-        let refused = self.check_commit(turn, request).err();
+        let refused = self.check_commit(turn, call, request).err();
         if refused.is_none()
             && let Some(group) = self.classic.get_mut(&request.group_id)
         {
@@ -29,10 +30,10 @@ impl Groups {
         let mut response = OffsetCommitResponse::default();
         for topic in &request.topics {
             let commit = |partition: &OffsetCommitRequestPartition| {
-                let accepted = match refused {
-                    Some(code) => Err(code),
-                    None => commit_partition(turn, request, topic, partition),
-                };
+                let accepted = refused.map_or_else(
+                    || commit_partition(turn, &new_commit(turn, request, topic, partition)),
+                    Err,
+                );
                 OffsetCommitResponsePartition {
                     partition_index: partition.partition_index,
                     error_code: accepted.err().map_or(0, i16::from),
@@ -49,13 +50,15 @@ impl Groups {
 
     /// Those who only keep offsets need no group: their first commit makes one. Kafka allows them
     /// the empty id.
-    fn check_commit(&self, turn: &Turn<'_>, request: &OffsetCommitRequest) -> Check {
+    fn check_commit(&self, turn: &Turn<'_>, call: Call, request: &OffsetCommitRequest) -> Check {
         if request.group_id.len() > MAX_TEXT {
             return Err(ErrorCode::InvalidGroupId);
         }
         match self.classic.get(&request.group_id) {
             Some(group) => group.check_commit(request),
-            None if request.generation_id_or_member_epoch >= 0 => Err(ErrorCode::IllegalGeneration),
+            None if request.generation_id_or_member_epoch >= 0 => {
+                Err(versions::commit_error_of_unknown_group(call.version))
+            }
             None if self.classic.len() >= turn.config.max_groups => {
                 Err(ErrorCode::CoordinatorNotAvailable)
             }
@@ -64,37 +67,60 @@ impl Groups {
     }
 }
 
-fn commit_partition(
-    turn: &mut Turn<'_>,
-    request: &OffsetCommitRequest,
-    topic: &OffsetCommitRequestTopic,
-    partition: &OffsetCommitRequestPartition,
-) -> Check {
-    let metadata = partition.committed_metadata.as_deref().unwrap_or_default();
-    if is_metadata_too_large(turn.config, metadata) {
+/// What is to be committed for one partition.
+pub(super) struct NewCommit<'a> {
+    pub(super) group_id: &'a str,
+    pub(super) topic: &'a str,
+    /// Zero: not known.
+    pub(super) topic_id: Uuid,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    pub(super) leader_epoch: i32,
+    pub(super) metadata: &'a str,
+    /// If the client says when the commit expires, which only old ones can.
+    pub(super) expire_timestamp_ms: Option<i64>,
+}
+
+fn new_commit<'a>(
+    turn: &Turn<'_>,
+    request: &'a OffsetCommitRequest,
+    topic: &'a OffsetCommitRequestTopic,
+    partition: &'a OffsetCommitRequestPartition,
+) -> NewCommit<'a> {
+    let retention_ms = Some(request.retention_time_ms).filter(|retention_ms| *retention_ms != -1);
+    NewCommit {
+        group_id: &request.group_id,
+        topic: &topic.name,
+        topic_id: topic.topic_id,
+        partition: partition.partition_index,
+        offset: partition.committed_offset,
+        leader_epoch: partition.committed_leader_epoch,
+        metadata: partition.committed_metadata.as_deref().unwrap_or_default(),
+        expire_timestamp_ms: retention_ms.map(|ms| turn.now_ms.saturating_add(ms)),
+    }
+}
+
+/// Writes the commit, unless it has a fault of its own.
+pub(super) fn commit_partition(turn: &mut Turn<'_>, commit: &NewCommit<'_>) -> Check {
+    if is_metadata_too_large(turn.config, commit.metadata) {
         return Err(ErrorCode::OffsetMetadataTooLarge);
     }
-    if topic.name.len() > MAX_TEXT {
+    if commit.topic.len() > MAX_TEXT {
         return Err(ErrorCode::InvalidTopicException);
     }
-    let expire_timestamp = if request.retention_time_ms == -1 {
-        -1
-    } else {
-        turn.now_ms.saturating_add(request.retention_time_ms)
-    };
     turn.append(&GroupRecord::OffsetCommit {
         key: OffsetCommitKey {
-            group: request.group_id.clone(),
-            topic: topic.name.clone(),
-            partition: partition.partition_index,
+            group: commit.group_id.to_owned(),
+            topic: commit.topic.to_owned(),
+            partition: commit.partition,
         },
         value: Some(OffsetCommitValue {
-            offset: partition.committed_offset,
-            leader_epoch: partition.committed_leader_epoch,
-            metadata: metadata.to_owned(),
+            offset: commit.offset,
+            leader_epoch: commit.leader_epoch,
+            metadata: commit.metadata.to_owned(),
             commit_timestamp: turn.now_ms,
-            expire_timestamp,
-            topic_id: topic.topic_id,
+            expire_timestamp: commit.expire_timestamp_ms.unwrap_or(-1),
+            topic_id: commit.topic_id,
         }),
     });
     Ok(())

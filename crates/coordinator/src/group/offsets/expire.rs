@@ -1,13 +1,10 @@
-//! Offsets that go without anyone deleting them: by age, and with their topic.
+//! Offsets that go without anyone deleting them: by age (KIP-211).
 
 use super::super::Groups;
+use super::MAX_TOMBSTONES;
 use crate::record::GroupRecord;
 use crate::timers::Timer;
 use crate::turn::Turn;
-
-/// Tombstones of one batch, about 100 bytes each: well below the smallest batch that a partition
-/// refuses.
-const MAX_TOMBSTONES: usize = 2_000;
 
 impl Groups {
     /// Looks through all groups, and comes back for what does not fit into one batch.
@@ -26,7 +23,8 @@ impl Groups {
         turn.timers.schedule(Timer::ExpireOffsets, again_at_ms);
     }
 
-    /// A group without members goes with its last offset.
+    /// A group without members goes with its last offset, unless a transaction is about to commit
+    /// one. What a transaction commits anew does not expire before it has ended.
     fn expire_group(&self, turn: &mut Turn<'_>, group_id: &str) {
         let Some(group) = self.classic.get(group_id) else {
             return;
@@ -36,6 +34,7 @@ impl Groups {
         for (key, commit) in self.offsets.commits_of_group(group_id) {
             let expired = turn.record_count() < MAX_TOMBSTONES
                 && !group.is_subscribed_to(&key.topic)
+                && !self.pending_offsets.contains(&key)
                 && unused_since.is_expired(commit, turn.now_ms, turn.config.offsets_retention_ms);
             if expired {
                 turn.append(&GroupRecord::OffsetCommit { key, value: None });
@@ -43,30 +42,11 @@ impl Groups {
                 left += 1;
             }
         }
-        if left == 0 && group.is_deserted() {
+        if left == 0 && group.is_deserted() && !self.has_pending_offsets(group_id) {
             turn.append(&GroupRecord::GroupMetadata {
                 group_id: group_id.to_owned(),
                 value: None,
             });
-        }
-    }
-
-    /// Whoever commits to a topic of that name again commits to another topic.
-    pub(crate) fn delete_topic_offsets(&self, turn: &mut Turn<'_>, topic: &str) {
-        for group_id in self.classic.keys() {
-            for (key, _) in self.offsets.commits_of_group(group_id) {
-                if key.topic != topic {
-                    continue;
-                }
-                if turn.record_count() >= MAX_TOMBSTONES {
-                    let deadline_ms = turn.after_ms(1);
-                    let topic = topic.to_owned();
-                    turn.timers
-                        .schedule(Timer::TopicDeleted { topic }, deadline_ms);
-                    return;
-                }
-                turn.append(&GroupRecord::OffsetCommit { key, value: None });
-            }
         }
     }
 }

@@ -1,19 +1,26 @@
 //! `OffsetFetch`.
 //!
-//! `require_stable` has nothing to wait for as long as there are no transactions.
+//! A partition for which a transaction is about to commit is unstable: those who require a stable
+//! offset (KIP-447) are told to ask again.
 
-use headwater_protocol::Uuid;
 use headwater_protocol::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponse,
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
-    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+    OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
+use headwater_protocol::{ErrorCode, Uuid};
 
 use super::super::Groups;
-use super::{CommittedOffsets, OffsetCommitValue};
+use super::OffsetCommitValue;
 use crate::effect::Call;
+use crate::record::OffsetCommitKey;
 use crate::turn::Turn;
-use crate::versions;
+
+/// Whether offsets that are about to change may be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stability {
+    Required,
+    NotRequired,
+}
 
 impl Groups {
     /// A group or partition that nothing is committed for has the offset -1 and no error.
@@ -23,35 +30,33 @@ impl Groups {
         call: Call,
         request: &OffsetFetchRequest,
     ) {
-        let response = if versions::offset_fetch_is_batched(call.version) {
-            OffsetFetchResponse {
-                groups: request
-                    .groups
-                    .iter()
-                    .map(|group| self.offsets.fetch(group))
-                    .collect(),
-                ..OffsetFetchResponse::default()
-            }
+        let stability = if request.require_stable {
+            Stability::Required
         } else {
-            let group = self.offsets.fetch(&single_group(request));
-            OffsetFetchResponse {
-                topics: group.topics.into_iter().map(single_topic).collect(),
-                ..OffsetFetchResponse::default()
-            }
+            Stability::NotRequired
+        };
+        let groups = request.groups.iter();
+        let response = OffsetFetchResponse {
+            groups: groups
+                .map(|group| self.fetch_group(group, stability))
+                .collect(),
+            ..OffsetFetchResponse::default()
         };
         turn.reply(call.token, response);
     }
-}
 
-impl CommittedOffsets {
-    fn fetch(&self, request: &OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
+    fn fetch_group(
+        &self,
+        request: &OffsetFetchRequestGroup,
+        stability: Stability,
+    ) -> OffsetFetchResponseGroup {
         let group_id = request.group_id.as_str();
         let topics = match &request.topics {
             Some(topics) => topics
                 .iter()
-                .map(|topic| self.fetch_topic(group_id, topic))
+                .map(|topic| self.fetch_topic(group_id, topic, stability))
                 .collect(),
-            None => self.fetch_all(group_id),
+            None => self.fetch_all(group_id, stability),
         };
         OffsetFetchResponseGroup {
             group_id: group_id.to_owned(),
@@ -64,16 +69,22 @@ impl CommittedOffsets {
         &self,
         group_id: &str,
         topic: &OffsetFetchRequestTopics,
+        stability: Stability,
     ) -> OffsetFetchResponseTopics {
         let partition = |index: &i32| {
-            let commit = self.get(group_id, &topic.name, *index);
+            let key = OffsetCommitKey {
+                group: group_id.to_owned(),
+                topic: topic.name.clone(),
+                partition: *index,
+            };
             // A topic made again under its old name starts afresh.
             let same_topic = |commit: &&OffsetCommitValue| {
                 topic.topic_id == Uuid::ZERO
                     || commit.topic_id == Uuid::ZERO
                     || commit.topic_id == topic.topic_id
             };
-            fetched(*index, commit.filter(same_topic))
+            let commit = self.offsets.get(&key).map(|commit| &commit.value);
+            self.fetched(&key, commit.filter(same_topic), stability)
         };
         OffsetFetchResponseTopics {
             name: topic.name.clone(),
@@ -82,67 +93,53 @@ impl CommittedOffsets {
         }
     }
 
-    fn fetch_all(&self, group_id: &str) -> Vec<OffsetFetchResponseTopics> {
-        let topics = self.of_group(group_id).into_iter().flatten();
+    /// Partitions of one topic that were committed with different ids are answered apart.
+    fn fetch_all(&self, group_id: &str, stability: Stability) -> Vec<OffsetFetchResponseTopics> {
+        let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
+        for (key, commit) in self.offsets.commits_of_group(group_id) {
+            let partition = self.fetched(&key, Some(commit), stability);
+            let same_topic = |topic: &&mut OffsetFetchResponseTopics| {
+                topic.name == key.topic && topic.topic_id == commit.topic_id
+            };
+            match topics.last_mut().filter(same_topic) {
+                Some(topic) => topic.partitions.push(partition),
+                None => topics.push(OffsetFetchResponseTopics {
+                    name: key.topic,
+                    topic_id: commit.topic_id,
+                    partitions: vec![partition],
+                }),
+            }
+        }
         topics
-            .map(|(name, partitions)| OffsetFetchResponseTopics {
-                name: name.clone(),
-                partitions: partitions
-                    .iter()
-                    .map(|(index, commit)| fetched(*index, Some(commit)))
-                    .collect(),
-                ..OffsetFetchResponseTopics::default()
-            })
-            .collect()
     }
-}
 
-fn fetched(index: i32, commit: Option<&OffsetCommitValue>) -> OffsetFetchResponsePartitions {
-    match commit {
-        Some(commit) => OffsetFetchResponsePartitions {
-            partition_index: index,
-            committed_offset: commit.offset,
-            committed_leader_epoch: commit.leader_epoch,
-            metadata: Some(commit.metadata.clone()),
-            error_code: 0,
-        },
-        None => OffsetFetchResponsePartitions {
-            partition_index: index,
+    fn fetched(
+        &self,
+        key: &OffsetCommitKey,
+        commit: Option<&OffsetCommitValue>,
+        stability: Stability,
+    ) -> OffsetFetchResponsePartitions {
+        let nothing = OffsetFetchResponsePartitions {
+            partition_index: key.partition,
             committed_offset: -1,
             committed_leader_epoch: -1,
             metadata: Some(String::new()),
             error_code: 0,
-        },
-    }
-}
-
-/// Before version 8 a request is for one group.
-fn single_group(request: &OffsetFetchRequest) -> OffsetFetchRequestGroup {
-    let topics = request.topics.as_ref().map(|topics| {
-        let batched = topics.iter().map(|topic| OffsetFetchRequestTopics {
-            name: topic.name.clone(),
-            partition_indexes: topic.partition_indexes.clone(),
-            ..OffsetFetchRequestTopics::default()
-        });
-        batched.collect()
-    });
-    OffsetFetchRequestGroup {
-        group_id: request.group_id.clone(),
-        topics,
-        ..OffsetFetchRequestGroup::default()
-    }
-}
-
-fn single_topic(topic: OffsetFetchResponseTopics) -> OffsetFetchResponseTopic {
-    let partition = |partition: OffsetFetchResponsePartitions| OffsetFetchResponsePartition {
-        partition_index: partition.partition_index,
-        committed_offset: partition.committed_offset,
-        committed_leader_epoch: partition.committed_leader_epoch,
-        metadata: partition.metadata,
-        error_code: partition.error_code,
-    };
-    OffsetFetchResponseTopic {
-        name: topic.name,
-        partitions: topic.partitions.into_iter().map(partition).collect(),
+        };
+        if stability == Stability::Required && self.pending_offsets.contains(key) {
+            return OffsetFetchResponsePartitions {
+                error_code: ErrorCode::UnstableOffsetCommit.into(),
+                ..nothing
+            };
+        }
+        match commit {
+            Some(commit) => OffsetFetchResponsePartitions {
+                committed_offset: commit.offset,
+                committed_leader_epoch: commit.leader_epoch,
+                metadata: Some(commit.metadata.clone()),
+                ..nothing
+            },
+            None => nothing,
+        }
     }
 }
