@@ -1,9 +1,9 @@
-"""confluent-kafka (librdkafka): codecs, headers, groups, admin."""
+"""confluent-kafka (librdkafka): codecs, headers, groups, transactions, admin."""
 
 import time
 
 from checks import until
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -11,6 +11,7 @@ from confluent_kafka.admin import (
     ConfigResource,
     NewPartitions,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -95,9 +96,9 @@ def idempotent_order(suite):
     consumer.close()
 
 
-def two_members(suite, strategy):
-    topic, group = create(suite, strategy, 6), suite.name("group")
-    config = group_config(suite, group, **{"partition.assignment.strategy": strategy})
+def two_members(suite, **settings):
+    topic, group = create(suite, "shares", 6), suite.name("group")
+    config = group_config(suite, group, **settings)
     first, second = Consumer(config), Consumer(config)
     first.subscribe([topic])
     until(lambda: first.poll(0.1) or len(first.assignment()) == 6)
@@ -117,12 +118,36 @@ def two_members(suite, strategy):
 
 def eager_group(suite):
     """confluent-kafka: two members of an eager group share six partitions, and one takes over."""
-    two_members(suite, "range")
+    two_members(suite, **{"partition.assignment.strategy": "range"})
 
 
 def cooperative_group(suite):
     """confluent-kafka: two members of a cooperative group share six partitions, and one takes over."""
-    two_members(suite, "cooperative-sticky")
+    two_members(suite, **{"partition.assignment.strategy": "cooperative-sticky"})
+
+
+def new_group(suite):
+    """confluent-kafka: two members of a KIP-848 group share six partitions, and one takes over."""
+    two_members(suite, **{"group.protocol": "consumer"})
+
+
+def mixed_group(suite):
+    """confluent-kafka: a classic and a KIP-848 member share a group while it migrates, both ways."""
+    topic, group = create(suite, "mixed", 4), suite.name("group")
+    classic = Consumer(group_config(suite, group, **{"partition.assignment.strategy": "range"}))
+    modern = Consumer(group_config(suite, group, **{"group.protocol": "consumer"}))
+    classic.subscribe([topic])
+    until(lambda: classic.poll(0.1) or len(classic.assignment()) == 4)
+    modern.subscribe([topic])
+
+    def shared():
+        classic.poll(0.1), modern.poll(0.1)
+        return len(classic.assignment()) == 2 and len(modern.assignment()) == 2
+
+    until(shared)
+    modern.close()
+    until(lambda: classic.poll(0.1) or len(classic.assignment()) == 4)
+    classic.close()
 
 
 def static_member(suite):
@@ -213,6 +238,66 @@ def watermarks_and_times(suite):
     consumer.close()
 
 
+def transactions(suite):
+    """confluent-kafka: committed and aborted transactions with offsets under read_committed."""
+    topic, source, group = create(suite, "transactions", 1), create(suite, "source", 1), suite.name("group")
+    consumer = Consumer(group_config(suite, group))
+    producer = Producer({"bootstrap.servers": suite.bootstrap, "transactional.id": suite.name("txn")})
+    producer.init_transactions(60)
+    for number, end in enumerate((producer.commit_transaction, producer.abort_transaction, producer.commit_transaction)):
+        producer.begin_transaction()
+        for _ in range(2):
+            producer.produce(topic, str(number))
+        producer.send_offsets_to_transaction(
+            [TopicPartition(source, 0, number + 1)], consumer.consumer_group_metadata(), 60
+        )
+        end(60)
+    for isolation, expected in (("read_committed", "0022"), ("read_uncommitted", "001122")):
+        reading = Consumer(group_config(suite, suite.name("group"), **{"isolation.level": isolation}))
+        reading.assign([TopicPartition(topic, 0, 0)])
+        assert "".join(message.value().decode() for message in read(reading, len(expected))) == expected
+        reading.close()
+    assert consumer.committed([TopicPartition(source, 0)], timeout=60)[0].offset == 3
+    consumer.close()
+
+
+def fencing(suite):
+    """confluent-kafka: an older producer of a transactional id is fenced."""
+    topic, config = create(suite, "fencing", 1), {"bootstrap.servers": suite.bootstrap, "transactional.id": suite.name("x")}
+    older, newer = Producer(config), Producer(config)
+    older.init_transactions(60)
+    older.begin_transaction()
+    older.produce(topic, "older")
+    older.flush(60)
+    newer.init_transactions(60)
+    newer.begin_transaction()
+    newer.produce(topic, "newer")
+    newer.commit_transaction(60)
+    try:
+        older.commit_transaction(60)
+        raise AssertionError("it was not fenced")
+    except KafkaException as error:
+        assert error.args[0].code() == KafkaError._FENCED, error
+    reading = Consumer(group_config(suite, suite.name("group"), **{"isolation.level": "read_committed"}))
+    reading.assign([TopicPartition(topic, 0, 0)])
+    assert read(reading, 1)[0].value() == b"newer"
+    reading.close()
+
+
+def records_admin(suite):
+    """confluent-kafka: offsets of every kind are listed, and records deleted."""
+    topic = create(suite, "records", 1)
+    send(suite, topic, [str(number) for number in range(10)])
+    client, partition = admin(suite), TopicPartition(topic, 0)
+    for spec, expected in ((OffsetSpec.earliest(), 0), (OffsetSpec.latest(), 10), (OffsetSpec.for_timestamp(1), 0)):
+        assert client.list_offsets({partition: spec})[partition].result(60).offset == expected
+    before = client.delete_records([TopicPartition(topic, 0, 4)])
+    assert [future.result(60).low_watermark for future in before.values()] == [4]
+    assert client.list_offsets({partition: OffsetSpec.earliest()})[partition].result(60).offset == 4
+    described = client.describe_cluster().result(60)
+    assert described.cluster_id and described.nodes
+
+
 def automatic_topic(suite):
     """confluent-kafka: a topic is made by producing to it."""
     topic = suite.name("automatic")
@@ -225,10 +310,15 @@ CHECKS = [
     idempotent_order,
     eager_group,
     cooperative_group,
+    new_group,
+    mixed_group,
     static_member,
     committed_offsets,
     group_admin,
     topic_admin,
     watermarks_and_times,
+    transactions,
+    fencing,
+    records_admin,
     automatic_topic,
 ]

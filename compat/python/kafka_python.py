@@ -136,4 +136,64 @@ def end_offsets(suite):
     reading.close()
 
 
-CHECKS = [every_codec, group_resumes, group_shares, admin, end_offsets]
+def offsets_by_time(suite):
+    """kafka-python: offsets by time."""
+    topic = create(suite, "times", 1)
+    producer = KafkaProducer(bootstrap_servers=suite.bootstrap, acks="all")
+    for number in range(5):
+        producer.send(topic, b"x", timestamp_ms=1_700_000_000_000 + number * 1_000).get(60)
+    producer.close()
+    partition = TopicPartition(topic, 0)
+    reading = consumer(suite)
+    assert reading.offsets_for_times({partition: 1_700_000_002_500})[partition].offset == 3
+    reading.close()
+
+
+def idempotent_order(suite):
+    """kafka-python: an idempotent producer's records arrive once and in order."""
+    topic = create(suite, "idempotence", 1)
+    values = [str(number).encode() for number in range(5_000)]
+    producer = KafkaProducer(bootstrap_servers=suite.bootstrap, enable_idempotence=True)
+    for value in values:
+        producer.send(topic, value)
+    producer.flush(60)
+    producer.close()
+    reading = consumer(suite)
+    reading.assign([TopicPartition(topic, 0)])
+    assert [record.value for record in take(reading, len(values))] == values
+    reading.close()
+
+
+def transactions(suite):
+    """kafka-python: committed and aborted transactions with offsets under read_committed."""
+    topic, source, group = create(suite, "transactions", 1), create(suite, "source", 1), suite.name("group")
+    producer = KafkaProducer(bootstrap_servers=suite.bootstrap, transactional_id=suite.name("txn"))
+    producer.init_transactions()
+    for number, end in enumerate((producer.commit_transaction, producer.abort_transaction, producer.commit_transaction)):
+        producer.begin_transaction()
+        for _ in range(2):
+            # An abort throws away what was not sent yet.
+            producer.send(topic, str(number).encode()).get(60)
+        producer.send_offsets_to_transaction({TopicPartition(source, 0): OffsetAndMetadata(number + 1, "", -1)}, group)
+        end()
+    producer.close()
+    for isolation, expected in (("read_committed", b"0022"), ("read_uncommitted", b"001122")):
+        reading = consumer(suite, isolation_level=isolation)
+        reading.assign([TopicPartition(topic, 0)])
+        assert b"".join(record.value for record in take(reading, len(expected))) == expected
+        reading.close()
+    reading = consumer(suite, group_id=group)
+    assert reading.committed(TopicPartition(source, 0)) == 3
+    reading.close()
+
+
+CHECKS = [
+    every_codec,
+    idempotent_order,
+    group_resumes,
+    group_shares,
+    admin,
+    end_offsets,
+    offsets_by_time,
+    transactions,
+]

@@ -4,6 +4,7 @@
 import sys
 from argparse import ArgumentParser
 
+import aio
 import confluent
 import kafka_python
 import quickstart
@@ -16,7 +17,7 @@ def main():
     parser.add_argument("--only", default="", help="only checks whose description contains this")
     arguments = parser.parse_args()
     suite = Suite(arguments.bootstrap)
-    for module in (quickstart, confluent, kafka_python):
+    for module in (quickstart, confluent, kafka_python, aio):
         for check in module.CHECKS:
             if arguments.only in check.__doc__:
                 suite.run(check)
