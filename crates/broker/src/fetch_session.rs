@@ -3,8 +3,9 @@
 //!
 //! Owns ids, epochs, eviction and the choice of which partitions a reply names;
 //! never reads a log. The cache is bounded in sessions: the one unused for longest
-//! makes room once it has been idle for [`EVICTION`]; until then new consumers are
-//! served without a session, which they cope with.
+//! makes room once it has been idle for [`EVICTION`], or else the one with the fewest
+//! partitions that has lived as long, if the new one has as many; otherwise new
+//! consumers are served without a session, which they cope with.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -73,6 +74,7 @@ struct Session {
     /// Expected of the next request.
     epoch: i32,
     topic_ids: bool,
+    created: Instant,
     used: Instant,
     /// In the order of replies: whoever had records goes last, so that all get their turn.
     order: BTreeMap<u64, Cached>,
@@ -200,13 +202,15 @@ impl FetchSessions {
 
     fn create(&self, topic_ids: bool, wanted: Vec<Wanted>, fetched: &[Fetched]) -> i32 {
         let mut sessions = self.lock();
-        if wanted.is_empty() || !has_room(&mut sessions, self.slots) {
+        if wanted.is_empty() || !make_room(&mut sessions, self.slots, wanted.len()) {
             return NO_SESSION;
         }
+        let now = Instant::now();
         let mut session = Session {
             epoch: next_epoch(INITIAL_EPOCH),
             topic_ids,
-            used: Instant::now(),
+            created: now,
+            used: now,
             order: BTreeMap::new(),
             places: HashMap::new(),
             next_place: 0,
@@ -292,18 +296,21 @@ impl Session {
     }
 }
 
-fn has_room(sessions: &mut HashMap<i32, Session>, slots: usize) -> bool {
+/// Whether a session of `size` partitions finds room; takes away one that has to make it.
+fn make_room(sessions: &mut HashMap<i32, Session>, slots: usize, size: usize) -> bool {
     if sessions.len() < slots {
         return true;
     }
-    let oldest = sessions
-        .iter()
-        .min_by_key(|(_, session)| session.used)
-        .map(|(id, session)| (*id, session.used));
-    match oldest {
-        Some((id, used)) if used.elapsed() >= EVICTION => sessions.remove(&id).is_some(),
-        _ => false,
-    }
+    let unused = sessions.iter().min_by_key(|(_, session)| session.used);
+    let unused = unused.filter(|(_, session)| session.used.elapsed() >= EVICTION);
+    let victim = unused.or_else(|| {
+        let lived = sessions.iter();
+        let lived = lived.filter(|(_, session)| session.created.elapsed() >= EVICTION);
+        let smallest = lived.min_by_key(|(_, session)| session.order.len());
+        smallest.filter(|(_, session)| session.order.len() <= size)
+    });
+    let victim = victim.map(|(id, _)| *id);
+    victim.is_some_and(|id| sessions.remove(&id).is_some())
 }
 
 fn next_epoch(epoch: i32) -> i32 {

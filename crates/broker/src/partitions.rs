@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_log::{
-    AppendError, AppendOptions, Appended, Commit, Durability, LogConfig, LogDir, LogError, Origin,
-    PartitionId, Position,
+    AppendError, AppendOptions, Appended, Commit, DeletedRecords, Durability, EndMarker, LogConfig,
+    LogDir, LogError, Origin, PartitionId, Position, ReadError,
 };
 use headwater_protocol::Uuid;
 use tokio::sync::watch;
@@ -186,11 +186,41 @@ impl Partitions {
         let size = batches.len() as u64;
         let appended = partition.log().append(batches, options)?;
         self.appended_bytes.fetch_add(size, Ordering::Relaxed);
-        // Without a journal the high watermark has moved already, and no commit will say so.
+        self.wake_if_relaxed(partition);
+        Ok(appended)
+    }
+
+    /// Ends a producer's transaction on a partition. Readers of committed records go on once [`Self::durable`] says so
+    /// for the position.
+    pub(crate) fn append_end_marker(
+        &self,
+        partition: &Partition,
+        marker: EndMarker,
+        leader_epoch: i32,
+    ) -> Result<Appended, AppendError> {
+        let log = partition.log();
+        let appended = log.append_end_marker(marker, leader_epoch, clock::now_ms())?;
+        self.wake_if_relaxed(partition);
+        Ok(appended)
+    }
+
+    /// Moves the log start up to `before`, at most to the high watermark; -1 means exactly there. A fetch parked below
+    /// it is woken to hear of it.
+    pub(crate) fn delete_records(
+        &self,
+        partition: &Partition,
+        before: i64,
+    ) -> Result<DeletedRecords, ReadError> {
+        let deleted = partition.log().delete_records(before)?;
+        self.wake_if_relaxed(partition);
+        Ok(deleted)
+    }
+
+    /// Without a journal the high watermark has moved already, and no commit will say so.
+    fn wake_if_relaxed(&self, partition: &Partition) {
         if self.durability() == Durability::Relaxed {
             partition.parked().wake();
         }
-        Ok(appended)
     }
 
     /// Bytes appended since the start, whether or not there is a journal.

@@ -81,11 +81,28 @@ impl Served {
 
     /// Whether the client's idea of the leader epoch is ours (KIP-320).
     pub(crate) fn check_epoch(&self, current_leader_epoch: i32) -> Result<(), ErrorCode> {
-        match current_leader_epoch {
-            NO_EPOCH => Ok(()),
-            epoch if epoch < self.leader_epoch => Err(ErrorCode::FencedLeaderEpoch),
-            epoch if epoch > self.leader_epoch => Err(ErrorCode::UnknownLeaderEpoch),
-            _ => Ok(()),
-        }
+        check_epoch(current_leader_epoch, self.leader_epoch)
+    }
+}
+
+fn check_epoch(current_leader_epoch: i32, leader_epoch: i32) -> Result<(), ErrorCode> {
+    match current_leader_epoch {
+        NO_EPOCH => Ok(()),
+        epoch if epoch < leader_epoch => Err(ErrorCode::FencedLeaderEpoch),
+        epoch if epoch > leader_epoch => Err(ErrorCode::UnknownLeaderEpoch),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_leader_epoch_is_fenced_and_a_newer_one_unknown() {
+        assert_eq!(check_epoch(2, 3), Err(ErrorCode::FencedLeaderEpoch));
+        assert_eq!(check_epoch(4, 3), Err(ErrorCode::UnknownLeaderEpoch));
+        assert_eq!(check_epoch(3, 3), Ok(()));
+        assert_eq!(check_epoch(NO_EPOCH, 3), Ok(()));
     }
 }

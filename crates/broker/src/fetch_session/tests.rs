@@ -172,3 +172,35 @@ fn without_a_free_slot_a_consumer_is_served_without_a_session() {
     assert_ne!(begun(&sessions, &[0]), NO_SESSION);
     assert_eq!(begun(&sessions, &[0]), NO_SESSION);
 }
+
+impl FetchSessions {
+    fn change(&self, id: i32, change: impl FnOnce(&mut Session, Instant)) {
+        let long_ago = Instant::now().checked_sub(EVICTION).unwrap();
+        change(self.lock().get_mut(&id).unwrap(), long_ago);
+    }
+
+    fn is_known(&self, id: i32) -> bool {
+        self.lock().contains_key(&id)
+    }
+}
+
+#[test]
+fn the_session_unused_for_longest_makes_room() {
+    let sessions = FetchSessions::new(2);
+    let (idle, busy) = (begun(&sessions, &[0, 1]), begun(&sessions, &[0]));
+    sessions.change(idle, |session, long_ago| session.used = long_ago);
+    assert_ne!(begun(&sessions, &[0]), NO_SESSION);
+    assert!(!sessions.is_known(idle) && sessions.is_known(busy));
+}
+
+#[test]
+fn a_small_session_that_has_lived_long_makes_room_for_one_as_large() {
+    let sessions = FetchSessions::new(2);
+    let (small, large) = (begun(&sessions, &[0, 1]), begun(&sessions, &[0, 1, 2]));
+    for id in [small, large] {
+        sessions.change(id, |session, long_ago| session.created = long_ago);
+    }
+    assert_eq!(begun(&sessions, &[0]), NO_SESSION, "smaller than any");
+    assert_ne!(begun(&sessions, &[0, 1]), NO_SESSION);
+    assert!(!sessions.is_known(small) && sessions.is_known(large));
+}

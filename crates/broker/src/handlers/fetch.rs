@@ -1,10 +1,13 @@
-//! Fetch 4-18: record batches as they lie on disk, up to the high watermark.
+//! Fetch 4-18: record batches as they lie on disk, up to the high watermark, or
+//! for read-committed consumers up to the last stable offset.
 //!
 //! A fetch that finds fewer than `min_bytes` in all its partitions parks until
 //! one of them has news, the node stops or `max_wait_ms` is over; an error of a
 //! partition's log answers at once. The first batch is returned even above the
 //! limits, and a fetch from the middle of a batch returns all of it. Read-committed
-//! clients get the high watermark and no aborted transactions: there are none.
+//! consumers also get what was aborted among what they read, ordered by first
+//! offset; they leave those records out themselves. A marker moves the high
+//! watermark along with the last stable offset, so one wake-up serves both.
 //! Versions: sessions from 7, leader epochs from 9, diverging epochs from 12,
 //! topic ids from 13.
 
@@ -12,12 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use headwater_log::{ReadBound, ReadMinimum};
+use headwater_log::{PartitionLog, ReadBound, ReadError, ReadMinimum};
 use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::fetch::{
-    EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse,
-    PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchPartition, FetchRequest, FetchResponse,
+    FetchableTopicResponse, PartitionData,
 };
+use headwater_records::Batches;
 use tokio::task;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
@@ -57,7 +61,10 @@ pub(crate) fn begin(
     let min_bytes = usize::try_from(request.min_bytes)
         .unwrap_or(0)
         .min(max_bytes);
-    let read_committed = request.isolation_level == READ_COMMITTED;
+    let bound = match request.isolation_level {
+        READ_COMMITTED => ReadBound::LastStable,
+        _ => ReadBound::HighWatermark,
+    };
     let (wanted, session_use) = match context.fetch_sessions.begin(request, version) {
         Ok(begun) => begun,
         Err(code) => return Reply::Now(refused(code)),
@@ -78,7 +85,7 @@ pub(crate) fn begin(
         targets,
         min_bytes,
         max_bytes,
-        read_committed,
+        bound,
         deadline: Instant::now() + max_wait,
         partitions: Arc::clone(&context.partitions),
     };
@@ -97,7 +104,7 @@ struct Fetch {
     targets: Vec<Target>,
     min_bytes: usize,
     max_bytes: usize,
-    read_committed: bool,
+    bound: ReadBound,
     deadline: Instant,
     partitions: Arc<Partitions>,
 }
@@ -179,7 +186,7 @@ impl Fetch {
                     data
                 }
                 // As in Kafka, what metadata does not know does not cut the wait of the rest short.
-                Err(code) => self.without_records(&target.wanted.partition, *code),
+                Err(code) => without_records(&target.wanted.partition, *code),
             };
             look.bytes += data.records.as_ref().map_or(0, Bytes::len);
             look.fetched.push(Fetched {
@@ -194,13 +201,13 @@ impl Fetch {
         let wanted = &target.wanted.partition;
         let partition = &served.partition;
         if partition.is_deleted() {
-            return self.without_records(wanted, target.wanted.topic.unknown());
+            return without_records(wanted, target.wanted.topic.unknown());
         }
         if let Err(code) = served.check_epoch(wanted.current_leader_epoch) {
-            return self.without_records(wanted, code);
+            return without_records(wanted, code);
         }
         if let Some(diverging) = diverging_epoch(served, wanted) {
-            let mut data = self.without_records(wanted, ErrorCode::None);
+            let mut data = without_records(wanted, ErrorCode::None);
             match diverging {
                 Ok(diverging_epoch) => data.diverging_epoch = diverging_epoch,
                 Err(code) => data.error_code = code.into(),
@@ -208,14 +215,15 @@ impl Fetch {
             return with_offsets(data, served);
         }
         match self.read_records(served, wanted, before) {
-            Ok(records) => {
+            Ok((records, aborted_transactions)) => {
                 let data = PartitionData {
                     records: Some(records),
-                    ..self.without_records(wanted, ErrorCode::None)
+                    aborted_transactions,
+                    ..without_records(wanted, ErrorCode::None)
                 };
                 with_offsets(data, served)
             }
-            Err(code) => with_offsets(self.without_records(wanted, code), served),
+            Err(code) => with_offsets(without_records(wanted, code), served),
         }
     }
 
@@ -224,7 +232,7 @@ impl Fetch {
         served: &Served,
         wanted: &FetchPartition,
         before: usize,
-    ) -> Result<Bytes, ErrorCode> {
+    ) -> Result<(Bytes, Option<Vec<AbortedTransaction>>), ErrorCode> {
         let of_partition = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
         let limit = of_partition.min(self.max_bytes.saturating_sub(before));
         let (minimum, floor) = match before {
@@ -233,13 +241,17 @@ impl Fetch {
         };
         let mut share = self.partitions.reading().share(limit, floor);
         let log = served.partition.log();
-        match log.read(
-            wanted.fetch_offset,
-            share.bytes().min(limit),
-            ReadBound::HighWatermark,
-            minimum,
-        ) {
-            Ok(records) => Ok(share.attach(records)),
+        let max_bytes = share.bytes().min(limit);
+        let read = log.read(wanted.fetch_offset, max_bytes, self.bound, minimum);
+        let read = read.and_then(|records| {
+            let aborted = match self.bound {
+                ReadBound::LastStable => Some(aborted_in(log, wanted.fetch_offset, &records)?),
+                ReadBound::HighWatermark | ReadBound::LogEnd => None,
+            };
+            Ok((records, aborted))
+        });
+        match read {
+            Ok((records, aborted)) => Ok((share.attach(records), aborted)),
             Err(error) => {
                 let code = error.to_error_code();
                 if code != ErrorCode::OffsetOutOfRange
@@ -249,17 +261,6 @@ impl Fetch {
                 }
                 Err(code)
             }
-        }
-    }
-
-    fn without_records(&self, wanted: &FetchPartition, code: ErrorCode) -> PartitionData {
-        PartitionData {
-            partition_index: wanted.partition,
-            error_code: code.into(),
-            high_watermark: -1,
-            aborted_transactions: self.read_committed.then(Vec::new),
-            records: Some(Bytes::new()),
-            ..PartitionData::default()
         }
     }
 }
@@ -278,13 +279,46 @@ impl Target {
     }
 }
 
-/// Read after the records, so that the high watermark is never below them.
+fn without_records(wanted: &FetchPartition, code: ErrorCode) -> PartitionData {
+    PartitionData {
+        partition_index: wanted.partition,
+        error_code: code.into(),
+        high_watermark: -1,
+        aborted_transactions: None,
+        records: Some(Bytes::new()),
+        ..PartitionData::default()
+    }
+}
+
+/// What was aborted among `records`, the first of which is at `from` or before.
+fn aborted_in(
+    log: &PartitionLog,
+    from: i64,
+    records: &Bytes,
+) -> Result<Vec<AbortedTransaction>, ReadError> {
+    let batches = Batches::new(records.clone());
+    let last = batches.map_while(Result::ok).last();
+    let Some(end) = last.map(|batch| batch.header.next_offset()) else {
+        return Ok(Vec::new());
+    };
+    let aborted = log.aborted_transactions(from, end)?.into_iter();
+    Ok(aborted
+        .map(|aborted| AbortedTransaction {
+            producer_id: aborted.producer_id,
+            first_offset: aborted.first_offset,
+        })
+        .collect())
+}
+
+/// Read after the records, so that neither offset is ever below them.
 fn with_offsets(data: PartitionData, served: &Served) -> PartitionData {
     let log = served.partition.log();
+    // In this order: the first is never above the second.
+    let last_stable_offset = log.last_stable_offset();
     let high_watermark = log.high_watermark();
     PartitionData {
         high_watermark,
-        last_stable_offset: high_watermark,
+        last_stable_offset,
         log_start_offset: log.log_start_offset(),
         ..data
     }

@@ -1,11 +1,12 @@
 //! `ListOffsets` 1-11: the first and last offset of a partition, or the first at or after a time.
 //!
 //! Negative timestamps are questions of their own, each since some version:
-//! -1 the high watermark, -2 the log start, -3 the record with the greatest
+//! -1 the end, -2 the log start, -3 the record with the greatest
 //! timestamp (7), -4 the log start on this disk (8), -5 and -6 what tiered
 //! storage holds (9 and 11), which is nothing here: offset -1. No match by time
-//! is offset -1 without an error. Read-committed clients get the high watermark:
-//! there are no open transactions below it.
+//! is offset -1 without an error. The end is the high watermark, or the last stable
+//! offset for a read-committed consumer, to whom a record at or beyond it is no
+//! match (2).
 
 use std::collections::HashSet;
 
@@ -26,6 +27,9 @@ use crate::served::Served;
 /// The first version whose answers carry the leader epoch.
 const LEADER_EPOCH_SINCE: i16 = 4;
 
+/// Isolation level of clients that must not see open transactions.
+const READ_COMMITTED: i8 = 1;
+
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -39,6 +43,7 @@ struct Search {
     partition: usize,
     served: Served,
     timestamp: i64,
+    isolation_level: i8,
 }
 
 pub(crate) fn begin(
@@ -48,6 +53,7 @@ pub(crate) fn begin(
     request: ListOffsetsRequest,
 ) -> Reply<ListOffsetsResponse> {
     let image = context.metadata.image();
+    let isolation_level = request.isolation_level;
     let wanted = request.topics;
     let repeated = repeated(&wanted);
     let mut searches = Vec::new();
@@ -63,7 +69,8 @@ pub(crate) fn begin(
                 None => Err(ErrorCode::UnknownTopicOrPartition),
                 Some(topic) => find(context, topic, partition),
             };
-            let answer = served.map(|served| at_once(&served, partition).ok_or(served));
+            let answer =
+                served.map(|served| at_once(&served, partition, isolation_level).ok_or(served));
             partitions.push(match answer {
                 Err(code) => refused(partition, code),
                 Ok(Ok(answer)) => answer,
@@ -73,6 +80,7 @@ pub(crate) fn begin(
                         partition: partitions.len(),
                         served,
                         timestamp: partition.timestamp,
+                        isolation_level,
                     });
                     blank(partition)
                 }
@@ -146,14 +154,29 @@ fn search(search: &Search) -> (usize, usize, Result<Option<TimestampOffset>, Rea
         MAX_TIMESTAMP => log.max_timestamp(),
         timestamp => log.offset_for_timestamp(timestamp),
     };
+    let end = end_offset(&search.served, search.isolation_level);
+    let answer = answer.map(|found| found.filter(|found| found.offset < end));
     (search.topic, search.partition, answer)
 }
 
+/// How far a consumer of this isolation level can read.
+fn end_offset(served: &Served, isolation_level: i8) -> i64 {
+    let log = served.partition.log();
+    match isolation_level {
+        READ_COMMITTED => log.last_stable_offset(),
+        _ => log.high_watermark(),
+    }
+}
+
 /// The answer to a question that needs no search.
-fn at_once(served: &Served, asked: &ListOffsetsPartition) -> Option<ListOffsetsPartitionResponse> {
+fn at_once(
+    served: &Served,
+    asked: &ListOffsetsPartition,
+    isolation_level: i8,
+) -> Option<ListOffsetsPartitionResponse> {
     let log = served.partition.log();
     let offset = match asked.timestamp {
-        LATEST => log.high_watermark(),
+        LATEST => end_offset(served, isolation_level),
         EARLIEST | EARLIEST_LOCAL => log.log_start_offset(),
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Some(blank(asked)),
         _ => return None,

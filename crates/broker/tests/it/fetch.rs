@@ -61,7 +61,7 @@ async fn a_fetch_from_the_middle_of_a_batch_returns_the_whole_batch() {
 }
 
 #[tokio::test]
-async fn the_first_batch_is_returned_even_above_every_limit() {
+async fn the_first_batch_is_returned_even_above_max_bytes() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;
@@ -95,7 +95,7 @@ async fn max_bytes_bounds_all_partitions_together() {
 }
 
 #[tokio::test]
-async fn a_parked_fetch_wakes_when_an_append_is_on_disk() {
+async fn a_parked_fetch_wakes_on_append_once_it_is_on_disk() {
     let root = tempfile::tempdir().unwrap();
     let broker = Broker::start(durable_in(root.path())).await.unwrap();
     let (mut consumer, mut producer) = two(&broker, "orders", 1).await;
@@ -109,7 +109,7 @@ async fn a_parked_fetch_wakes_when_an_append_is_on_disk() {
 }
 
 #[tokio::test]
-async fn min_bytes_counts_all_partitions_together() {
+async fn min_bytes_sums_over_partitions() {
     let broker = Broker::ephemeral().await.unwrap();
     let (mut consumer, mut producer) = two(&broker, "orders", 2).await;
     let mut request = fetch_request("orders", &[(0, 0), (1, 0)]);
@@ -139,7 +139,7 @@ async fn a_fetch_that_finds_nothing_ends_with_its_timer() {
 }
 
 #[tokio::test]
-async fn deleting_a_topic_wakes_a_parked_fetch_with_an_error() {
+async fn a_parked_fetch_wakes_on_deletion_of_its_topic() {
     let broker = Broker::ephemeral().await.unwrap();
     let (mut consumer, mut admin) = two(&broker, "orders", 1).await;
     let mut request = fetch_request("orders", &[(0, 0)]);
@@ -152,7 +152,7 @@ async fn deleting_a_topic_wakes_a_parked_fetch_with_an_error() {
 }
 
 #[tokio::test]
-async fn an_offset_outside_the_log_answers_at_once_with_its_start() {
+async fn a_fetch_with_an_error_does_not_wait_and_tells_the_log_start() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;
@@ -197,7 +197,7 @@ async fn leader_epochs_other_than_ours_are_fenced_or_unknown() {
 }
 
 #[tokio::test]
-async fn the_id_of_a_topic_that_was_made_again_is_unknown() {
+async fn unknown_topic_id_after_a_topic_is_made_again() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     let old = wire.create_topic("orders", 1).await;

@@ -39,7 +39,7 @@ fn answer(response: &ListOffsetsPartitionResponse) -> (i16, i64, i64) {
 }
 
 #[tokio::test]
-async fn an_empty_partition_begins_and_ends_at_0() {
+async fn list_offsets_of_an_empty_partition() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;
@@ -63,7 +63,7 @@ async fn an_empty_partition_begins_and_ends_at_0() {
 }
 
 #[tokio::test]
-async fn times_find_the_first_record_at_or_after_them() {
+async fn list_offsets_by_time_latest_max_timestamp_and_no_match() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;

@@ -21,5 +21,6 @@ mod metadata;
 mod offsets;
 mod pipelining;
 mod produce;
+mod read_committed;
 mod support;
 mod topics;

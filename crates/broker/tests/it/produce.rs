@@ -86,7 +86,7 @@ async fn unknown_topics_partitions_and_ids_are_told_apart() {
 }
 
 #[tokio::test]
-async fn the_id_of_a_topic_that_was_made_again_is_unknown() {
+async fn unknown_topic_id_after_a_topic_is_made_again() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     let old = wire.create_topic("orders", 1).await;
@@ -302,7 +302,7 @@ async fn each_producer_gets_its_own_id_at_epoch_0() {
 }
 
 #[tokio::test]
-async fn a_duplicate_gets_its_original_offset_back() {
+async fn five_batches_are_kept_per_producer_and_a_duplicate_gets_its_original_offset_back() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;
@@ -328,7 +328,7 @@ async fn a_duplicate_gets_its_original_offset_back() {
 }
 
 #[tokio::test]
-async fn a_gap_in_the_sequence_and_a_stale_epoch_are_refused() {
+async fn a_stale_epoch_is_invalid_producer_epoch_and_a_new_one_starts_at_0() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;

@@ -3,6 +3,7 @@
 pub(crate) mod batches;
 pub(crate) mod clients;
 pub(crate) mod gated_disk;
+pub(crate) mod transactions;
 pub(crate) mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr};
