@@ -89,6 +89,41 @@ fn aborted_transactions_come_in_the_order_of_their_first_offsets() {
 }
 
 #[test]
+fn what_was_aborted_is_found_from_any_offset_however_much_there_is() {
+    let disk = FaultyDisk::new();
+    let (dir, _) = open(&disk, 1);
+    let log = partition(&dir, 0);
+    let mut ledger = Ledger::default();
+    // More than an index keeps in memory and reads at a time.
+    for round in 0..1400 {
+        ledger.append(&log, 5, 5).unwrap();
+        let outcome = match round % 7 {
+            0 => TransactionOutcome::Commit,
+            _ => TransactionOutcome::Abort,
+        };
+        ledger.end_transaction(&log, 5, outcome).unwrap();
+        if round % 100 == 0 {
+            dir.commit_pending().unwrap();
+        }
+    }
+    dir.commit_pending().unwrap();
+    let check = |log: &PartitionLog| {
+        for from in (0..2800).step_by(97) {
+            for to in [from + 1, from + 40, from + 1000, 2800] {
+                let to = to.min(2800);
+                let found = log.aborted_transactions(from, to).unwrap();
+                assert_eq!(found, ledger.aborted(from, to), "{from}..{to}");
+            }
+        }
+    };
+    check(&log);
+    dir.close(NOW).unwrap();
+    drop((log, dir));
+    let (dir, _) = open(&disk, 2);
+    check(&partition(&dir, 0));
+}
+
+#[test]
 fn deleting_records_past_the_beginning_of_an_open_transaction_leaves_it_open() {
     let (dir, _) = open(&FaultyDisk::new(), 1);
     let log = partition(&dir, 0);
