@@ -6,6 +6,7 @@ use bytes::Bytes;
 use headwater_protocol::{ErrorCode, Uuid};
 
 use crate::response::Response;
+use crate::transaction::PartitionSet;
 
 /// The broker's name for whoever waits for an answer. Opaque here; answered exactly once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +52,18 @@ pub enum Outcome {
     Abort,
 }
 
+/// The end of a transaction, to be marked in the partitions that it wrote to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndMarkers {
+    pub transactional_id: String,
+    pub producer: ProducerIdAndEpoch,
+    pub outcome: Outcome,
+    /// From 2 on the epoch is above that of the transaction's records (KIP-890).
+    pub transaction_version: i16,
+    /// Those that have no marker yet.
+    pub partitions: PartitionSet,
+}
+
 /// A topic that is gone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DeletedTopic {
@@ -69,6 +82,9 @@ pub enum Effect {
         /// records are replayed as such.
         producer: Option<ProducerIdAndEpoch>,
     },
+    /// Append an end marker to each of the partitions, then tell
+    /// [`crate::TransactionCoordinator::markers_written`] and carry out what it says.
+    WriteMarkers(EndMarkers),
     /// Answer once the partition's latest append is durable.
     Reply { token: Token, response: Response },
 }

@@ -95,6 +95,7 @@ mod group;
 mod record;
 mod response;
 mod timers;
+mod transaction;
 mod turn;
 mod versions;
 
@@ -108,3 +109,8 @@ pub use record::{
     GroupMetadata, GroupRecord, MemberMetadata, OffsetCommitKey, OffsetCommitValue, RecordError,
 };
 pub use response::Response;
+pub use transaction::{
+    NewProducerId, PartitionSet, PartitionsSchema, Transaction, TransactionConfig,
+    TransactionCoordinator, TransactionLogValue, TransactionRecord, TransactionState,
+    TransactionalProducer,
+};

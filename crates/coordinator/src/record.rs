@@ -23,7 +23,7 @@ const GROUP_METADATA_KEY: i16 = 2;
 /// Why a record was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RecordError {
-    #[error("key of a group record: {0}")]
+    #[error("key of a record: {0}")]
     Key(DecodeError),
     #[error("value of {kind}: {error}")]
     Value {
@@ -32,7 +32,9 @@ pub enum RecordError {
     },
     #[error("version {version} of {kind} is not known")]
     UnknownVersion { kind: &'static str, version: i16 },
-    #[error("a group record without a key")]
+    #[error("a transaction of state {0}, which is not known")]
+    UnknownState(i8),
+    #[error("a record without a key")]
     NoKey,
 }
 
@@ -97,7 +99,7 @@ impl GroupRecord {
     }
 }
 
-fn value<T: Message>(
+pub(crate) fn value<T: Message>(
     record: &CoordinatorRecord,
     kind: &'static str,
     latest: i16,
@@ -126,7 +128,11 @@ fn encoded<T: Message>(
         .transpose()
 }
 
-fn versioned(prefix: i16, message: &impl Message, version: i16) -> Result<Bytes, EncodeError> {
+pub(crate) fn versioned(
+    prefix: i16,
+    message: &impl Message,
+    version: i16,
+) -> Result<Bytes, EncodeError> {
     let mut out = Encoder::new();
     out.write_i16(prefix);
     message.encode(&mut out, version)?;
