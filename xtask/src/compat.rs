@@ -1,7 +1,7 @@
 //! `cargo xtask compat`: the same suites against the embedded event store and against Apache Kafka.
 //!
 //! Suites: the command line's tests, the ordering system's end-to-end tests, and unmodified clients and tools in
-//! Python, Java, Go and Node.
+//! Python, Java, Go, Node and Rust.
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -18,6 +18,7 @@ mod go;
 mod java;
 mod node;
 mod python;
+mod rust;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -41,6 +42,7 @@ enum Suite {
     Go,
     Node,
     NodeConfluent,
+    Rust,
     /// Our wire formats and Kafka's, without any broker
     Codec,
 }
@@ -55,7 +57,7 @@ enum Target {
 const CLUSTER: &str = "compat";
 const BROKERS: u16 = 3;
 
-const SUITES: [(Suite, &str); 7] = [
+const SUITES: [(Suite, &str); 8] = [
     (Suite::Cli, "cli"),
     (Suite::Ordering, "ordering"),
     (Suite::Python, "python"),
@@ -63,6 +65,7 @@ const SUITES: [(Suite, &str); 7] = [
     (Suite::Go, "go"),
     (Suite::Node, "node"),
     (Suite::NodeConfluent, "node-confluent"),
+    (Suite::Rust, "rust"),
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -133,7 +136,7 @@ fn on_target(
             Suite::Go => absent(&["go"]),
             Suite::Node => absent(&["npm"]),
             Suite::NodeConfluent => absent(&["npm", "node", "make", "c++"]),
-            Suite::Cli | Suite::Ordering | Suite::Codec => None,
+            Suite::Cli | Suite::Ordering | Suite::Rust | Suite::Codec => None,
         };
         if let Some(reason) = absent {
             outcomes.skipped(&name, &reason);
@@ -148,6 +151,7 @@ fn on_target(
             Suite::Go => go::run(running.bootstrap()),
             Suite::Node => node::run(running.bootstrap()),
             Suite::NodeConfluent => node::run_confluent(running.bootstrap()),
+            Suite::Rust => rust::run(running.bootstrap()),
             Suite::Codec => bail!("it needs no Kafka that runs"),
         });
     }
