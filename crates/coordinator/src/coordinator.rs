@@ -4,7 +4,10 @@
 //! The contract is in the crate's documentation; what groups do is [`crate::group`]'s.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use headwater_protocol::messages::consumer_group_describe::ConsumerGroupDescribeRequest;
+use headwater_protocol::messages::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
 use headwater_protocol::messages::delete_groups::DeleteGroupsRequest;
 use headwater_protocol::messages::describe_groups::DescribeGroupsRequest;
 use headwater_protocol::messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
@@ -24,7 +27,11 @@ use crate::effect::{
     ProducerIdAndEpoch,
 };
 use crate::group::Groups;
-use crate::record::{GroupMetadata, GroupRecord, OffsetCommitKey, OffsetCommitValue, RecordError};
+use crate::image::{ClusterImage, NoCluster};
+use crate::record::{
+    ConsumerGroupRecord, GroupMetadata, GroupRecord, OffsetCommitKey, OffsetCommitValue,
+    RecordError,
+};
 use crate::response::Response;
 use crate::timers::{Timer, Timers};
 use crate::turn::Turn;
@@ -44,6 +51,7 @@ pub struct GroupCoordinator {
     phase: Phase,
     groups: Groups,
     timers: Timers,
+    image: Arc<dyn ClusterImage>,
     /// The time of the latest call.
     now_ms: i64,
     /// Groups whose state was among the records of the latest append, until these are replayed.
@@ -54,6 +62,8 @@ pub struct GroupCoordinator {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DurableState {
     pub groups: BTreeMap<String, GroupMetadata>,
+    /// Records that would make each consumer group anew.
+    pub consumer_groups: BTreeMap<String, Vec<ConsumerGroupRecord>>,
     pub offsets: BTreeMap<OffsetCommitKey, OffsetCommitValue>,
     /// By producer id.
     pub pending_offsets: BTreeMap<i64, BTreeMap<OffsetCommitKey, OffsetCommitValue>>,
@@ -67,9 +77,16 @@ impl GroupCoordinator {
             phase: Phase::Loading,
             groups: Groups::default(),
             timers: Timers::default(),
+            image: Arc::new(NoCluster),
             now_ms: 0,
             written_groups: Vec::new(),
         }
+    }
+
+    /// The topics and configs of groups as of now. Consumer groups notice what has changed with
+    /// their members' next heartbeats.
+    pub fn set_image(&mut self, image: Arc<dyn ClusterImage>) {
+        self.image = image;
     }
 
     /// Applies one record of the partition: the only thing that changes durable state.
@@ -263,6 +280,30 @@ impl GroupCoordinator {
         })
     }
 
+    /// Of members that speak the consumer protocol (KIP-848). `may_describe`: whether whoever asks
+    /// may know of a topic, which is not matched by a regular expression if not.
+    pub fn consumer_group_heartbeat(
+        &mut self,
+        call: Call,
+        client: Client<'_>,
+        request: &ConsumerGroupHeartbeatRequest,
+        may_describe: &dyn Fn(&str) -> bool,
+    ) -> Vec<Effect> {
+        self.request(call, request, |groups, turn| {
+            groups.consumer_group_heartbeat(turn, call, client, request, may_describe);
+        })
+    }
+
+    pub fn consumer_group_describe(
+        &mut self,
+        call: Call,
+        request: &ConsumerGroupDescribeRequest,
+    ) -> Vec<Effect> {
+        self.request(call, request, |groups, turn| {
+            groups.describe_consumer_groups(turn, call, request);
+        })
+    }
+
     pub fn describe_groups(&mut self, call: Call, request: &DescribeGroupsRequest) -> Vec<Effect> {
         self.request(call, request, |groups, turn| {
             groups.describe(turn, call, request);
@@ -286,6 +327,7 @@ impl GroupCoordinator {
     pub fn durable_state(&self) -> DurableState {
         DurableState {
             groups: self.groups.durable_groups(),
+            consumer_groups: self.groups.durable_consumer_groups(),
             offsets: self.groups.committed_offsets().all(),
             pending_offsets: self.groups.pending_offsets().all(),
         }
@@ -314,7 +356,8 @@ impl GroupCoordinator {
 
     fn turn(&mut self, now_ms: i64, act: impl FnOnce(&mut Groups, &mut Turn<'_>)) -> Vec<Effect> {
         self.now_ms = now_ms;
-        let mut turn = Turn::new(now_ms, &self.config, &mut self.timers);
+        let image = Arc::clone(&self.image);
+        let mut turn = Turn::new(now_ms, &self.config, &mut self.timers, image);
         act(&mut self.groups, &mut turn);
         let (effects, written_groups) = turn.finish();
         self.written_groups = written_groups;

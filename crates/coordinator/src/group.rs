@@ -1,11 +1,14 @@
 //! The groups of one partition of `__consumer_offsets`, and what they committed.
 //!
-//! Owns the two maps and what concerns more than one group: which group a request is for, when a
+//! Owns the maps and what concerns more than one group: which group a request is for, when a
 //! group comes into being and when it goes, and replay. What happens inside of a group is
-//! [`classic`]'s.
+//! [`classic`]'s or [`consumer`]'s.
 
 mod admin;
+mod any_group;
 pub(crate) mod classic;
+mod consumer;
+mod embedded;
 mod membership;
 mod offsets;
 
@@ -13,12 +16,16 @@ use std::collections::BTreeMap;
 
 use headwater_protocol::ErrorCode;
 
-use crate::record::{GroupMetadata, GroupRecord};
+use crate::record::{ConsumerGroupRecord, GroupMetadata, GroupRecord};
 use crate::timers::Timer;
 use crate::turn::{Check, Turn};
 
+use any_group::AnyGroup;
 use classic::ClassicGroup;
+use consumer::ConsumerGroup;
 use offsets::{CommittedOffsets, PendingOffsets};
+
+pub use consumer::assignor::ConsumerAssignor;
 
 /// The longest text of a request that gets into a record, whose strings have 16-bit lengths; some
 /// room is left for the UUID that makes a member id of a client id.
@@ -29,6 +36,9 @@ pub(crate) struct Groups {
     /// A group is here when the log has it or an offset of it, or when somebody has begun to join
     /// it.
     classic: BTreeMap<String, ClassicGroup>,
+    /// Durable: set by replay only. A group is either here or above, except in a turn that turns the
+    /// one kind into the other: that is over when its records are replayed.
+    consumer: BTreeMap<String, ConsumerGroup>,
     /// Durable: set by replay only.
     offsets: CommittedOffsets,
     /// Durable: set by replay only.
@@ -51,12 +61,47 @@ impl Groups {
                 }
                 self.settle(&group_id, now_ms);
             }
+            GroupRecord::ConsumerGroup { group_id, record } => {
+                self.replay_consumer_group(&group_id, record, now_ms);
+            }
             GroupRecord::Unknown { .. } => {}
         }
     }
 
+    /// Any record that says something makes the group; what was classic of it is over.
+    fn replay_consumer_group(&mut self, group_id: &str, record: ConsumerGroupRecord, now_ms: i64) {
+        if record == ConsumerGroupRecord::Group(None) {
+            self.consumer.remove(group_id);
+            self.settle(group_id, now_ms);
+        } else if let Some(group) = self.consumer.get_mut(group_id) {
+            group.apply(record);
+        } else if !record.is_tombstone() {
+            self.classic.remove(group_id);
+            let mut group = ConsumerGroup::new(group_id);
+            group.apply(record);
+            self.consumer.insert(group_id.to_owned(), group);
+        }
+    }
+
+    /// Groups of both kinds.
+    fn count(&self) -> usize {
+        self.classic.len() + self.consumer.len()
+    }
+
+    fn group(&self, group_id: &str) -> Option<AnyGroup<'_>> {
+        let consumer = self.consumer.get(group_id).map(AnyGroup::Consumer);
+        consumer.or_else(|| self.classic.get(group_id).map(AnyGroup::Classic))
+    }
+
+    fn group_ids(&self) -> impl Iterator<Item = &String> {
+        self.classic.keys().chain(self.consumer.keys())
+    }
+
     /// A group exists as long as there is something of it.
     fn settle(&mut self, group_id: &str, now_ms: i64) {
+        if self.consumer.contains_key(group_id) {
+            return;
+        }
         let has_offsets = self.offsets.of_group(group_id).is_some();
         if has_offsets || self.has_pending_offsets(group_id) {
             self.group_or_new(group_id, now_ms);
@@ -80,11 +125,20 @@ impl Groups {
         for group in self.classic.values_mut() {
             group.restore(turn);
         }
+        for group in self.consumer.values_mut() {
+            group.restore(turn);
+        }
     }
 
     /// The log refused what this group had become: back to what it was.
     pub(crate) fn revert(&mut self, turn: &mut Turn<'_>, group_id: &str, code: ErrorCode) {
-        if let Some(group) = self.classic.get_mut(group_id) {
+        if let Some(group) = self.consumer.get_mut(group_id) {
+            // What it was about to become.
+            if let Some(mut classic) = self.classic.remove(group_id) {
+                classic.abandon(turn, code);
+            }
+            group.restore(turn);
+        } else if let Some(group) = self.classic.get_mut(group_id) {
             group.abandon(turn, code);
             group.restore(turn);
         }
@@ -104,11 +158,25 @@ impl Groups {
                 group_id,
                 member_id,
             } => {
-                if let Some(group) = self.classic.get_mut(&group_id) {
+                if self.consumer.contains_key(&group_id) {
+                    self.on_consumer_member_timer(turn, &group_id, &member_id);
+                } else if let Some(group) = self.classic.get_mut(&group_id) {
                     group.on_session_timer(turn, &member_id);
                 }
                 self.settle(&group_id, turn.now_ms);
             }
+            Timer::ClassicMemberJoin {
+                group_id,
+                member_id,
+            }
+            | Timer::ClassicMemberSync {
+                group_id,
+                member_id,
+            } => self.on_consumer_member_timer(turn, &group_id, &member_id),
+            Timer::Revocation {
+                group_id,
+                member_id,
+            } => self.on_revocation_timer(turn, &group_id, &member_id),
             Timer::Join { group_id } => {
                 if let Some(group) = self.classic.get_mut(&group_id) {
                     group.on_join_timer(turn);
@@ -131,6 +199,14 @@ impl Groups {
             Some((group_id.clone(), metadata))
         });
         durable.collect()
+    }
+
+    /// The same of consumer groups.
+    pub(crate) fn durable_consumer_groups(&self) -> BTreeMap<String, Vec<ConsumerGroupRecord>> {
+        let groups = self.consumer.iter();
+        groups
+            .map(|(group_id, group)| (group_id.clone(), group.records()))
+            .collect()
     }
 
     pub(crate) fn committed_offsets(&self) -> &CommittedOffsets {

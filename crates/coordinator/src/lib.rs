@@ -92,6 +92,7 @@ mod config;
 mod coordinator;
 mod effect;
 mod group;
+mod image;
 mod record;
 mod response;
 mod timers;
@@ -99,11 +100,19 @@ mod transaction;
 mod turn;
 mod versions;
 
-pub use config::GroupConfig;
+pub use config::{GroupConfig, MigrationPolicy};
 pub use coordinator::{DurableState, GroupCoordinator};
 pub use effect::{
     AppendFailure, Call, Client, CoordinatorRecord, DeletedTopic, Effect, Outcome,
     ProducerIdAndEpoch, Token,
+};
+pub use group::ConsumerAssignor;
+pub use image::{ClusterImage, TopicImage};
+pub use record::{
+    AssignedTopicPartitions, ClassicMemberMetadata, ClassicProtocol, ConsumerGroupMemberMetadata,
+    ConsumerGroupMetadata, ConsumerGroupPartitionMetadata, ConsumerGroupRecord,
+    CurrentMemberAssignment, PartitionMetadata, ResolvedTopics, TargetAssignmentMember,
+    TargetAssignmentMetadata, TargetTopicPartitions, TopicMetadata,
 };
 pub use record::{
     GroupMetadata, GroupRecord, MemberMetadata, OffsetCommitKey, OffsetCommitValue, RecordError,

@@ -3,6 +3,10 @@
 use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::add_offsets_to_txn::AddOffsetsToTxnResponse;
 use headwater_protocol::messages::add_partitions_to_txn::AddPartitionsToTxnResponse;
+use headwater_protocol::messages::consumer_group_describe::{
+    ConsumerGroupDescribeResponse, DescribedGroup as DescribedConsumerGroup,
+};
+use headwater_protocol::messages::consumer_group_heartbeat::ConsumerGroupHeartbeatResponse;
 use headwater_protocol::messages::delete_groups::DeleteGroupsResponse;
 use headwater_protocol::messages::describe_groups::{DescribeGroupsResponse, DescribedGroup};
 use headwater_protocol::messages::describe_transactions::{
@@ -32,6 +36,8 @@ pub enum Response {
     OffsetFetch(OffsetFetchResponse),
     TxnOffsetCommit(TxnOffsetCommitResponse),
     OffsetDelete(OffsetDeleteResponse),
+    ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
+    ConsumerGroupDescribe(ConsumerGroupDescribeResponse),
     DescribeGroups(DescribeGroupsResponse),
     ListGroups(ListGroupsResponse),
     DeleteGroups(DeleteGroupsResponse),
@@ -87,6 +93,22 @@ impl Response {
                 ..OffsetDeleteResponse::default()
             }),
             Self::OffsetFetch(response) => Self::OffsetFetch(refused_fetch(response, code)),
+            Self::ConsumerGroupHeartbeat(_) => {
+                Self::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
+                    error_code: code,
+                    ..ConsumerGroupHeartbeatResponse::default()
+                })
+            }
+            Self::ConsumerGroupDescribe(mut response) => {
+                for group in &mut response.groups {
+                    *group = DescribedConsumerGroup {
+                        error_code: code,
+                        group_id: std::mem::take(&mut group.group_id),
+                        ..DescribedConsumerGroup::default()
+                    };
+                }
+                Self::ConsumerGroupDescribe(response)
+            }
             Self::DescribeGroups(mut response) => {
                 for group in &mut response.groups {
                     *group = DescribedGroup {
@@ -202,6 +224,8 @@ into_response! {
     OffsetFetch(OffsetFetchResponse),
     TxnOffsetCommit(TxnOffsetCommitResponse),
     OffsetDelete(OffsetDeleteResponse),
+    ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
+    ConsumerGroupDescribe(ConsumerGroupDescribeResponse),
     DescribeGroups(DescribeGroupsResponse),
     ListGroups(ListGroupsResponse),
     DeleteGroups(DeleteGroupsResponse),

@@ -15,6 +15,12 @@ pub(crate) enum Timer {
     Join { group_id: String },
     /// Members that got a generation have to sync.
     Sync { group_id: String },
+    /// A member of a consumer group has to give up partitions.
+    Revocation { group_id: String, member_id: String },
+    /// A classic member of a consumer group has to join again.
+    ClassicMemberJoin { group_id: String, member_id: String },
+    /// A classic member of a consumer group has to sync.
+    ClassicMemberSync { group_id: String, member_id: String },
     /// The regular search for offsets to expire.
     ExpireOffsets,
     /// Commits for a deleted topic that did not fit into one batch of tombstones, or that were not
@@ -51,6 +57,10 @@ impl<T: Clone + Ord> Timers<T> {
         if let Some(deadline_ms) = self.deadlines.remove(&timer) {
             self.by_deadline.remove(&(deadline_ms, timer));
         }
+    }
+
+    pub(crate) fn is_scheduled(&self, timer: &T) -> bool {
+        self.deadlines.contains_key(timer)
     }
 
     pub(crate) fn next_deadline_ms(&self) -> Option<i64> {

@@ -2,10 +2,13 @@
 //!
 //! Owns the order of effects (records first, in one append, then replies); decides nothing.
 
+use std::sync::Arc;
+
 use headwater_protocol::ErrorCode;
 
 use crate::config::GroupConfig;
 use crate::effect::{CoordinatorRecord, Effect, ProducerIdAndEpoch, Token};
+use crate::image::ClusterImage;
 use crate::record::GroupRecord;
 use crate::response::Response;
 use crate::timers::Timers;
@@ -15,6 +18,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) now_ms: i64,
     pub(crate) config: &'a GroupConfig,
     pub(crate) timers: &'a mut Timers,
+    pub(crate) image: Arc<dyn ClusterImage>,
     records: Vec<CoordinatorRecord>,
     /// Whose transaction the records belong to.
     producer: Option<ProducerIdAndEpoch>,
@@ -24,11 +28,17 @@ pub(crate) struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    pub(crate) fn new(now_ms: i64, config: &'a GroupConfig, timers: &'a mut Timers) -> Self {
+    pub(crate) fn new(
+        now_ms: i64,
+        config: &'a GroupConfig,
+        timers: &'a mut Timers,
+        image: Arc<dyn ClusterImage>,
+    ) -> Self {
         Self {
             now_ms,
             config,
             timers,
+            image,
             records: Vec::new(),
             producer: None,
             written_groups: Vec::new(),
@@ -52,7 +62,9 @@ impl<'a> Turn<'a> {
         if let GroupRecord::GroupMetadata {
             group_id,
             value: Some(_),
-        } = record
+        }
+        | GroupRecord::ConsumerGroup { group_id, .. } = record
+            && self.written_groups.last() != Some(group_id)
         {
             self.written_groups.push(group_id.clone());
         }

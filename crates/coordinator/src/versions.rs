@@ -16,6 +16,13 @@ const COMMIT_NOT_FOUND: i16 = 9;
 /// From `DescribeGroups` 6 an unknown group is an error instead of a dead group.
 const DESCRIBE_NOT_FOUND: i16 = 6;
 
+/// From `ConsumerGroupHeartbeat` 1 clients make their own member ids (KIP-1082).
+const CONSUMER_HEARTBEAT_MEMBER_ID: i16 = 1;
+
+pub(crate) fn consumer_heartbeat_needs_member_id(version: i16) -> bool {
+    version >= CONSUMER_HEARTBEAT_MEMBER_ID
+}
+
 pub(crate) fn join_requires_member_id(version: i16) -> bool {
     version >= JOIN_KNOWN_MEMBER_ID
 }

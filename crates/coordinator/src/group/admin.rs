@@ -1,6 +1,10 @@
 //! Groups described, listed and deleted.
 
 use headwater_protocol::ErrorCode;
+use headwater_protocol::messages::consumer_group_describe::{
+    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse,
+    DescribedGroup as DescribedConsumerGroup,
+};
 use headwater_protocol::messages::delete_groups::{
     DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse,
 };
@@ -10,7 +14,9 @@ use headwater_protocol::messages::describe_groups::{
 use headwater_protocol::messages::list_groups::{ListGroupsRequest, ListGroupsResponse};
 
 use super::Groups;
+use super::any_group::AnyGroup;
 use super::classic::{GROUP_TYPE, State};
+use super::consumer::GROUP_TYPE as CONSUMER_GROUP_TYPE;
 use crate::effect::Call;
 use crate::record::GroupRecord;
 use crate::turn::{Check, Turn};
@@ -23,13 +29,49 @@ impl Groups {
         call: Call,
         request: &DescribeGroupsRequest,
     ) {
-        let describe = |group_id: &String| match self.classic.get(group_id) {
-            Some(group) => group.describe(),
-            None => dead(group_id, call.version),
+        let describe = |group_id: &String| match self.group(group_id) {
+            Some(AnyGroup::Classic(group)) => group.describe(),
+            Some(AnyGroup::Consumer(_)) => {
+                let reason = format!("Group {group_id} is not a classic group.");
+                dead(group_id, call.version, reason)
+            }
+            None => dead(
+                group_id,
+                call.version,
+                format!("Group {group_id} not found."),
+            ),
         };
         let response = DescribeGroupsResponse {
             groups: request.groups.iter().map(describe).collect(),
             ..DescribeGroupsResponse::default()
+        };
+        turn.reply(call.token, response);
+    }
+
+    /// Only consumer groups: others are not found, with a reason.
+    pub(crate) fn describe_consumer_groups(
+        &self,
+        turn: &mut Turn<'_>,
+        call: Call,
+        request: &ConsumerGroupDescribeRequest,
+    ) {
+        let not_found = |group_id: &String, message: String| DescribedConsumerGroup {
+            group_id: group_id.clone(),
+            error_code: ErrorCode::GroupIdNotFound.into(),
+            error_message: Some(message),
+            ..DescribedConsumerGroup::default()
+        };
+        let describe = |group_id: &String| match self.group(group_id) {
+            Some(AnyGroup::Consumer(group)) => group.describe(turn.config, &*turn.image),
+            Some(AnyGroup::Classic(_)) => {
+                let message = format!("Group {group_id} is not a consumer group.");
+                not_found(group_id, message)
+            }
+            None => not_found(group_id, format!("Group {group_id} not found.")),
+        };
+        let response = ConsumerGroupDescribeResponse {
+            groups: request.group_ids.iter().map(describe).collect(),
+            ..ConsumerGroupDescribeResponse::default()
         };
         turn.reply(call.token, response);
     }
@@ -42,11 +84,15 @@ impl Groups {
                     .iter()
                     .any(|wanted| wanted.eq_ignore_ascii_case(value))
         };
-        let groups = self.classic.values().map(super::ClassicGroup::list);
+        let classic = self.classic.values().map(super::ClassicGroup::list);
+        let consumer = self.consumer.values().map(super::ConsumerGroup::list);
+        let of_type = |name: &str| passes(&request.types_filter, name);
+        let groups = classic
+            .filter(|_| of_type(GROUP_TYPE))
+            .chain(consumer.filter(|_| of_type(CONSUMER_GROUP_TYPE)));
         let response = ListGroupsResponse {
             groups: groups
                 .filter(|group| passes(&request.states_filter, &group.group_state))
-                .filter(|_| passes(&request.types_filter, GROUP_TYPE))
                 .collect(),
             ..ListGroupsResponse::default()
         };
@@ -77,25 +123,21 @@ impl Groups {
     }
 
     fn check_delete(&self, group_id: &str) -> Check {
-        match self.classic.get(group_id).map(super::ClassicGroup::state) {
-            None => Err(ErrorCode::GroupIdNotFound),
-            Some(State::Empty) => Ok(()),
-            Some(_) => Err(ErrorCode::NonEmptyGroup),
-        }
+        let group = self.group(group_id).ok_or(ErrorCode::GroupIdNotFound)?;
+        group.check_delete()
     }
 
     fn write_tombstones(&self, turn: &mut Turn<'_>, group_id: &str) {
         for key in self.offset_keys(group_id) {
             turn.append(&GroupRecord::OffsetCommit { key, value: None });
         }
-        turn.append(&GroupRecord::GroupMetadata {
-            group_id: group_id.to_owned(),
-            value: None,
-        });
+        if let Some(group) = self.group(group_id) {
+            group.write_tombstones(turn, group_id);
+        }
     }
 }
 
-fn dead(group_id: &str, version: i16) -> DescribedGroup {
+fn dead(group_id: &str, version: i16, reason: String) -> DescribedGroup {
     let mut group = DescribedGroup {
         group_id: group_id.to_owned(),
         group_state: State::DEAD.to_owned(),
@@ -103,7 +145,7 @@ fn dead(group_id: &str, version: i16) -> DescribedGroup {
     };
     if versions::describe_reports_not_found(version) {
         group.error_code = ErrorCode::GroupIdNotFound.into();
-        group.error_message = Some(format!("Group {group_id} not found."));
+        group.error_message = Some(reason);
     }
     group
 }

@@ -12,6 +12,7 @@ mod heartbeat;
 mod join;
 mod leave;
 mod member;
+mod migrating;
 mod protocols;
 mod rebalance;
 mod state;
@@ -29,8 +30,11 @@ use crate::timers::Timer;
 use crate::turn::{Check, Turn};
 
 pub(crate) use describe::GROUP_TYPE;
+pub(crate) use expiry::UnusedSince;
 pub(crate) use join::Joined;
 pub(crate) use leave::leave_response;
+pub(crate) use member::rebalance_timeout_ms;
+pub(crate) use migrating::{AfterDowngrade, MigratingMember};
 pub(crate) use state::State;
 
 use member::Member;

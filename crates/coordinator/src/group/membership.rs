@@ -9,7 +9,7 @@ use headwater_protocol::messages::leave_group::{
 use headwater_protocol::messages::sync_group::SyncGroupRequest;
 
 use super::classic::{ClassicGroup, Joined, join_error, leave_response, sync_error};
-use super::{Groups, MAX_TEXT, check_member_group_id};
+use super::{Groups, MAX_TEXT, check_member_group_id, consumer};
 use crate::config::GroupConfig;
 use crate::effect::{Call, Client};
 use crate::turn::{Check, Turn};
@@ -28,6 +28,13 @@ impl Groups {
             return;
         }
         let group_id = request.group_id.as_str();
+        let emptied = match self.consumer.get(group_id) {
+            Some(group) if !group.is_empty() => {
+                return self.join_consumer_group(turn, call, client, request);
+            }
+            Some(group) => group.tombstones(),
+            None => Vec::new(),
+        };
         let now_ms = turn.now_ms;
         let group = self.group_or_new(group_id, now_ms);
         let joined = group.join(turn, call, client, request);
@@ -35,6 +42,14 @@ impl Groups {
             group.write_empty(turn);
         } else {
             self.settle(group_id, now_ms);
+        }
+        match joined {
+            // Nobody was left in the consumer group: a classic one takes its place.
+            Joined::Accepted => consumer::append(turn, group_id, emptied),
+            Joined::Refused if !emptied.is_empty() => {
+                self.classic.remove(group_id);
+            }
+            Joined::Refused => {}
         }
     }
 
@@ -67,11 +82,15 @@ impl Groups {
         {
             return Err(ErrorCode::InvalidRequest);
         }
-        if !self.classic.contains_key(&request.group_id) {
+        let is_in_use = self
+            .consumer
+            .get(&request.group_id)
+            .is_some_and(|group| !group.is_empty());
+        if !self.classic.contains_key(&request.group_id) && !is_in_use {
             if !request.member_id.is_empty() {
                 return Err(ErrorCode::UnknownMemberId);
             }
-            if self.classic.len() >= config.max_groups {
+            if self.count() >= config.max_groups {
                 return Err(ErrorCode::CoordinatorNotAvailable);
             }
         }
@@ -79,6 +98,10 @@ impl Groups {
     }
 
     pub(crate) fn sync(&mut self, turn: &mut Turn<'_>, call: Call, request: &SyncGroupRequest) {
+        if self.consumer.contains_key(&request.group_id) {
+            let answer = self.sync_consumer_group(turn, request);
+            return turn.reply(call.token, answer.unwrap_or_else(sync_error));
+        }
         match self.group_of_member(&request.group_id) {
             Ok(group) => group.sync(turn, call, request),
             Err(code) => turn.reply(call.token, sync_error(code)),
@@ -91,9 +114,12 @@ impl Groups {
         call: Call,
         request: &HeartbeatRequest,
     ) {
-        let alive = self
-            .group_of_member(&request.group_id)
-            .and_then(|group| group.heartbeat(turn, request));
+        let alive = if self.consumer.contains_key(&request.group_id) {
+            self.heartbeat_consumer_group(turn, request)
+        } else {
+            self.group_of_member(&request.group_id)
+                .and_then(|group| group.heartbeat(turn, request))
+        };
         let response = HeartbeatResponse {
             error_code: alive.err().map_or(0, i16::from),
             ..HeartbeatResponse::default()
@@ -108,11 +134,15 @@ impl Groups {
         }];
         let batched = versions::leave_is_batched(call.version);
         let leaving: &[MemberIdentity] = if batched { &request.members } else { &single };
+        let is_consumer_group = self.consumer.contains_key(&request.group_id);
         let members = match self.group_of_member(&request.group_id) {
             Ok(group) => {
                 let members = group.leave(turn, leaving);
                 self.settle(&request.group_id, turn.now_ms);
                 members
+            }
+            Err(ErrorCode::UnknownMemberId) if is_consumer_group => {
+                self.leave_as_classic_members(turn, &request.group_id, leaving)
             }
             Err(ErrorCode::UnknownMemberId) => {
                 let unknown = |member| leave_response(member, Err(ErrorCode::UnknownMemberId));

@@ -119,7 +119,7 @@ fn protocols_weight(protocols: &[JoinGroupRequestProtocol]) -> usize {
 }
 
 /// Before version 1 a request has only the session timeout, which served as both.
-pub(super) fn rebalance_timeout_ms(request: &JoinGroupRequest) -> i32 {
+pub(crate) fn rebalance_timeout_ms(request: &JoinGroupRequest) -> i32 {
     // The number is the client's: a negative one is as good as none.
     match request.rebalance_timeout_ms {
         -1 => request.session_timeout_ms,

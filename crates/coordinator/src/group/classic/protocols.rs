@@ -5,17 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
-use headwater_protocol::messages::consumer_protocol::ConsumerProtocolSubscription;
 use headwater_protocol::messages::join_group::JoinGroupRequest;
-use headwater_protocol::{Decoder, Message};
 
 use super::{ClassicGroup, State};
-
-/// The protocol type of consumers; others (Connect's, for one) have formats of their own.
-const CONSUMER: &str = "consumer";
-/// Newer subscriptions begin like this one.
-const NEWEST_SUBSCRIPTION: i16 = 3;
+use crate::group::embedded::{self, CONSUMER};
 
 impl ClassicGroup {
     /// Whether the group can take the member and still agree on a protocol.
@@ -78,7 +71,7 @@ impl ClassicGroup {
         }
     }
 
-    pub(super) fn uses_consumer_protocol(&self) -> bool {
+    pub(crate) fn uses_consumer_protocol(&self) -> bool {
         self.protocol_type.as_deref() == Some(CONSUMER)
     }
 
@@ -96,18 +89,12 @@ impl ClassicGroup {
         let protocol = self.protocol_name.as_deref();
         let mut topics = BTreeSet::new();
         for member in self.members.values() {
-            let Some(subscription) = subscription(member.metadata(protocol)) else {
+            let said = embedded::read_subscription(&member.metadata(protocol));
+            let Some(subscription) = said else {
                 return;
             };
             topics.extend(subscription.topics);
         }
         self.subscribed_topics = Some(topics);
     }
-}
-
-/// A version and the fields.
-fn subscription(metadata: Bytes) -> Option<ConsumerProtocolSubscription> {
-    let mut input = Decoder::new(metadata);
-    let version = input.read_i16().ok().filter(|version| *version >= 0)?;
-    ConsumerProtocolSubscription::decode(&mut input, version.min(NEWEST_SUBSCRIPTION)).ok()
 }

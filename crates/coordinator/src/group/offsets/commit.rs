@@ -6,6 +6,8 @@ use headwater_protocol::messages::offset_commit::{
 };
 use headwater_protocol::{ErrorCode, Uuid};
 
+use super::super::any_group::AnyGroup;
+use super::super::consumer::Committer;
 use super::super::{Groups, MAX_TEXT};
 use crate::config::GroupConfig;
 use crate::effect::Call;
@@ -54,17 +56,32 @@ impl Groups {
         if request.group_id.len() > MAX_TEXT {
             return Err(ErrorCode::InvalidGroupId);
         }
-        match self.classic.get(&request.group_id) {
-            Some(group) => group.check_commit(request),
+        match self.group(&request.group_id) {
+            Some(AnyGroup::Classic(group)) => group.check_commit(request),
+            Some(AnyGroup::Consumer(group)) => {
+                let committer = Committer::Member {
+                    version: call.version,
+                    member_id: &request.member_id,
+                    member_epoch: request.generation_id_or_member_epoch,
+                };
+                group.check_commit(committer, partitions_of(request))
+            }
             None if request.generation_id_or_member_epoch >= 0 => {
                 Err(versions::commit_error_of_unknown_group(call.version))
             }
-            None if self.classic.len() >= turn.config.max_groups => {
+            None if self.count() >= turn.config.max_groups => {
                 Err(ErrorCode::CoordinatorNotAvailable)
             }
             None => Ok(()),
         }
     }
+}
+
+fn partitions_of(request: &OffsetCommitRequest) -> impl Iterator<Item = (Uuid, i32)> {
+    request.topics.iter().flat_map(|topic| {
+        let partitions = topic.partitions.iter();
+        partitions.map(|partition| (topic.topic_id, partition.partition_index))
+    })
 }
 
 /// What is to be committed for one partition.

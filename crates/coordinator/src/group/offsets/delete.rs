@@ -42,8 +42,7 @@ impl Groups {
         if group_id.is_empty() {
             return Err(ErrorCode::InvalidGroupId);
         }
-        self.classic
-            .get(group_id)
+        self.group(group_id)
             .ok_or(ErrorCode::GroupIdNotFound)?
             .check_offset_delete()
     }
@@ -55,8 +54,7 @@ impl Groups {
         topic: &OffsetDeleteRequestTopic,
     ) -> OffsetDeleteResponseTopic {
         let subscribed = self
-            .classic
-            .get(group_id)
+            .group(group_id)
             .is_some_and(|group| group.is_subscribed_to(&topic.name));
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in &topic.partitions {

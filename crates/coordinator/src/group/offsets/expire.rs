@@ -12,7 +12,7 @@ impl Groups {
         let mut again_at_ms = turn
             .now_ms
             .saturating_add(turn.config.offsets_retention_check_interval_ms.max(1));
-        for group_id in self.classic.keys() {
+        for group_id in self.group_ids() {
             self.expire_group(turn, group_id);
             if turn.record_count() >= MAX_TOMBSTONES {
                 // The tombstones of this turn are replayed by then; were they refused, this pauses.
@@ -26,7 +26,7 @@ impl Groups {
     /// A group without members goes with its last offset, unless a transaction is about to commit
     /// one. What a transaction commits anew does not expire before it has ended.
     fn expire_group(&self, turn: &mut Turn<'_>, group_id: &str) {
-        let Some(group) = self.classic.get(group_id) else {
+        let Some(group) = self.group(group_id) else {
             return;
         };
         let unused_since = group.offsets_unused_since();
@@ -43,10 +43,7 @@ impl Groups {
             }
         }
         if left == 0 && group.is_deserted() && !self.has_pending_offsets(group_id) {
-            turn.append(&GroupRecord::GroupMetadata {
-                group_id: group_id.to_owned(),
-                value: None,
-            });
+            group.write_tombstones(turn, group_id);
         }
     }
 }

@@ -10,6 +10,7 @@ use headwater_protocol::messages::offset_fetch::{
 use headwater_protocol::{ErrorCode, Uuid};
 
 use super::super::Groups;
+use super::super::any_group::AnyGroup;
 use super::OffsetCommitValue;
 use crate::effect::Call;
 use crate::record::OffsetCommitKey;
@@ -51,6 +52,15 @@ impl Groups {
         stability: Stability,
     ) -> OffsetFetchResponseGroup {
         let group_id = request.group_id.as_str();
+        if let Some(AnyGroup::Consumer(group)) = self.group(group_id)
+            && let Err(code) = group.check_fetch(request.member_id.as_deref(), request.member_epoch)
+        {
+            return OffsetFetchResponseGroup {
+                group_id: group_id.to_owned(),
+                error_code: code.into(),
+                ..OffsetFetchResponseGroup::default()
+            };
+        }
         let topics = match &request.topics {
             Some(topics) => topics
                 .iter()

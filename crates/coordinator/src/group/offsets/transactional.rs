@@ -8,6 +8,8 @@ use headwater_protocol::messages::txn_offset_commit::{
 };
 use headwater_protocol::{ErrorCode, Uuid};
 
+use super::super::any_group::AnyGroup;
+use super::super::consumer::Committer;
 use super::super::{Groups, MAX_TEXT};
 use super::Commit;
 use super::commit::{NewCommit, commit_partition};
@@ -25,7 +27,9 @@ impl Groups {
         topic_ids: &BTreeMap<String, Uuid>,
         request: &TxnOffsetCommitRequest,
     ) {
-        let refused = self.check_transactional_commit(turn, request).err();
+        let refused = self
+            .check_transactional_commit(turn, topic_ids, request)
+            .err();
         turn.in_transaction_of(ProducerIdAndEpoch {
             producer_id: request.producer_id,
             producer_epoch: request.producer_epoch,
@@ -53,15 +57,24 @@ impl Groups {
     fn check_transactional_commit(
         &self,
         turn: &Turn<'_>,
+        topic_ids: &BTreeMap<String, Uuid>,
         request: &TxnOffsetCommitRequest,
     ) -> Check {
         if request.group_id.is_empty() || request.group_id.len() > MAX_TEXT {
             return Err(ErrorCode::InvalidGroupId);
         }
-        match self.classic.get(&request.group_id) {
-            Some(group) => group.check_transactional_commit(request),
+        match self.group(&request.group_id) {
+            Some(AnyGroup::Classic(group)) => group.check_transactional_commit(request),
+            Some(AnyGroup::Consumer(group)) => {
+                let committer = Committer::Producer {
+                    member_id: &request.member_id,
+                    group_instance_id: request.group_instance_id.as_deref(),
+                    member_epoch: request.generation_id,
+                };
+                group.check_commit(committer, partitions_of(topic_ids, request))
+            }
             None if request.generation_id >= 0 => Err(ErrorCode::IllegalGeneration),
-            None if self.classic.len() >= turn.config.max_groups => {
+            None if self.count() >= turn.config.max_groups => {
                 Err(ErrorCode::CoordinatorNotAvailable)
             }
             None => Ok(()),
@@ -135,6 +148,17 @@ impl Groups {
             value,
         }
     }
+}
+
+fn partitions_of(
+    topic_ids: &BTreeMap<String, Uuid>,
+    request: &TxnOffsetCommitRequest,
+) -> impl Iterator<Item = (Uuid, i32)> {
+    request.topics.iter().flat_map(|topic| {
+        let topic_id = topic_ids.get(&topic.name).copied().unwrap_or(Uuid::ZERO);
+        let partitions = topic.partitions.iter();
+        partitions.map(move |partition| (topic_id, partition.partition_index))
+    })
 }
 
 fn new_commit<'a>(
