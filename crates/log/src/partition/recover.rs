@@ -9,15 +9,13 @@ use headwater_records::{BatchHeader, Batches, RecordBatch};
 
 use super::capture::remove_if_there;
 use super::cleaner_checkpoint::{CleanerCheckpoint, SWAP};
-use super::end_marker::{LoggedBatch, TransactionOutcome};
+use super::end_marker::LoggedBatch;
 use super::header_reader::{HeaderReader, Located, read_exactly};
 use super::leader_epochs::{LeaderEpochs, leader_epoch_path};
 use super::log::PartitionLog;
-use super::producer_state::Transition;
 use super::producer_state::{ProducerState, snapshot_path};
 use super::segment::{CLEANED, Segment, base_offset_of, log_path};
 use super::state::{Checkpointed, State};
-use super::transaction_index::AbortedEntry;
 use super::transactions::OpenTransactions;
 use crate::checkpoint::{PartitionCheckpoint, read_small_file};
 use crate::journal::Place;
@@ -350,26 +348,9 @@ impl PartitionLog {
                 } else {
                     LoggedBatch::of_data(header)
                 };
-                match producers.note(&batch, i64::MAX) {
-                    Transition::None => {}
-                    Transition::Began => open.begin(header.producer_id, header.base_offset),
-                    Transition::Ended {
-                        first_offset,
-                        outcome,
-                    } => {
-                        let last_offset = header.last_offset();
-                        let last_stable_offset = open.end(first_offset, last_offset);
-                        open.advance(i64::MAX);
-                        if outcome == TransactionOutcome::Abort {
-                            aborted.push(AbortedEntry {
-                                producer_id: header.producer_id,
-                                first_offset,
-                                last_offset,
-                                last_stable_offset,
-                            });
-                        }
-                    }
-                }
+                let transition = producers.note(&batch, i64::MAX);
+                aborted.extend(open.note(&header, transition));
+                open.advance(i64::MAX);
             }
             segment.replace_transaction_index(disk, &aborted)?;
         }

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use headwater_records::{BatchHeader, RecordBatch, TimestampType};
+
 use super::append::Admission;
 use super::end_marker::{EndMarker, LoggedBatch, TransactionOutcome};
 use super::log::PartitionLog;
@@ -14,7 +16,6 @@ use super::state::State;
 use super::transaction_index::{AbortedEntry, AbortedView, Search};
 use super::{AppendOptions, Appended, Origin};
 use crate::{AppendError, LogError, ReadError};
-use headwater_records::{RecordBatch, TimestampType};
 
 /// Looks at the indexes begin again this often when retention or the cleaner takes files away meanwhile.
 const MAX_LOOKS: usize = 4;
@@ -47,13 +48,41 @@ impl OpenTransactions {
         }
     }
 
-    pub(crate) fn begin(&mut self, producer_id: i64, first_offset: i64) {
+    /// Takes in what a batch did. Returns what belongs in the index of aborted transactions.
+    pub(crate) fn note(
+        &mut self,
+        header: &BatchHeader,
+        transition: Transition,
+    ) -> Option<AbortedEntry> {
+        match transition {
+            Transition::None => None,
+            Transition::Began => {
+                self.begin(header.producer_id, header.base_offset);
+                None
+            }
+            Transition::Ended {
+                first_offset,
+                outcome,
+            } => {
+                let last_offset = header.last_offset();
+                let last_stable_offset = self.end(first_offset, last_offset);
+                (outcome == TransactionOutcome::Abort).then_some(AbortedEntry {
+                    producer_id: header.producer_id,
+                    first_offset,
+                    last_offset,
+                    last_stable_offset,
+                })
+            }
+        }
+    }
+
+    fn begin(&mut self, producer_id: i64, first_offset: i64) {
         self.ongoing.insert(first_offset, producer_id);
     }
 
     /// Ends the one that began at `first_offset`. Returns the first offset that stays open, or else that behind the
     /// marker: what the last stable offset will be once the marker is durable.
-    pub(crate) fn end(&mut self, first_offset: i64, marker_offset: i64) -> i64 {
+    fn end(&mut self, first_offset: i64, marker_offset: i64) -> i64 {
         let ended = self.ongoing.remove(&first_offset);
         debug_assert!(ended.is_some(), "only what began ends");
         self.ended.insert(first_offset, marker_offset);
@@ -87,31 +116,10 @@ impl State {
     /// Takes a batch into producer state, and its transaction into those open. What was aborted goes into the index of
     /// the active segment, which holds the marker.
     pub(crate) fn note_producer(&mut self, batch: &LoggedBatch, keep_below: i64) {
-        match self.producers.note(batch, keep_below) {
-            Transition::None => {}
-            Transition::Began => {
-                let header = &batch.header;
-                self.transactions
-                    .begin(header.producer_id, header.base_offset);
-            }
-            Transition::Ended {
-                first_offset,
-                outcome,
-            } => {
-                let last_offset = batch.header.last_offset();
-                let last_stable_offset = self.transactions.end(first_offset, last_offset);
-                let entry = AbortedEntry {
-                    producer_id: batch.header.producer_id,
-                    first_offset,
-                    last_offset,
-                    last_stable_offset,
-                };
-                if outcome == TransactionOutcome::Abort
-                    && let Some(active) = self.segments.last_mut()
-                {
-                    active.note_aborted(entry);
-                }
-            }
+        let transition = self.producers.note(batch, keep_below);
+        let aborted = self.transactions.note(&batch.header, transition);
+        if let (Some(aborted), Some(active)) = (aborted, self.segments.last_mut()) {
+            active.note_aborted(aborted);
         }
     }
 }
@@ -184,6 +192,22 @@ impl PartitionLog {
     }
 
     fn look_for_aborted(&self, from: i64, to: i64) -> Result<Vec<AbortedTransaction>, LogError> {
+        let entries = self.aborted_entries(from, to)?;
+        let aborted = entries.into_iter().map(|entry| AbortedTransaction {
+            producer_id: entry.producer_id,
+            first_offset: entry.first_offset,
+        });
+        let mut found: Vec<_> = aborted.collect();
+        found.sort_unstable_by_key(|aborted| aborted.first_offset);
+        Ok(found)
+    }
+
+    /// The same as the indexes have it, by the offset of the marker.
+    pub(super) fn aborted_entries(
+        &self,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<AbortedEntry>, LogError> {
         let views: Vec<_> = {
             let state = self.lock();
             let first = state.segment_index(from).unwrap_or(0);
@@ -198,10 +222,7 @@ impl PartitionLog {
         for view in &views {
             let search = view.visit(self.node.disk.as_ref(), from, |entry| {
                 if entry.first_offset < to {
-                    found.push(AbortedTransaction {
-                        producer_id: entry.producer_id,
-                        first_offset: entry.first_offset,
-                    });
+                    found.push(*entry);
                 }
                 if entry.last_stable_offset >= to {
                     Search::Complete
@@ -213,7 +234,6 @@ impl PartitionLog {
                 break;
             }
         }
-        found.sort_unstable_by_key(|aborted| aborted.first_offset);
         Ok(found)
     }
 }

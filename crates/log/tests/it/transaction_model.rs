@@ -133,7 +133,10 @@ impl World {
 
     fn is_sealed(&self, dir: &Path, name: &str) -> bool {
         let names = self.disk.list(dir).unwrap();
-        let last = names.iter().filter(|name| name.ends_with(".log")).max();
+        let segments = names
+            .iter()
+            .filter(|name| name.split('.').next_back() == Some("log"));
+        let last = segments.max();
         last.is_some_and(|last| name[..20] < last[..20])
     }
 
