@@ -21,7 +21,7 @@ use crate::budget::Budget;
 use crate::clock;
 use crate::connection::{RequestMemory, Shared};
 use crate::context::Context;
-use crate::coordinators::Coordinators;
+use crate::coordinators::{Groups, Transactions};
 use crate::error::{StartError, StopError};
 use crate::fetch_session::FetchSessions;
 use crate::file_handles;
@@ -55,7 +55,8 @@ struct Running {
 
 /// What stands behind the port.
 struct Store {
-    groups: Arc<Coordinators>,
+    groups: Arc<Groups>,
+    transactions: Arc<Transactions>,
     maintenance: MaintenanceThread,
     journal: JournalThread,
     log_dir: Arc<LogDir>,
@@ -174,7 +175,7 @@ impl Broker {
         let Some(Running { server, store }) = self.running.take() else {
             return Ok(());
         };
-        store.groups.stop();
+        store.stop_coordinators();
         let served = server.await;
         blocking(move || store.close()).await?;
         served.map_err(|_| StopError::Thread { thread: "server" })
@@ -197,7 +198,7 @@ impl Drop for Broker {
         self.stopping.cancel();
         if let Some(Running { server, store }) = self.running.take() {
             server.abort();
-            store.groups.stop();
+            store.stop_coordinators();
             if store.temporary.is_some() {
                 store.remove();
             }
@@ -206,14 +207,20 @@ impl Drop for Broker {
 }
 
 impl Store {
+    /// Transactions first, since they end in groups.
+    fn stop_coordinators(&self) {
+        self.transactions.stop();
+        self.groups.stop();
+    }
+
     /// Ends the threads and leaves the clean mark. Blocking.
     fn close(self) -> Result<(), StopError> {
-        self.groups.stop();
+        self.stop_coordinators();
         let threads = [
             ("maintenance", self.maintenance.stop()),
             ("journal", self.journal.stop()),
         ];
-        drop(self.groups);
+        drop((self.transactions, self.groups));
         let closed = self.log_dir.close(clock::now_ms());
         release(self.log_dir, self.temporary);
         closed?;
@@ -235,10 +242,10 @@ impl Store {
 
     /// Ends the threads and leaves everything else as it is. Blocking.
     fn abandon(self) {
-        self.groups.stop();
+        self.stop_coordinators();
         self.maintenance.stop();
         self.journal.stop();
-        drop(self.groups);
+        drop((self.transactions, self.groups));
         release(self.log_dir, self.temporary);
     }
 }
@@ -302,16 +309,19 @@ fn recover(
         settings.limits.retention_check_interval,
         Arc::clone(&figures),
     )?;
-    let groups = Coordinators::start(&partitions, &metadata);
+    let groups = Groups::start(&partitions, &metadata);
+    let transactions = Transactions::start(&partitions, &metadata, &groups);
     let context = Context {
         partitions,
         metadata,
         groups: Arc::clone(&groups),
+        transactions: Arc::clone(&transactions),
         settings: Arc::clone(settings),
         fetch_sessions: Arc::new(FetchSessions::new(settings.limits.fetch_session_slots)),
     };
     let store = Store {
         groups,
+        transactions,
         maintenance,
         journal,
         log_dir,

@@ -1,12 +1,12 @@
-//! What a handler may reach: five narrow handles and nothing else.
+//! What a handler may reach: six narrow handles and nothing else.
 //!
-//! A sixth handle needs a line in ARCHITECTURE.md. Handlers never see sockets,
+//! One more handle needs a line in ARCHITECTURE.md. Handlers never see sockets,
 //! files, threads or each other.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::coordinators::Coordinators;
+use crate::coordinators::{Groups, Transactions};
 use crate::fetch_session::FetchSessions;
 use crate::metadata::Metadata;
 use crate::partitions::Partitions;
@@ -20,7 +20,9 @@ pub(crate) struct Context {
     /// Topics, configs and producer ids.
     pub(crate) metadata: Arc<Metadata>,
     /// Group coordinators.
-    pub(crate) groups: Arc<Coordinators>,
+    pub(crate) groups: Arc<Groups>,
+    /// Transaction coordinators, and writes in transactions.
+    pub(crate) transactions: Arc<Transactions>,
     /// What was fixed at start: limits and the advertised listener.
     pub(crate) settings: Arc<Settings>,
     /// Incremental fetch sessions (KIP-227).

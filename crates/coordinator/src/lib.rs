@@ -103,7 +103,7 @@ mod versions;
 pub use config::{GroupConfig, MigrationPolicy};
 pub use coordinator::{DurableState, GroupCoordinator};
 pub use effect::{
-    AppendFailure, Call, Client, CoordinatorRecord, DeletedTopic, Effect, Outcome,
+    AppendFailure, Call, Client, CoordinatorRecord, DeletedTopic, Effect, EndMarkers, Outcome,
     ProducerIdAndEpoch, Token,
 };
 pub use group::ConsumerAssignor;

@@ -1,12 +1,18 @@
 //! From a coordinator's response to that of the API asked.
 
 use headwater_coordinator::Response;
+use headwater_protocol::messages::add_offsets_to_txn::AddOffsetsToTxnResponse;
+use headwater_protocol::messages::add_partitions_to_txn::AddPartitionsToTxnResponse;
 use headwater_protocol::messages::delete_groups::DeleteGroupsResponse;
 use headwater_protocol::messages::describe_groups::DescribeGroupsResponse;
+use headwater_protocol::messages::describe_transactions::DescribeTransactionsResponse;
+use headwater_protocol::messages::end_txn::EndTxnResponse;
 use headwater_protocol::messages::heartbeat::HeartbeatResponse;
+use headwater_protocol::messages::init_producer_id::InitProducerIdResponse;
 use headwater_protocol::messages::join_group::JoinGroupResponse;
 use headwater_protocol::messages::leave_group::LeaveGroupResponse;
 use headwater_protocol::messages::list_groups::ListGroupsResponse;
+use headwater_protocol::messages::list_transactions::ListTransactionsResponse;
 use headwater_protocol::messages::offset_commit::OffsetCommitResponse;
 use headwater_protocol::messages::offset_delete::OffsetDeleteResponse;
 use headwater_protocol::messages::offset_fetch::OffsetFetchResponse;
@@ -44,4 +50,10 @@ from_response! {
     DescribeGroups DescribeGroupsResponse
     ListGroups ListGroupsResponse
     DeleteGroups DeleteGroupsResponse
+    InitProducerId InitProducerIdResponse
+    AddPartitionsToTxn AddPartitionsToTxnResponse
+    AddOffsetsToTxn AddOffsetsToTxnResponse
+    EndTxn EndTxnResponse
+    DescribeTransactions DescribeTransactionsResponse
+    ListTransactions ListTransactionsResponse
 }

@@ -8,16 +8,19 @@ use std::mem::{Discriminant, discriminant};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use headwater_coordinator::{
-    AppendFailure, Call, CoordinatorRecord, DeletedTopic, Effect, GroupConfig, GroupCoordinator,
-    Response, Token,
+    AppendFailure, Call, CoordinatorRecord, DeletedTopic, Effect, GroupCoordinator, Outcome,
+    ProducerIdAndEpoch, RecordError, Response, Token,
 };
-use headwater_log::{AppendError, Origin, Position};
+use headwater_log::{AppendError, EndMarker, Origin, Position, TransactionOutcome};
 use headwater_protocol::ErrorCode;
-use headwater_records::BatchBuilder;
+use headwater_records::{BatchBuilder, NO_SEQUENCE};
 use tokio::sync::oneshot;
 
+use super::machine::Machine;
+use super::markers::{MarkerError, Markers};
 use super::timers::Timers;
 use crate::clock;
+use crate::error::ToErrorCode;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
 use crate::throttle::Throttle;
@@ -27,20 +30,23 @@ const TIMERS_PER_TURN: usize = 100;
 
 static NOT_APPENDED: Throttle<Discriminant<AppendError>> = Throttle::new();
 
-/// The coordinator of one partition of `__consumer_offsets`.
-pub(super) struct PartitionCoordinator {
+/// The coordinator of one partition of an internal topic.
+pub(super) struct PartitionCoordinator<M> {
     partitions: Arc<Partitions>,
     partition: Arc<Partition>,
     timers: Arc<Timers>,
-    state: Mutex<State>,
+    markers: Option<Arc<Markers>>,
+    state: Mutex<State<M>>,
 }
 
-struct State {
-    machine: GroupCoordinator,
+struct State<M> {
+    machine: M,
     /// Of the latest append: what every reply from here on depends on.
     position: Position,
     // Bounded by the requests in flight on all connections.
     waiting: HashMap<Token, oneshot::Sender<Released>>,
+    /// The whole log has been replayed.
+    loaded: bool,
     unloaded: bool,
 }
 
@@ -51,12 +57,30 @@ struct Released {
 }
 
 /// An answer that is to come.
-pub(super) struct Waiting {
-    coordinator: Arc<PartitionCoordinator>,
+pub(super) struct Waiting<M> {
+    coordinator: Arc<PartitionCoordinator<M>>,
     released: oneshot::Receiver<Released>,
 }
 
-impl Waiting {
+/// A coordinator that nobody else can ask as long as this is there.
+pub(super) struct Held<'a, M> {
+    coordinator: &'a PartitionCoordinator<M>,
+    state: MutexGuard<'a, State<M>>,
+}
+
+impl<M: Machine> Held<'_, M> {
+    /// Lets the machine decide on a change, and carries it out.
+    pub(super) fn change(&mut self, decide: impl FnOnce(&mut M, i64) -> Vec<Effect>) {
+        let effects = decide(&mut self.state.machine, clock::steady_ms());
+        self.coordinator.carry_out(&mut self.state, effects);
+    }
+
+    pub(super) fn machine(&self) -> &M {
+        &self.state.machine
+    }
+}
+
+impl<M: Machine> Waiting<M> {
     /// The answer, when what it shows is on disk.
     pub(super) async fn answer(self) -> Result<Response, ErrorCode> {
         let Ok(released) = self.released.await else {
@@ -71,21 +95,24 @@ impl Waiting {
     }
 }
 
-impl PartitionCoordinator {
+impl<M: Machine> PartitionCoordinator<M> {
     pub(super) fn new(
         partitions: Arc<Partitions>,
         partition: Arc<Partition>,
         timers: Arc<Timers>,
-        config: GroupConfig,
-    ) -> PartitionCoordinator {
+        markers: Option<Arc<Markers>>,
+        machine: M,
+    ) -> PartitionCoordinator<M> {
         PartitionCoordinator {
             partitions,
             partition,
             timers,
+            markers,
             state: Mutex::new(State {
-                machine: GroupCoordinator::new(config),
+                machine,
                 position: Position::ZERO,
                 waiting: HashMap::new(),
+                loaded: false,
                 unloaded: false,
             }),
         }
@@ -100,8 +127,8 @@ impl PartitionCoordinator {
         self: &Arc<Self>,
         version: i16,
         token: Token,
-        decide: impl FnOnce(&mut GroupCoordinator, Call) -> Vec<Effect>,
-    ) -> Waiting {
+        decide: impl FnOnce(&mut M, Call) -> Vec<Effect>,
+    ) -> Waiting<M> {
         let (release, released) = oneshot::channel();
         let mut state = self.lock();
         // Dropping the sender is the answer of a coordinator that is no longer one.
@@ -121,32 +148,41 @@ impl PartitionCoordinator {
         }
     }
 
-    /// Returns the position of the tombstones, or of something later.
-    pub(super) fn topics_deleted(&self, topics: &[DeletedTopic]) -> Position {
-        let mut state = self.lock();
-        if !state.unloaded {
-            let effects = state.machine.topics_deleted(clock::steady_ms(), topics);
-            self.carry_out(&mut state, effects);
+    /// Keeps everybody else from the machine, so that what it says stays true meanwhile.
+    pub(super) fn hold(&self) -> Result<Held<'_, M>, ErrorCode> {
+        let state = self.lock();
+        if state.unloaded {
+            return Err(ErrorCode::NotCoordinator);
         }
-        state.position
+        Ok(Held {
+            coordinator: self,
+            state,
+        })
     }
 
-    /// Replays records read from the log.
-    pub(super) fn replay(&self, records: &[CoordinatorRecord]) -> Result<(), String> {
+    /// Replays records read from the log, which may be those of a producer's transaction.
+    pub(super) fn replay(
+        &self,
+        producer: Option<ProducerIdAndEpoch>,
+        records: &[CoordinatorRecord],
+    ) -> Result<(), String> {
         let mut state = self.lock();
         for record in records {
-            state
-                .machine
-                .replay(record)
-                .map_err(|error| error.to_string())?;
+            replay(&mut state.machine, producer, record).map_err(|error| error.to_string())?;
         }
         Ok(())
+    }
+
+    /// Replays a marker read from the log.
+    pub(super) fn replay_end_marker(&self, producer: ProducerIdAndEpoch, outcome: Outcome) {
+        self.lock().machine.replay_end_marker(producer, outcome);
     }
 
     /// The whole log has been replayed: requests are served from here on.
     pub(super) fn loaded(&self) {
         let mut state = self.lock();
         if !state.unloaded {
+            state.loaded = true;
             let effects = state.machine.loaded(clock::steady_ms());
             self.carry_out(&mut state, effects);
         }
@@ -185,19 +221,19 @@ impl PartitionCoordinator {
         state.machine.next_deadline_ms()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<M>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn carry_out(&self, state: &mut State, effects: Vec<Effect>) {
+    fn carry_out(&self, state: &mut State<M>, effects: Vec<Effect>) {
         let mut effects = effects.into_iter();
         while let Some(effect) = effects.next() {
             match effect {
-                Effect::Append { records, .. } => match self.append(&records) {
+                Effect::Append { records, producer } => match self.append(producer, &records) {
                     Ok(position) => {
                         state.position = state.position.max(position);
                         for record in &records {
-                            let replayed = state.machine.replay(record);
+                            let replayed = replay(&mut state.machine, producer, record);
                             assert!(
                                 replayed.is_ok(),
                                 "a record of ours reads back: {replayed:?}"
@@ -213,6 +249,17 @@ impl PartitionCoordinator {
                         break;
                     }
                 },
+                Effect::WriteMarkers(markers) => {
+                    let writer = self.markers.as_ref();
+                    let writer = writer.expect("only transactions have markers written");
+                    let written = writer.write_all(&markers);
+                    state.position = state.position.max(written.position);
+                    let now_ms = clock::steady_ms();
+                    let next = state
+                        .machine
+                        .markers_written(now_ms, &markers, written.remaining);
+                    self.carry_out(state, next);
+                }
                 Effect::Reply { token, response } => release(state, token, response),
             }
         }
@@ -223,34 +270,95 @@ impl PartitionCoordinator {
         }
     }
 
-    fn append(&self, records: &[CoordinatorRecord]) -> Result<Position, AppendFailure> {
+    fn append(
+        &self,
+        producer: Option<ProducerIdAndEpoch>,
+        records: &[CoordinatorRecord],
+    ) -> Result<Position, AppendFailure> {
         if records.is_empty() {
             return Ok(Position::ZERO);
         }
         // The wall clock: the log holds timestamps against it.
         let now_ms = clock::now_ms();
         let mut batch = BatchBuilder::new();
+        if let Some(producer) = producer {
+            batch = batch
+                .producer(producer.producer_id, producer.producer_epoch, NO_SEQUENCE)
+                .transactional();
+        }
         for record in records {
             batch.append(now_ms, Some(&record.key), record.value.as_deref(), &[]);
         }
         self.partitions
             .append(&self.partition, batch.build(0), Origin::Coordinator, 0)
             .map(|appended| appended.position)
-            .map_err(|error| {
-                if let Some(held_back) = NOT_APPENDED.pass(discriminant(&error)) {
-                    let partition = self.partition.log().id();
-                    tracing::warn!(%partition, held_back, %error, "group records not appended");
-                }
-                match error {
-                    AppendError::MessageTooLarge { .. }
-                    | AppendError::RecordListTooLarge { .. } => AppendFailure::TooLarge,
-                    _ => AppendFailure::Storage,
-                }
-            })
+            .map_err(|error| self.failure(&error))
+    }
+
+    fn failure(&self, error: &AppendError) -> AppendFailure {
+        if let Some(held_back) = NOT_APPENDED.pass(discriminant(error)) {
+            let partition = self.partition.log().id();
+            tracing::warn!(%partition, held_back, %error, "a coordinator's records not appended");
+        }
+        match error {
+            AppendError::MessageTooLarge { .. } | AppendError::RecordListTooLarge { .. } => {
+                AppendFailure::TooLarge
+            }
+            AppendError::InvalidProducerEpoch { .. } | AppendError::InvalidTxnState { .. } => {
+                AppendFailure::Producer(error.to_error_code())
+            }
+            _ => AppendFailure::Storage,
+        }
     }
 }
 
-fn release_all(state: &mut State, effects: Vec<Effect>) {
+impl PartitionCoordinator<GroupCoordinator> {
+    /// Returns the position of the tombstones, or of something later.
+    pub(super) fn topics_deleted(&self, topics: &[DeletedTopic]) -> Position {
+        let mut state = self.lock();
+        if !state.unloaded {
+            let effects = state.machine.topics_deleted(clock::steady_ms(), topics);
+            self.carry_out(&mut state, effects);
+        }
+        state.position
+    }
+
+    /// Ends a transaction in this partition, so that the offsets it committed are seen, or forgotten.
+    pub(super) fn append_end_marker(&self, marker: EndMarker) -> Result<Position, MarkerError> {
+        let mut state = self.lock();
+        if !state.loaded || state.unloaded {
+            return Err(MarkerError::NotLoaded);
+        }
+        let appended = self
+            .partitions
+            .append_end_marker(&self.partition, marker, 0)
+            .map_err(MarkerError::Append)?;
+        state.position = state.position.max(appended.position);
+        let producer = ProducerIdAndEpoch {
+            producer_id: marker.producer_id,
+            producer_epoch: marker.producer_epoch,
+        };
+        let outcome = match marker.outcome {
+            TransactionOutcome::Commit => Outcome::Commit,
+            TransactionOutcome::Abort => Outcome::Abort,
+        };
+        state.machine.replay_end_marker(producer, outcome);
+        Ok(appended.position)
+    }
+}
+
+fn replay<M: Machine>(
+    machine: &mut M,
+    producer: Option<ProducerIdAndEpoch>,
+    record: &CoordinatorRecord,
+) -> Result<(), RecordError> {
+    match producer {
+        Some(producer) => machine.replay_transactional(producer, record),
+        None => machine.replay(record),
+    }
+}
+
+fn release_all<M>(state: &mut State<M>, effects: Vec<Effect>) {
     for effect in effects {
         if let Effect::Reply { token, response } = effect {
             release(state, token, response);
@@ -258,7 +366,7 @@ fn release_all(state: &mut State, effects: Vec<Effect>) {
     }
 }
 
-fn release(state: &mut State, token: Token, response: Response) {
+fn release<M>(state: &mut State<M>, token: Token, response: Response) {
     if let Some(waiting) = state.waiting.remove(&token) {
         let position = state.position;
         // Whoever asked may have gone away.

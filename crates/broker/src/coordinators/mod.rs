@@ -1,65 +1,94 @@
-//! Runs the group coordinators on the partitions of `__consumer_offsets`: one for each.
+//! Runs the coordinators on the partitions of internal topics, one for each: those of groups on
+//! `__consumer_offsets`, those of transactions on `__transaction_state`.
 //!
 //! Owns loading, appending what a coordinator decides, the wait of its replies for the disk, and
-//! its timers. What a group does is decided in `headwater-coordinator`, which never waits.
+//! its timers. What a group or a transaction does is decided in `headwater-coordinator`, which never
+//! waits.
 //!
-//! The topic is made at the first use of a group, and read again at the next start. Until a
-//! partition has been read, its coordinator says so to clients.
+//! A topic is made at its first use, and read again at the next start. Until a partition has been
+//! read, its coordinator says so to clients. Locks: a transaction's coordinator, then a group's, then
+//! a partition's log.
 
 mod answer;
 mod coordinator;
 mod loading;
+mod machine;
+mod markers;
 mod timers;
+mod transactions;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures::future::BoxFuture;
-use headwater_coordinator::{Call, DeletedTopic, Effect, GroupConfig, GroupCoordinator, Token};
+use headwater_coordinator::{Call, DeletedTopic, Effect, GroupCoordinator, Token};
 use headwater_log::Position;
 use headwater_protocol::{ErrorCode, Request};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use self::coordinator::PartitionCoordinator;
+use self::machine::Machine;
+use self::markers::Markers;
 use self::timers::Timers;
-use crate::metadata::{CONSUMER_OFFSETS, Metadata, Refused};
+use crate::metadata::{Metadata, Refused};
 use crate::partitions::Partitions;
 
 pub(crate) use self::answer::FromResponse;
+pub(crate) use self::markers::MarkerError;
+pub(crate) use self::transactions::{InTransaction, TransactionalClient, Transactions};
 
 /// The group coordinators of this node.
-pub(crate) struct Coordinators {
+pub(crate) type Groups = Coordinators<GroupCoordinator>;
+
+/// The coordinators of one kind on this node.
+pub(crate) struct Coordinators<M> {
     partitions: Arc<Partitions>,
     metadata: Arc<Metadata>,
-    config: GroupConfig,
+    /// What transactions end with.
+    markers: Option<Arc<Markers>>,
     runtime: Handle,
     timers: Arc<Timers>,
     next_token: AtomicU64,
     /// Empty until there is the topic.
-    by_partition: OnceLock<Vec<Arc<PartitionCoordinator>>>,
+    by_partition: OnceLock<Vec<Arc<PartitionCoordinator<M>>>>,
     opening: Mutex<()>,
     stopping: CancellationToken,
 }
 
-impl Coordinators {
+impl Coordinators<GroupCoordinator> {
     /// Starts the coordinators on the caller's tokio runtime, before the port opens. Partitions
     /// that hold something are read in the background.
-    pub(crate) fn start(
+    pub(crate) fn start(partitions: &Arc<Partitions>, metadata: &Arc<Metadata>) -> Arc<Groups> {
+        Arc::new(Coordinators::start_with(partitions, metadata, None))
+    }
+
+    /// The topics are gone: so are the offsets committed for them, when the position is durable.
+    pub(crate) fn topics_deleted(&self, topics: &[DeletedTopic]) -> Position {
+        self.opened()
+            .map(|coordinator| coordinator.topics_deleted(topics))
+            .max()
+            .unwrap_or(Position::ZERO)
+    }
+}
+
+impl<M: Machine> Coordinators<M> {
+    fn start_with(
         partitions: &Arc<Partitions>,
         metadata: &Arc<Metadata>,
-    ) -> Arc<Coordinators> {
-        let coordinators = Arc::new(Coordinators {
+        markers: Option<Arc<Markers>>,
+    ) -> Coordinators<M> {
+        let coordinators = Coordinators {
             partitions: Arc::clone(partitions),
             metadata: Arc::clone(metadata),
-            config: group_config(metadata),
+            markers,
             runtime: Handle::current(),
             timers: Arc::default(),
             next_token: AtomicU64::new(0),
             by_partition: OnceLock::new(),
             opening: Mutex::new(()),
             stopping: CancellationToken::new(),
-        });
+        };
         coordinators.open_existing();
         coordinators
     }
@@ -72,27 +101,27 @@ impl Coordinators {
         }
     }
 
-    /// Makes the topic of committed offsets if there is none; what shows it waits for the position.
+    /// Makes the topic if there is none; what shows it waits for the position.
     pub(crate) fn ensure_topic(&self) -> Result<Position, Refused> {
-        let position = self.metadata.create_consumer_offsets()?;
+        let position = M::create_topic(&self.metadata)?;
         self.open_existing();
         Ok(position)
     }
 
-    /// Asks the coordinator of a group. The state changes before this returns; the answer comes
+    /// Asks the coordinator of a group or transactional id. The state changes before this returns; the answer comes
     /// when it is on disk, and refuses the request if it never will be.
     pub(crate) fn ask<R>(
         &self,
-        group: &str,
+        key: &str,
         version: i16,
         request: R,
-        decide: impl FnOnce(&mut GroupCoordinator, Call, &R) -> Vec<Effect>,
+        decide: impl FnOnce(&mut M, Call, &R) -> Vec<Effect>,
     ) -> BoxFuture<'static, R::Response>
     where
         R: Request + Send + 'static,
         R::Response: FromResponse + Send + 'static,
     {
-        let coordinator = self.of_group(group);
+        let coordinator = self.of_key(key);
         let token = self.token();
         let waiting = coordinator.map(|coordinator| {
             coordinator.ask(version, token, |coordinator, call| {
@@ -117,7 +146,7 @@ impl Coordinators {
         &self,
         version: i16,
         request: &R,
-        decide: impl Fn(&mut GroupCoordinator, Call, &R) -> Vec<Effect>,
+        decide: impl Fn(&mut M, Call, &R) -> Vec<Effect>,
     ) -> BoxFuture<'static, Vec<R::Response>>
     where
         R: Request + Send + 'static,
@@ -147,28 +176,38 @@ impl Coordinators {
         })
     }
 
-    /// The topics are gone: so are the offsets committed for them, when the position is durable.
-    pub(crate) fn topics_deleted(&self, topics: &[DeletedTopic]) -> Position {
-        self.opened()
-            .map(|coordinator| coordinator.topics_deleted(topics))
-            .max()
-            .unwrap_or(Position::ZERO)
+    /// Which partition of the topic a group or transactional id has, once there is the topic.
+    pub(crate) fn partition_of(&self, key: &str) -> Result<i32, ErrorCode> {
+        let coordinator = self.of_key(key)?;
+        Ok(coordinator.partition().log().id().partition)
     }
 
-    fn of_group(&self, group: &str) -> Result<Arc<PartitionCoordinator>, ErrorCode> {
+    /// The coordinator of a key, for whose first the topic is made.
+    fn of_key(&self, key: &str) -> Result<Arc<PartitionCoordinator<M>>, ErrorCode> {
         if self.by_partition.get().is_none() {
             self.ensure_topic().map_err(|refused| refused.code)?;
         }
+        self.of_known_key(key)
+    }
+
+    /// The same if the topic is there.
+    fn of_known_key(&self, key: &str) -> Result<Arc<PartitionCoordinator<M>>, ErrorCode> {
         let coordinators = self
             .by_partition
             .get()
             .ok_or(ErrorCode::CoordinatorNotAvailable)?;
         Ok(Arc::clone(
-            &coordinators[partition_of_group(group, coordinators.len())],
+            &coordinators[partition_of_key(key, coordinators.len())],
         ))
     }
 
-    fn opened(&self) -> impl Iterator<Item = &Arc<PartitionCoordinator>> {
+    /// The coordinator of a partition, if there is one.
+    fn of_partition(&self, partition: i32) -> Option<Arc<PartitionCoordinator<M>>> {
+        let index = usize::try_from(partition).ok()?;
+        self.by_partition.get()?.get(index).cloned()
+    }
+
+    fn opened(&self) -> impl Iterator<Item = &Arc<PartitionCoordinator<M>>> {
         self.by_partition.get().into_iter().flatten()
     }
 
@@ -180,7 +219,7 @@ impl Coordinators {
     fn open_existing(&self) {
         let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         let image = self.metadata.image();
-        let Some(topic) = image.topic(CONSUMER_OFFSETS) else {
+        let Some(topic) = image.topic(M::TOPIC) else {
             return;
         };
         if self.by_partition.get().is_some() {
@@ -192,7 +231,8 @@ impl Coordinators {
                 Arc::clone(&self.partitions),
                 partition,
                 Arc::clone(&self.timers),
-                self.config.clone(),
+                self.markers.clone(),
+                M::new(&self.metadata),
             )))
         };
         // All or none: whoever makes the topic publishes it before its partitions are open, and a list with gaps
@@ -213,28 +253,13 @@ impl Coordinators {
     }
 }
 
-/// Kafka's partition for a group: Java's hash of the string, made positive, over the partitions.
-fn partition_of_group(group: &str, partitions: usize) -> usize {
-    let hash = group.encode_utf16().fold(0_i32, |hash, unit| {
+/// Kafka's partition for a group or transactional id: Java's hash of the string, made positive, over the partitions.
+fn partition_of_key(key: &str, partitions: usize) -> usize {
+    let hash = key.encode_utf16().fold(0_i32, |hash, unit| {
         hash.wrapping_mul(31).wrapping_add(i32::from(unit))
     });
     // The one number without a positive counterpart counts as zero.
     hash.checked_abs().unwrap_or(0) as usize % partitions
-}
-
-fn group_config(metadata: &Metadata) -> GroupConfig {
-    const MINUTE_MS: i64 = 60_000;
-    let int = |name| metadata.number(name) as i32;
-    GroupConfig {
-        min_session_timeout_ms: int("group.min.session.timeout.ms"),
-        max_session_timeout_ms: int("group.max.session.timeout.ms"),
-        initial_rebalance_delay_ms: int("group.initial.rebalance.delay.ms"),
-        max_size: metadata.number("group.max.size").max(0) as usize,
-        offset_metadata_max_bytes: metadata.number("offset.metadata.max.bytes").max(0) as usize,
-        offsets_retention_ms: metadata.number("offsets.retention.minutes") * MINUTE_MS,
-        offsets_retention_check_interval_ms: metadata.number("offsets.retention.check.interval.ms"),
-        ..GroupConfig::default()
-    }
 }
 
 #[cfg(test)]
@@ -244,10 +269,10 @@ mod tests {
     #[test]
     fn a_group_has_the_partition_kafka_gives_it() {
         // Java: Math.abs("...".hashCode()) % 50.
-        assert_eq!(partition_of_group("", 50), 0);
-        assert_eq!(partition_of_group("a", 50), 97 % 50);
-        assert_eq!(partition_of_group("ab", 50), (97 * 31 + 98) % 50);
+        assert_eq!(partition_of_key("", 50), 0);
+        assert_eq!(partition_of_key("a", 50), 97 % 50);
+        assert_eq!(partition_of_key("ab", 50), (97 * 31 + 98) % 50);
         // "polygenelubricants".hashCode() is the smallest integer, which has no absolute value.
-        assert_eq!(partition_of_group("polygenelubricants", 50), 0);
+        assert_eq!(partition_of_key("polygenelubricants", 50), 0);
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::coordinator::PartitionCoordinator;
+use super::machine::Machine;
 use crate::clock;
 
 /// The longest sleep, so that a clock that was set does not hold timers up for long.
@@ -42,9 +43,9 @@ impl Timers {
 }
 
 /// Fires timers until `stopping` is cancelled.
-pub(super) async fn run(
+pub(super) async fn run<M: Machine>(
     timers: Arc<Timers>,
-    coordinators: Vec<Arc<PartitionCoordinator>>,
+    coordinators: Vec<Arc<PartitionCoordinator<M>>>,
     stopping: CancellationToken,
 ) {
     loop {

@@ -1,8 +1,7 @@
-//! `FindCoordinator`, versions 0 to 6: this node coordinates every group.
+//! `FindCoordinator`, versions 0 to 6: this node coordinates every group and every transaction.
 //!
-//! From version 4 on several keys are asked for at once. There are no transactions and no share
-//! groups here: a transactional id is refused as one the client may not use, which ends the
-//! client's attempt at once, and a share group as unsupported.
+//! From version 1 on transactional ids can be asked for, from version 4 on several keys at once. There
+//! are no share groups here: they are refused as unsupported.
 
 use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::find_coordinator::{
@@ -27,10 +26,7 @@ pub(crate) fn begin(
 ) -> Reply<FindCoordinatorResponse> {
     let found = match request.key_type {
         GROUP => context.groups.ensure_topic(),
-        TRANSACTION => Err(Refused::new(
-            ErrorCode::TransactionalIdAuthorizationFailed,
-            "There are no transactions on this event store yet.",
-        )),
+        TRANSACTION => context.transactions.ensure_topic(),
         SHARE => Err(Refused::new(
             ErrorCode::UnsupportedVersion,
             "There are no share groups on this event store yet.",

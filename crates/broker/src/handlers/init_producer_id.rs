@@ -1,14 +1,15 @@
-//! `InitProducerId` 0-5: an id for an idempotent producer.
+//! `InitProducerId` 0-5: an id and epoch to produce with.
 //!
-//! Without a transactional id every request gets a new producer id at epoch 0,
-//! as in Kafka, even if it names one it had: the client bumps its own epoch and
-//! only asks again when it ran out. Transactions are not built: a transactional
-//! id is refused with the error that ends the producer instead of making it retry.
+//! Without a transactional id every request gets a new producer id at epoch 0, as in Kafka, even if
+//! it names one it had: the client bumps its own epoch and only asks again when it ran out. With one,
+//! its coordinator answers: it fences the producer before, after aborting what that had under way.
+//! From version 3 on a producer may give the id and epoch it had and goes on after an error
+//! (KIP-360); before version 4 `PRODUCER_FENCED` is told as `INVALID_PRODUCER_EPOCH`.
 
-use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::init_producer_id::{
     InitProducerIdRequest, InitProducerIdResponse,
 };
+use headwater_protocol::{ErrorCode, Request};
 use tracing::warn;
 
 use crate::context::{ConnectionInfo, Context};
@@ -20,19 +21,40 @@ const NO_PRODUCER_EPOCH: i16 = -1;
 
 static NOT_DURABLE: Throttle<()> = Throttle::new();
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature of every handler"
-)]
 pub(crate) fn begin(
     context: &Context,
     _connection: &ConnectionInfo,
-    _version: i16,
+    version: i16,
     request: InitProducerIdRequest,
 ) -> Reply<InitProducerIdResponse> {
     if let Err(code) = validate(&request) {
-        return Reply::Now(refused(code));
+        return Reply::Now(request.error_response(code, version));
     }
+    match request.transactional_id.clone() {
+        None => idempotent(context),
+        Some(transactional_id) => transactional(context, version, &transactional_id, request),
+    }
+}
+
+fn transactional(
+    context: &Context,
+    version: i16,
+    transactional_id: &str,
+    request: InitProducerIdRequest,
+) -> Reply<InitProducerIdResponse> {
+    let transactions = &context.transactions;
+    Reply::Later(transactions.ask(
+        transactional_id,
+        version,
+        request,
+        |coordinator, call, request| {
+            let mut new_producer_id = || transactions.new_producer_id();
+            coordinator.init_producer_id(call, request, &mut new_producer_id)
+        },
+    ))
+}
+
+fn idempotent(context: &Context) -> Reply<InitProducerIdResponse> {
     let (producer_id, position) = match context.metadata.next_producer_id() {
         Ok(allocated) => allocated,
         Err(code) => return Reply::Now(refused(code)),
@@ -56,10 +78,8 @@ pub(crate) fn begin(
 }
 
 fn validate(request: &InitProducerIdRequest) -> Result<(), ErrorCode> {
-    match request.transactional_id.as_deref() {
-        Some("") => return Err(ErrorCode::InvalidRequest),
-        Some(_) => return Err(ErrorCode::TransactionalIdAuthorizationFailed),
-        None => {}
+    if request.transactional_id.as_deref() == Some("") {
+        return Err(ErrorCode::InvalidRequest);
     }
     // Both or neither.
     match (
@@ -98,11 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn a_transactional_id_ends_the_producer_instead_of_making_it_retry() {
-        assert_eq!(
-            validate(&request(Some("payments"), -1, -1)),
-            Err(ErrorCode::TransactionalIdAuthorizationFailed)
-        );
+    fn a_transactional_id_is_absent_or_not_empty() {
+        assert_eq!(validate(&request(Some("payments"), -1, -1)), Ok(()));
+        assert_eq!(validate(&request(None, -1, -1)), Ok(()));
         assert_eq!(
             validate(&request(Some(""), -1, -1)),
             Err(ErrorCode::InvalidRequest)
@@ -111,7 +129,6 @@ mod tests {
 
     #[test]
     fn producer_id_and_epoch_come_together_or_not_at_all() {
-        assert_eq!(validate(&request(None, -1, -1)), Ok(()));
         assert_eq!(validate(&request(None, 7, 3)), Ok(()));
         assert_eq!(
             validate(&request(None, 7, -1)),

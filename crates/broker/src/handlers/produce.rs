@@ -4,10 +4,14 @@
 //! the journal overlaps, so pipelined requests share a sync. `acks=1` waits for
 //! the disk like `acks=all`: there is no replica to make up for it. `acks=0` gets
 //! no byte, and on an error its connection is closed, which is all that such a
-//! producer can notice. From version 13 on topics are named by id.
+//! producer can notice. Transactional batches are appended while their transaction
+//! cannot end; from version 12 on they add their partitions to it (KIP-890). From
+//! version 13 on topics are named by id.
 //!
-//! Deviations: transactions are not built, so a transactional id is refused; a
-//! timeout below [`SHORTEST_TIMEOUT`] counts as that, for even a good disk takes a moment.
+//! Deviation: a timeout below [`SHORTEST_TIMEOUT`] counts as that, for even a good disk
+//! takes a moment.
+
+mod transactional;
 
 use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
@@ -24,7 +28,9 @@ use headwater_records::{BatchHeader, Compression};
 use tokio::time::timeout;
 use tracing::warn;
 
+use self::transactional::Transactional;
 use crate::context::{ConnectionInfo, Context};
+use crate::coordinators::InTransaction;
 use crate::error::ToErrorCode;
 use crate::metadata::{Image, Topic};
 use crate::partitions::Partitions;
@@ -50,24 +56,36 @@ pub(crate) fn begin(
     if !(-1..=1).contains(&acks) {
         return Reply::Now(request.error_response(ErrorCode::InvalidRequiredAcks, version));
     }
-    if request.transactional_id.is_some() {
-        let code = ErrorCode::TransactionalIdAuthorizationFailed;
-        return match acks {
-            0 => Reply::Close(
-                "a transactional produce request: transactions are not built".to_owned(),
-            ),
-            _ => Reply::Now(request.error_response(code, version)),
-        };
-    }
     let wait =
         Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)).max(SHORTEST_TIMEOUT);
     let image = context.metadata.image();
-    let mut position = Position::ZERO;
-    let responses = request
-        .topic_data
-        .into_iter()
-        .map(|topic| append_topic(context, &image, version, topic, &mut position))
-        .collect();
+    let transactional = match Transactional::find(&image, version, &request) {
+        Ok(transactional) => transactional,
+        Err(code) if acks == 0 => {
+            return Reply::Close(format!("a produce request with acks=0: {}", code.name()));
+        }
+        Err(code) => return Reply::Now(request.error_response(code, version)),
+    };
+    let mut append = Append {
+        context,
+        image: &image,
+        version,
+        position: Position::ZERO,
+    };
+    let topics = request.topic_data;
+    let responses = match transactional {
+        None => append.topics(topics, None),
+        Some(transactional) => {
+            let transactional_id = request.transactional_id.unwrap_or_default();
+            context.transactions.write(
+                transactional.producer(&transactional_id),
+                transactional::client(version),
+                &transactional.partitions,
+                |within| append.topics(topics, Some(within)),
+            )
+        }
+    };
+    let position = append.position;
     let response = ProduceResponse {
         responses,
         ..ProduceResponse::default()
@@ -119,68 +137,94 @@ async fn acknowledge(
     response
 }
 
-fn append_topic(
-    context: &Context,
-    image: &Image,
-    version: i16,
-    data: TopicProduceData,
-    position: &mut Position,
-) -> TopicProduceResponse {
-    let key = if version >= TOPIC_IDS_SINCE {
+fn topic_key(version: i16, data: &TopicProduceData) -> TopicKey {
+    if version >= TOPIC_IDS_SINCE {
         TopicKey::Id(data.topic_id)
     } else {
         TopicKey::Name(data.name.as_str().into())
-    };
-    let topic = key.topic(image).ok_or(key.unknown());
-    let append = |partition: PartitionProduceData| {
-        let index = partition.index;
-        let appended = match topic {
-            Ok(topic) => append_partition(context, topic, version, partition, position),
-            Err(code) => Err(Refused::plain(code)),
-        };
-        appended.unwrap_or_else(|refused| refused.response(index))
-    };
-    let partition_responses = data.partition_data.into_iter().map(append).collect();
-    TopicProduceResponse {
-        name: data.name,
-        topic_id: data.topic_id,
-        partition_responses,
     }
 }
 
-fn append_partition(
-    context: &Context,
-    topic: &Topic,
+/// The appends of one request.
+struct Append<'a> {
+    context: &'a Context,
+    image: &'a Image,
     version: i16,
-    data: PartitionProduceData,
-    position: &mut Position,
-) -> Result<PartitionProduceResponse, Refused> {
-    if topic.internal {
-        let message = format!("Cannot append to internal topic {}", topic.name);
-        return Err(Refused {
-            message: Some(message),
-            ..Refused::plain(ErrorCode::InvalidTopicException)
-        });
+    /// Of the last one: what the reply waits for.
+    position: Position,
+}
+
+impl Append<'_> {
+    fn topics(
+        &mut self,
+        topics: Vec<TopicProduceData>,
+        within: Option<&InTransaction<'_>>,
+    ) -> Vec<TopicProduceResponse> {
+        topics
+            .into_iter()
+            .map(|topic| self.topic(topic, within))
+            .collect()
     }
-    let served = Served::find(&context.partitions, topic, data.index).map_err(Refused::plain)?;
-    let batches = check_version(data.records, version)?;
-    let appended = context
-        .partitions
-        .append(
-            &served.partition,
-            batches,
-            Origin::Client,
-            served.leader_epoch,
-        )
-        .map_err(|error| Refused::by_log(&topic.name, data.index, &error))?;
-    *position = (*position).max(appended.position);
-    Ok(PartitionProduceResponse {
-        index: data.index,
-        base_offset: appended.base_offset,
-        log_append_time_ms: appended.log_append_time_ms,
-        log_start_offset: appended.log_start_offset,
-        ..PartitionProduceResponse::default()
-    })
+
+    fn topic(
+        &mut self,
+        data: TopicProduceData,
+        within: Option<&InTransaction<'_>>,
+    ) -> TopicProduceResponse {
+        let key = topic_key(self.version, &data);
+        let topic = key.topic(self.image).ok_or(key.unknown());
+        let append = |partition: PartitionProduceData| {
+            let index = partition.index;
+            let appended = match topic {
+                Ok(topic) => self.partition(topic, partition, within),
+                Err(code) => Err(Refused::plain(code)),
+            };
+            appended.unwrap_or_else(|refused| refused.response(index))
+        };
+        let partition_responses = data.partition_data.into_iter().map(append).collect();
+        TopicProduceResponse {
+            name: data.name,
+            topic_id: data.topic_id,
+            partition_responses,
+        }
+    }
+
+    fn partition(
+        &mut self,
+        topic: &Topic,
+        data: PartitionProduceData,
+        within: Option<&InTransaction<'_>>,
+    ) -> Result<PartitionProduceResponse, Refused> {
+        if topic.internal {
+            let message = format!("Cannot append to internal topic {}", topic.name);
+            return Err(Refused {
+                message: Some(message),
+                ..Refused::plain(ErrorCode::InvalidTopicException)
+            });
+        }
+        let partitions = &self.context.partitions;
+        let served = Served::find(partitions, topic, data.index).map_err(Refused::plain)?;
+        if let Some(within) = within {
+            transactional::check(within, &topic.name, &data)?;
+        }
+        let batches = check_version(data.records, self.version)?;
+        let appended = partitions
+            .append(
+                &served.partition,
+                batches,
+                Origin::Client,
+                served.leader_epoch,
+            )
+            .map_err(|error| Refused::by_log(&topic.name, data.index, &error))?;
+        self.position = self.position.max(appended.position);
+        Ok(PartitionProduceResponse {
+            index: data.index,
+            base_offset: appended.base_offset,
+            log_append_time_ms: appended.log_append_time_ms,
+            log_start_offset: appended.log_start_offset,
+            ..PartitionProduceResponse::default()
+        })
+    }
 }
 
 /// What the request's version allows; the rest is the log's to check.

@@ -15,12 +15,19 @@ use crate::settings::NODE_ID;
 
 /// The topic in which groups and their offsets are kept.
 pub(crate) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
+/// The topic in which transactions are kept.
+pub(crate) const TRANSACTION_STATE: &str = "__transaction_state";
 /// The metadata's own log, which is not a topic to clients.
 pub(crate) const CLUSTER_METADATA: &str = "__cluster_metadata";
 
 type Values = BTreeMap<String, String>;
 
 static NO_VALUES: LazyLock<Values> = LazyLock::new(Values::new);
+
+/// Whether a topic is one of those that coordinators keep their state in.
+pub(crate) fn is_internal(name: &str) -> bool {
+    name == CONSUMER_OFFSETS || name == TRANSACTION_STATE
+}
 
 /// What a config belongs to, numbered as in `ConfigRecord` and the config requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +53,7 @@ impl ResourceType {
 pub(crate) struct Topic {
     pub(crate) name: String,
     pub(crate) id: Uuid,
-    /// `__consumer_offsets`: visible, but not writable by clients.
+    /// `__consumer_offsets` or `__transaction_state`: visible, but not writable by clients.
     pub(crate) internal: bool,
     /// Index is the partition's number.
     pub(crate) partitions: Vec<TopicPartition>,
@@ -146,7 +153,7 @@ impl Image {
                 let topic = Topic {
                     name: record.name.clone(),
                     id: record.topic_id,
-                    internal: record.name == CONSUMER_OFFSETS,
+                    internal: is_internal(&record.name),
                     partitions: Vec::new(),
                 };
                 self.names.insert(topic.id, Arc::from(topic.name.as_str()));

@@ -37,7 +37,9 @@ use crate::partition::Partition;
 use crate::partitions::Partitions;
 use crate::settings::Settings;
 
-pub(crate) use self::image::{CONSUMER_OFFSETS, Image, ResourceType, Topic};
+pub(crate) use self::image::{
+    CONSUMER_OFFSETS, Image, ResourceType, TRANSACTION_STATE, Topic, is_internal,
+};
 pub(crate) use self::topic_name::validate_topic_name;
 pub(crate) use self::topics::{NewTopic, TopicDefaults};
 
@@ -167,10 +169,10 @@ impl Metadata {
         topic: &NewTopic,
         change: Change,
     ) -> Result<CreatedTopic, Refused> {
-        if topic.name == CONSUMER_OFFSETS && self.image().topic(CONSUMER_OFFSETS).is_none() {
+        if is_internal(&topic.name) && self.image().topic(&topic.name).is_none() {
             return Err(Refused::new(
                 ErrorCode::InvalidTopicException,
-                format!("{CONSUMER_OFFSETS} is made by the group coordinator."),
+                format!("{} is made by its coordinator.", topic.name),
             ));
         }
         self.create(topic, change)
@@ -178,8 +180,10 @@ impl Metadata {
 
     /// Creates a topic because somebody asked for it, with the broker's defaults.
     pub(crate) fn auto_create(&self, name: &str) -> Result<Position, Refused> {
-        if name == CONSUMER_OFFSETS {
-            return self.create_consumer_offsets();
+        match name {
+            CONSUMER_OFFSETS => return self.create_consumer_offsets(),
+            TRANSACTION_STATE => return self.create_transaction_state(),
+            _ => {}
         }
         let topic = NewTopic {
             name: name.to_owned(),
@@ -192,16 +196,41 @@ impl Metadata {
 
     /// Creates the topic of committed offsets unless it is there.
     pub(crate) fn create_consumer_offsets(&self) -> Result<Position, Refused> {
+        self.create_internal(CONSUMER_OFFSETS, || {
+            let partitions = self.number("offsets.topic.num.partitions");
+            let segment_bytes = self.number("offsets.topic.segment.bytes").max(1 << 20);
+            topics::consumer_offsets(partitions as i32, segment_bytes.to_string())
+        })
+    }
+
+    /// Creates the topic of transactions unless it is there.
+    pub(crate) fn create_transaction_state(&self) -> Result<Position, Refused> {
+        self.create_internal(TRANSACTION_STATE, || {
+            let partitions = self.number("transaction.state.log.num.partitions");
+            let segment_bytes = self
+                .number("transaction.state.log.segment.bytes")
+                .max(1 << 20);
+            topics::transaction_state(partitions as i32, segment_bytes.to_string())
+        })
+    }
+
+    fn create_internal(
+        &self,
+        name: &str,
+        topic: impl FnOnce() -> NewTopic,
+    ) -> Result<Position, Refused> {
         if let image = self.image()
-            && image.topic(CONSUMER_OFFSETS).is_some()
+            && image.topic(name).is_some()
         {
             return Ok(image.position());
         }
-        let partitions = self.number("offsets.topic.num.partitions");
-        let segment_bytes = self.number("offsets.topic.segment.bytes").max(1 << 20);
-        let topic = topics::consumer_offsets(partitions as i32, segment_bytes.to_string());
-        existing_is_fine(self.create(&topic, Change::Apply))
+        existing_is_fine(self.create(&topic(), Change::Apply))
             .map(|position| position.max(self.image().position()))
+    }
+
+    /// The finalized level of a feature.
+    pub(crate) fn feature(&self, name: &str) -> i16 {
+        if name == "transaction.version" { 2 } else { 0 }
     }
 
     fn create(&self, topic: &NewTopic, change: Change) -> Result<CreatedTopic, Refused> {

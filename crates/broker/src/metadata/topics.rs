@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use headwater_protocol::{ErrorCode, Uuid};
 
 use super::Refused;
-use super::image::{CLUSTER_METADATA, CONSUMER_OFFSETS, Image, ResourceType, Topic};
+use super::image::{
+    CLUSTER_METADATA, CONSUMER_OFFSETS, Image, ResourceType, TRANSACTION_STATE, Topic,
+};
 use super::record::{
     ConfigRecord, MetadataRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
 };
@@ -92,7 +94,9 @@ pub(super) fn grow(
     if topic.internal {
         return Err(Refused::new(
             ErrorCode::InvalidTopicException,
-            format!("The partitions of {name} cannot change: a group is found by their number."),
+            format!(
+                "The partitions of {name} cannot change: what it holds is found by their number."
+            ),
         ));
     }
     let current = topic.partitions.len() as i32;
@@ -154,6 +158,21 @@ pub(super) fn consumer_offsets(partitions: i32, segment_bytes: String) -> NewTop
         configs: BTreeMap::from([
             ("cleanup.policy".to_owned(), "compact".to_owned()),
             ("compression.type".to_owned(), "producer".to_owned()),
+            ("segment.bytes".to_owned(), segment_bytes),
+        ]),
+    }
+}
+
+/// The topic of transactions, as Kafka sets it up.
+pub(super) fn transaction_state(partitions: i32, segment_bytes: String) -> NewTopic {
+    NewTopic {
+        name: TRANSACTION_STATE.to_owned(),
+        partitions,
+        replication_factor: -1,
+        assignments: Vec::new(),
+        configs: BTreeMap::from([
+            ("cleanup.policy".to_owned(), "compact".to_owned()),
+            ("compression.type".to_owned(), "uncompressed".to_owned()),
             ("segment.bytes".to_owned(), segment_bytes),
         ]),
     }

@@ -259,6 +259,7 @@ impl Bench {
                         self.log.push(logged);
                     }
                 }
+                Effect::WriteMarkers(_) => panic!("groups do not end transactions"),
                 Effect::Reply { token, response } => {
                     assert!(self.asked.contains(&token), "nobody asked with {token:?}");
                     let earlier = self.replies.insert(token, response);

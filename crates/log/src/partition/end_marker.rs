@@ -39,6 +39,18 @@ pub struct EndMarker {
 }
 
 impl EndMarker {
+    /// What a control batch of the log says, whatever version it was written under; `None` if it ends no transaction.
+    pub fn of(batch: &RecordBatch) -> Option<Self> {
+        let marker = LoggedMarker::decode(batch)?;
+        Some(Self {
+            producer_id: batch.header.producer_id,
+            producer_epoch: batch.header.producer_epoch,
+            coordinator_epoch: marker.coordinator_epoch,
+            outcome: marker.outcome,
+            transaction_version: 0,
+        })
+    }
+
     /// The control batch. Its record is Kafka's `EndTransactionMarker`:
     ///
     /// ```text
