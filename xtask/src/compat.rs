@@ -132,7 +132,7 @@ fn on_target(
         let name = format!("{suite_name} on {target_name}");
         let absent = match suite {
             Suite::Python => absent(&["python3"]),
-            Suite::Java => kafka::missing(),
+            Suite::Java => java::missing(),
             Suite::Go => absent(&["go"]),
             Suite::Node => absent(&["npm"]),
             Suite::NodeConfluent => absent(&["npm", "node", "make", "c++"]),
@@ -147,7 +147,10 @@ fn on_target(
             Suite::Cli => cargo_test("headwater-cli", running.bootstrap()),
             Suite::Ordering => cargo_test("headwater-ordering", running.bootstrap()),
             Suite::Python => python::run(running.bootstrap()),
-            Suite::Java => java::run(running.bootstrap()),
+            Suite::Java => match target {
+                Target::Embedded => java::run(running.bootstrap(), Some(&headwater::binary()?)),
+                Target::Kafka => java::run(running.bootstrap(), None),
+            },
             Suite::Go => go::run(running.bootstrap()),
             Suite::Node => node::run(running.bootstrap()),
             Suite::NodeConfluent => node::run_confluent(running.bootstrap()),

@@ -158,21 +158,20 @@ fn status(name: &str) -> Result<()> {
     }
 }
 
-/// The directory with Kafka's jars, filled on first use.
+/// The directory with Kafka's jars, filled on first use and when `compat/java/pom.xml` asks for others.
 pub(crate) fn libs() -> Result<PathBuf> {
     let dir = cache_dir()?.join(format!("kafka-{KAFKA_VERSION}"));
     let libs = dir.join("libs");
+    // Holds the file that the jars were got by.
     let complete = dir.join("complete");
-    if complete.exists() {
+    let wanted = fs::read_to_string(crate::workspace::root().join("compat/java/pom.xml"))
+        .context("compat/java/pom.xml")?;
+    if fs::read_to_string(&complete).is_ok_and(|got| got == wanted) {
         return Ok(libs);
     }
     eprintln!("kafka: getting Apache Kafka {KAFKA_VERSION} from Maven Central");
     fs::create_dir_all(&dir)?;
-    fs::copy(
-        crate::workspace::root().join("compat/java/pom.xml"),
-        dir.join("pom.xml"),
-    )
-    .context("compat/java/pom.xml")?;
+    fs::write(dir.join("pom.xml"), &wanted)?;
     crate::command::run(&mut command(
         "mvn",
         &[
@@ -183,7 +182,7 @@ pub(crate) fn libs() -> Result<PathBuf> {
         ],
         &dir,
     ))?;
-    fs::write(complete, "")?;
+    fs::write(complete, wanted)?;
     Ok(libs)
 }
 
