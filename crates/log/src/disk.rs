@@ -43,6 +43,8 @@ pub trait Disk: Debug + Send + Sync {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>>;
     /// Bytes free for an ordinary user where `path` lies.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+    /// Bytes that the volume holds in all where `path` lies.
+    fn total_bytes(&self, path: &Path) -> io::Result<u64>;
 }
 
 /// Held as long as the lock is.

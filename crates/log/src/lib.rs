@@ -31,7 +31,8 @@ pub use headwater_records::{Compression, CompressionLevels, TimestampType};
 pub use journal::{Durability, JournalSizes, Position};
 pub use log_dir::{Commit, JournalStep, LogDir, LogDirOptions, PartitionCut, RecoveryReport};
 pub use partition::{
-    AbortedTransaction, ActiveProducer, AppendOptions, Appended, DeletedRecords, EndMarker, Origin,
-    PartitionLog, ReadBound, ReadMinimum, TimestampOffset, TransactionOutcome,
+    AbortedTransaction, ActiveProducer, AppendOptions, Appended, Clean, CleanStats, CleanStep,
+    CleanerOptions, DeletedRecords, EndMarker, Origin, PartitionLog, ReadBound, ReadMinimum,
+    TimestampOffset, TransactionOutcome,
 };
 pub use partition_id::PartitionId;

@@ -11,6 +11,7 @@
 //! Locks, in this order: commit, checkpoint, the map of partitions, a partition, the journal's ring and queue.
 
 mod checkpointing;
+mod cleaning;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -361,6 +362,16 @@ impl LogDir {
     /// Bytes free on the disk.
     pub fn free_bytes(&self) -> Result<u64, LogError> {
         self.node.free_bytes()
+    }
+
+    /// Bytes that the disk holds in all.
+    pub fn total_bytes(&self) -> Result<u64, LogError> {
+        self.node.total_bytes()
+    }
+
+    /// Where the data lies.
+    pub fn root(&self) -> &Path {
+        &self.node.root
     }
 
     fn all_partitions(&self) -> Vec<Arc<PartitionLog>> {

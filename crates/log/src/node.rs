@@ -86,6 +86,12 @@ impl Node {
             .free_bytes(&self.root)
             .map_err(LogError::io("stat", &self.root))
     }
+
+    pub(crate) fn total_bytes(&self) -> Result<u64, LogError> {
+        self.disk
+            .total_bytes(&self.root)
+            .map_err(LogError::io("stat", &self.root))
+    }
 }
 
 /// The directory of all partitions.

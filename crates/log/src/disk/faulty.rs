@@ -280,6 +280,10 @@ impl Disk for FaultyDisk {
             .capacity
             .map_or(u64::MAX, |capacity| capacity.saturating_sub(world.used())))
     }
+
+    fn total_bytes(&self, _path: &Path) -> io::Result<u64> {
+        Ok(self.look()?.capacity.unwrap_or(u64::MAX))
+    }
 }
 
 impl FaultyDisk {

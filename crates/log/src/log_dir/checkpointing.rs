@@ -81,7 +81,11 @@ impl LogDir {
             .partition(|deletion| deletion.position <= durable);
         let undecided = undecided.iter().map(|deletion| &deletion.partition);
         let to_capture = partitions.values().chain(undecided).cloned().collect();
-        let deleted = decided.iter().map(|deletion| deletion.partition.id());
+        // Where the cleaner is at work, the directory would not stay empty.
+        let removable = decided
+            .iter()
+            .filter(|deletion| !deletion.partition.is_being_cleaned());
+        let deleted = removable.map(|deletion| deletion.partition.id());
         (to_capture, deleted.collect())
     }
 

@@ -54,6 +54,14 @@ impl BatchMetadata {
     }
 }
 
+/// The last that a producer wrote, which the cleaner keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LastRecord {
+    /// Last offset of its last batch of data; none if only its marker is known.
+    pub(crate) data_offset: Option<i64>,
+    pub(crate) producer_epoch: i16,
+}
+
 /// A producer that a partition knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActiveProducer {
@@ -116,6 +124,24 @@ impl ProducerState {
         self.producers.iter().filter_map(|(producer_id, batches)| {
             Some((batches.back()?.transaction_first_offset?, *producer_id))
         })
+    }
+
+    /// Where the last batch of each producer is.
+    pub(crate) fn last_records(&self) -> HashMap<i64, LastRecord> {
+        let last = |batches: &VecDeque<BatchMetadata>| {
+            let is_data = |batch: &&BatchMetadata| {
+                batch.has_sequence() || batch.transaction_first_offset.is_some()
+            };
+            let data = batches.iter().rev().find(is_data);
+            Some(LastRecord {
+                data_offset: data.map(|batch| batch.last_offset),
+                producer_epoch: batches.back()?.producer_epoch,
+            })
+        };
+        let producers = self.producers.iter();
+        producers
+            .filter_map(|(producer_id, batches)| Some((*producer_id, last(batches)?)))
+            .collect()
     }
 
     /// All producers, by id.

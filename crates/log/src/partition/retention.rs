@@ -74,11 +74,12 @@ fn deletable(state: &State, now_ms: i64) -> usize {
         if end > state.high_watermark() || (next.is_none() && segment.size() == 0) {
             break;
         }
+        let is_old = |max: i64| max >= 0 && now_ms.saturating_sub(max) > config.retention_ms;
         let expired = by_time
-            && segment
-                .max_timestamp()
+            // Compaction has left nothing of it: it must not keep those behind it.
+            && (segment.size() == 0
                 // Records without timestamps tell nothing of their age: they go by size only.
-                .is_some_and(|max| max >= 0 && now_ms.saturating_sub(max) > config.retention_ms);
+                || segment.max_timestamp().is_some_and(is_old));
         let too_much = excess > 0 && excess >= segment.size();
         let below_start = end <= state.log_start;
         if !(expired || too_much || below_start) {

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod basics;
+mod compaction;
+mod compaction_crashes;
 mod crashes;
 mod damage;
 mod deletions;

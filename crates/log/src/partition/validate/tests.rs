@@ -239,18 +239,60 @@ fn the_greatest_timestamp_is_what_the_records_say() {
 }
 
 #[test]
-fn compressed_batches_whose_header_contradicts_itself_are_looked_into() {
+fn the_records_of_compressed_batches_are_looked_into_whatever_the_header_says() {
     const MAX_TIMESTAMP: usize = 35;
-    let right = two_records().compression(Compression::Gzip).build(0);
-    for wrong in [i64::MIN, -1, 0, NOW - 1] {
-        let batch = patched(&right, MAX_TIMESTAMP, &wrong.to_be_bytes());
-        assert_eq!(check(&batch).unwrap()[0].bytes, right, "{wrong}");
+    for codec in Compression::ALL {
+        let right = two_records().compression(codec).build(0);
+        for wrong in [i64::MIN, -1, 0, NOW - 1, NOW + 1, i64::MAX] {
+            let batch = patched(&right, MAX_TIMESTAMP, &wrong.to_be_bytes());
+            assert_eq!(check(&batch).unwrap()[0].bytes, right, "{codec} {wrong}");
+        }
+        let mut builder = BatchBuilder::new().compression(codec);
+        builder
+            .append(NOW, None, Some(b"v"), &[])
+            .append(NOW + 7_200_000, None, Some(b"w"), &[]);
+        let hidden = patched(&builder.build(0), MAX_TIMESTAMP, &NOW.to_be_bytes());
+        let result = check(&hidden);
+        let Err(AppendError::InvalidTimestamp { record_errors, .. }) = result else {
+            panic!("{codec}: {result:?}");
+        };
+        assert_eq!(record_errors[0].batch_index, 1, "{codec}");
     }
-    let batch = patched(&right, MAX_TIMESTAMP, &i64::MAX.to_be_bytes());
-    assert!(matches!(
-        check(&batch),
-        Err(AppendError::InvalidTimestamp { .. })
-    ));
+}
+
+#[test]
+fn offset_deltas_count_from_0_without_gaps_in_every_codec() {
+    for codec in Compression::ALL {
+        let right = two_records().compression(codec).build(0);
+        let right = RecordBatch::parse(&right).unwrap();
+        let mut records: Vec<_> = right.records(1000).unwrap().map(Result::unwrap).collect();
+        records[1].offset = 5;
+        let wrong = headwater_records::retain_records(&right.header, &records, None);
+        let result = check(&wrong);
+        assert!(
+            matches!(&result, Err(AppendError::InvalidRecord { message, .. }) if message.contains("record 1 has offset delta 5")),
+            "{codec}: {result:?}"
+        );
+    }
+}
+
+#[test]
+fn a_batch_that_unpacks_beyond_all_measure_is_refused() {
+    let config = LogConfig {
+        max_message_bytes: 2_000,
+        ..LogConfig::default()
+    };
+    for codec in [Compression::Gzip, Compression::Zstd] {
+        let mut builder = BatchBuilder::new().compression(codec);
+        builder.append(NOW, None, Some(&vec![0; 1 << 20]), &[]);
+        let bomb = builder.build(0);
+        assert!(bomb.len() < 2_000, "{codec}");
+        let result = validate(&bomb, &config, &CLIENT);
+        assert!(
+            matches!(result, Err(AppendError::CorruptMessage(_))),
+            "{codec}"
+        );
+    }
 }
 
 #[test]
