@@ -5,8 +5,11 @@
 //! what is not closes the connection, as in Kafka.
 
 use std::any::Any;
+use std::future::poll_fn;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -18,6 +21,7 @@ use tracing::{Instrument, Span, debug, debug_span, error};
 
 use crate::context::{ConnectionInfo, Context};
 use crate::handlers;
+use crate::quotas::{Meter, Throttled};
 use crate::reply::Reply;
 
 /// One row: what is served, what is advertised, who answers.
@@ -61,10 +65,6 @@ pub(crate) const APIS: &[Api] = &[
     api!(add_offsets_to_txn, AddOffsetsToTxnRequest),
     api!(end_txn, EndTxnRequest),
     api!(write_txn_markers, WriteTxnMarkersRequest),
-    api!(add_partitions_to_txn, AddPartitionsToTxnRequest),
-    api!(add_offsets_to_txn, AddOffsetsToTxnRequest),
-    api!(end_txn, EndTxnRequest),
-    api!(write_txn_markers, WriteTxnMarkersRequest),
     api!(offset_for_leader_epoch, OffsetForLeaderEpochRequest),
     api!(metadata, MetadataRequest),
     api!(offset_commit, OffsetCommitRequest),
@@ -76,16 +76,30 @@ pub(crate) const APIS: &[Api] = &[
     api!(sync_group, SyncGroupRequest),
     api!(describe_groups, DescribeGroupsRequest),
     api!(list_groups, ListGroupsRequest),
+    api!(consumer_group_heartbeat, ConsumerGroupHeartbeatRequest),
+    api!(consumer_group_describe, ConsumerGroupDescribeRequest),
     api!(create_topics, CreateTopicsRequest),
     api!(delete_topics, DeleteTopicsRequest),
+    api!(delete_records, DeleteRecordsRequest),
     api!(describe_configs, DescribeConfigsRequest),
+    api!(alter_configs, AlterConfigsRequest),
+    api!(describe_log_dirs, DescribeLogDirsRequest),
     api!(create_partitions, CreatePartitionsRequest),
     api!(delete_groups, DeleteGroupsRequest),
     api!(offset_delete, OffsetDeleteRequest),
+    api!(txn_offset_commit, TxnOffsetCommitRequest),
+    api!(elect_leaders, ElectLeadersRequest),
     api!(incremental_alter_configs, IncrementalAlterConfigsRequest),
+    api!(
+        list_partition_reassignments,
+        ListPartitionReassignmentsRequest
+    ),
+    api!(describe_quorum, DescribeQuorumRequest),
+    api!(update_features, UpdateFeaturesRequest),
+    api!(describe_client_quotas, DescribeClientQuotasRequest),
+    api!(alter_client_quotas, AlterClientQuotasRequest),
     api!(describe_cluster, DescribeClusterRequest),
-    api!(describe_transactions, DescribeTransactionsRequest),
-    api!(list_transactions, ListTransactionsRequest),
+    api!(list_config_resources, ListConfigResourcesRequest),
     api!(describe_transactions, DescribeTransactionsRequest),
     api!(list_transactions, ListTransactionsRequest),
     api!(describe_producers, DescribeProducersRequest),
@@ -170,7 +184,7 @@ fn run<R>(
 ) -> Result<Answer, Refusal>
 where
     R: Request + Send + 'static,
-    R::Response: Send + 'static,
+    R::Response: Throttled + Send + 'static,
 {
     let (version, correlation_id) = (header.api_version, header.correlation_id);
     let span = debug_span!("request", api = %R::KEY, version, correlation_id, client_id = %connection.client_id);
@@ -184,45 +198,106 @@ where
             }
         })?;
     debug!("begun");
+    let mut meter = context.quotas.meter(connection);
+    if R::KEY == ApiKey::Produce
+        && let Some(meter) = &mut meter
+    {
+        meter.produced(body.len());
+    }
+    let begun = Instant::now();
     // A bug in one handler costs one request, not the node: locks below recover from poison.
     let reply = catch_unwind(AssertUnwindSafe(|| {
         begin(context, connection, version, request)
     }))
     .unwrap_or_else(|panic| Reply::Now(after_panic::<R>(&body, version, &*panic)));
+    if let Some(meter) = &mut meter {
+        meter.spend(begun.elapsed());
+    }
+    let destination = Destination {
+        version,
+        correlation_id,
+        meter,
+    };
     match reply {
-        Reply::Now(response) => {
-            encode(R::KEY, version, correlation_id, &response).map(Answer::Ready)
-        }
+        Reply::Now(response) => destination.encode::<R>(response).map(Answer::Ready),
         Reply::Later(future) => Ok(Answer::Later(finish::<R>(
             future,
             body,
-            version,
-            correlation_id,
+            destination,
             span.clone(),
         ))),
-        Reply::Silent => Ok(Answer::Silent),
+        Reply::Silent => {
+            destination.settle();
+            Ok(Answer::Silent)
+        }
         Reply::Close(reason) => Err(Refusal::Handler(reason)),
+    }
+}
+
+/// What the reply to a request is made for.
+struct Destination {
+    version: i16,
+    correlation_id: i32,
+    /// There if quotas are.
+    meter: Option<Meter>,
+}
+
+impl Destination {
+    /// The reply in bytes, telling the client to wait if it has to.
+    fn encode<R>(self, mut response: R::Response) -> Result<Vec<Bytes>, Refusal>
+    where
+        R: Request,
+        R::Response: Throttled,
+    {
+        let (version, correlation_id) = (self.version, self.correlation_id);
+        let Some(mut meter) = self.meter else {
+            return encode(R::KEY, version, correlation_id, &response);
+        };
+        let chunks = encode(R::KEY, version, correlation_id, &response)?;
+        let fetched = (R::KEY == ApiKey::Fetch).then(|| chunks.iter().map(Bytes::len).sum());
+        match meter.settle(fetched) {
+            0 => Ok(chunks),
+            throttle_time_ms => {
+                response.throttle(throttle_time_ms);
+                encode(R::KEY, version, correlation_id, &response)
+            }
+        }
+    }
+
+    /// There is no reply.
+    fn settle(self) {
+        if let Some(mut meter) = self.meter {
+            meter.settle(None);
+        }
     }
 }
 
 fn finish<R>(
     future: BoxFuture<'static, R::Response>,
     body: Bytes,
-    version: i16,
-    correlation_id: i32,
+    mut destination: Destination,
     span: Span,
 ) -> BoxFuture<'static, Result<Vec<Bytes>, Refusal>>
 where
     R: Request + 'static,
-    R::Response: Send + 'static,
+    R::Response: Throttled + Send + 'static,
 {
     let finished = async move {
-        let response = AssertUnwindSafe(future)
-            .catch_unwind()
+        let mut future = pin!(AssertUnwindSafe(future).catch_unwind());
+        // Only the time at work counts as the client's, not the wait in between.
+        let response = poll_fn(|context| {
+            let begun = Instant::now();
+            let polled = future.as_mut().poll(context);
+            if let Some(meter) = &mut destination.meter {
+                meter.spend(begun.elapsed());
+            }
+            polled
+        });
+        let response = response
             .await
-            .unwrap_or_else(|panic| after_panic::<R>(&body, version, &*panic));
+            .unwrap_or_else(|panic| after_panic::<R>(&body, destination.version, &*panic));
         debug!("answered");
-        encode(R::KEY, version, correlation_id, &response)
+        destination.encode::<R>(response)
     };
     Box::pin(finished.instrument(span))
 }
@@ -265,6 +340,7 @@ mod tests {
 
     use super::*;
     use crate::broker::context_in_memory;
+    use crate::quotas::Mute;
 
     type Begin =
         fn(&Context, &ConnectionInfo, i16, ListOffsetsRequest) -> Reply<ListOffsetsResponse>;
@@ -276,6 +352,7 @@ mod tests {
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
             local: SocketAddr::from((Ipv4Addr::LOCALHOST, 2)),
             client_id: "".into(),
+            mute: Mute::default(),
         };
         let request = ListOffsetsRequest {
             topics: vec![ListOffsetsTopic {

@@ -23,10 +23,12 @@ mod file_handles;
 mod handlers;
 mod insight;
 mod journal_thread;
+mod log_levels;
 mod maintenance;
 mod metadata;
 mod partition;
 mod partitions;
+mod quotas;
 mod reply;
 mod served;
 mod server;
@@ -36,6 +38,7 @@ mod throttle;
 pub use broker::Broker;
 pub use error::{StartError, StopError};
 pub use insight::{Insight, JournalInsight, PartitionSize};
+pub use log_levels::LogControl;
 pub use settings::{BrokerSettings, Durability};
 
 /// The version this build calls itself, in logs and on the page.

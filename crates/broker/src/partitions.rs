@@ -5,6 +5,7 @@
 //! partitions here.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -32,6 +33,14 @@ const ROOM_CHECK: Duration = Duration::from_millis(5);
 struct Progress {
     durable: Position,
     poisoned: Option<Arc<str>>,
+}
+
+/// The volume of the data directory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RoomOnDisk {
+    pub(crate) total_bytes: u64,
+    /// For an ordinary user.
+    pub(crate) free_bytes: u64,
 }
 
 /// A wait for durability ended in the knowledge that it will not come.
@@ -280,6 +289,19 @@ impl Partitions {
     pub(crate) fn poison(&self, reason: &str) {
         self.progress
             .send_modify(|progress| progress.poisoned = Some(reason.into()));
+    }
+
+    /// How large the data directory's volume is and what is free there; nothing if it does not tell.
+    pub(crate) fn room_on_disk(&self) -> Option<RoomOnDisk> {
+        Some(RoomOnDisk {
+            total_bytes: self.log_dir.total_bytes().ok()?,
+            free_bytes: self.log_dir.free_bytes().ok()?,
+        })
+    }
+
+    /// The data directory.
+    pub(crate) fn log_dir_path(&self) -> &Path {
+        self.log_dir.root()
     }
 
     /// Bytes of a partition's segments; 0 for one that is not served.

@@ -7,12 +7,15 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use headwater_log::Durability;
 
 use crate::context::ConnectionInfo;
 use crate::error::StartError;
+
+use crate::log_levels::{LogControl, LogLevels};
 
 /// The node's id, `node.id` of Kafka's own quickstart.
 pub(crate) const NODE_ID: i32 = 1;
@@ -32,6 +35,8 @@ pub struct BrokerSettings {
     pub num_partitions: i32,
     /// Any broker config by its Kafka name.
     pub overrides: BTreeMap<String, String>,
+    /// Lets clients change log levels, if given.
+    pub log_control: Option<Arc<dyn LogControl>>,
 }
 
 impl Default for BrokerSettings {
@@ -43,6 +48,7 @@ impl Default for BrokerSettings {
             durability: Durability::Fsync,
             num_partitions: 1,
             overrides: BTreeMap::new(),
+            log_control: None,
         }
     }
 }
@@ -54,6 +60,7 @@ pub(crate) struct Settings {
     pub(crate) broker: BrokerSettings,
     /// Read out of the overrides.
     pub(crate) limits: Limits,
+    pub(crate) log_levels: Arc<LogLevels>,
 }
 
 /// Bounds on sockets, memory and time.
@@ -100,7 +107,12 @@ impl Settings {
     /// Checks and completes what was given.
     pub(crate) fn new(broker: BrokerSettings) -> Result<Settings, StartError> {
         let limits = Limits::from_overrides(&broker.overrides)?;
-        Ok(Settings { broker, limits })
+        let log_levels = Arc::new(LogLevels::new(broker.log_control.clone()));
+        Ok(Settings {
+            broker,
+            limits,
+            log_levels,
+        })
     }
 
     /// Host and port to tell the client at the other end of `connection`.
@@ -165,6 +177,7 @@ mod tests {
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
             local: SocketAddr::from((Ipv4Addr::LOCALHOST, 9_092)),
             client_id: "".into(),
+            mute: crate::quotas::Mute::default(),
         };
         let mut settings = Settings::new(overrides(&[])).unwrap();
         assert_eq!(

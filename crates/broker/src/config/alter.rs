@@ -26,6 +26,16 @@ impl AlterOperation {
             _ => None,
         }
     }
+
+    /// Kafka's word for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Set => "SET",
+            Self::Delete => "DELETE",
+            Self::Append => "APPEND",
+            Self::Subtract => "SUBTRACT",
+        }
+    }
 }
 
 /// Why a change was refused; each is a sentence fit for a client.
@@ -48,9 +58,7 @@ pub(crate) fn alter(
 ) -> Result<BTreeMap<String, Option<String>>, ConfigError> {
     let mut seen = BTreeSet::new();
     if !operations.iter().all(|(name, ..)| seen.insert(name)) {
-        return Err(ConfigError::InvalidRequest(
-            "Error due to duplicate config keys".into(),
-        ));
+        return Err(duplicate_keys());
     }
     let mut changed = BTreeMap::new();
     for (name, operation, value) in operations {
@@ -58,17 +66,15 @@ pub(crate) fn alter(
         let next = match (operation, value) {
             (AlterOperation::Delete, _) => None,
             (_, None) => {
-                return Err(ConfigError::InvalidRequest(format!(
-                    "Null value not supported for : {name}"
-                )));
+                return Err(null_value(name));
             }
             (AlterOperation::Set, Some(value)) => Some(value.clone()),
             (AlterOperation::Append, Some(value)) => {
-                let list = current_list(name, "APPEND", current, &definition)?;
+                let list = current_list(name, *operation, current, &definition)?;
                 Some(appended(list, value))
             }
             (AlterOperation::Subtract, Some(value)) => {
-                let list = current_list(name, "SUBTRACT", current, &definition)?;
+                let list = current_list(name, *operation, current, &definition)?;
                 Some(subtracted(list, value))
             }
         };
@@ -79,9 +85,41 @@ pub(crate) fn alter(
     Ok(changed)
 }
 
+/// What changes where exactly these values are to be a resource's own: the rest goes back to its
+/// default. Values are not checked here.
+pub(crate) fn replace(
+    own: &BTreeMap<String, String>,
+    given: &[(String, Option<String>)],
+) -> Result<BTreeMap<String, Option<String>>, ConfigError> {
+    let mut next = BTreeMap::new();
+    for (name, value) in given {
+        let value = value.as_ref().ok_or_else(|| null_value(name))?;
+        if next.insert(name, value).is_some() {
+            return Err(duplicate_keys());
+        }
+    }
+    let gone = own.keys().filter(|name| !next.contains_key(name));
+    let mut changed: BTreeMap<String, Option<String>> =
+        gone.map(|name| (name.clone(), None)).collect();
+    for (name, value) in next {
+        if own.get(name) != Some(value) {
+            changed.insert(name.clone(), Some(value.clone()));
+        }
+    }
+    Ok(changed)
+}
+
+fn duplicate_keys() -> ConfigError {
+    ConfigError::InvalidRequest("Error due to duplicate config keys".into())
+}
+
+fn null_value(name: &str) -> ConfigError {
+    ConfigError::InvalidRequest(format!("Null value not supported for : {name}"))
+}
+
 fn current_list<'a>(
     name: &str,
-    verb: &str,
+    operation: AlterOperation,
     current: Option<&'a str>,
     definition: &impl Fn(&str) -> Option<&'static ConfigDefinition>,
 ) -> Result<&'a str, ConfigError> {
@@ -90,7 +128,8 @@ fn current_list<'a>(
             Ok(current.unwrap_or_else(|| definition.default.unwrap_or_default()))
         }
         _ => Err(ConfigError::InvalidConfig(format!(
-            "Can't {verb} to key {name} because its type is not LIST."
+            "Can't {} to key {name} because its type is not LIST.",
+            operation.name()
         ))),
     }
 }

@@ -13,6 +13,9 @@ pub(crate) enum ConfigType {
     Long = 5,
     Double = 6,
     List = 7,
+    Class = 8,
+    /// Never shown.
+    Password = 9,
 }
 
 impl fmt::Display for ConfigType {
@@ -25,6 +28,8 @@ impl fmt::Display for ConfigType {
             Self::Long => "LONG",
             Self::Double => "DOUBLE",
             Self::List => "LIST",
+            Self::Class => "CLASS",
+            Self::Password => "PASSWORD",
         })
     }
 }
@@ -41,20 +46,50 @@ pub(crate) enum Constraint {
     Ratio,
     /// The value, or each item of a list, is one of these.
     OneOf(&'static [&'static str]),
+    /// The same, whatever the case of its letters.
+    OneOfAnyCase(&'static [&'static str]),
+    /// A list of `address:limit`.
+    AddressLimits,
+    /// `earliest`, `latest` or `by_duration:` with a duration of ISO 8601.
+    OffsetReset,
     /// `*` or a list of `partition:broker`.
     ThrottledReplicas,
 }
 
-/// When a broker config can be changed.
+/// How a config can be changed (KIP-226).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Update {
     /// Only by restarting with another value.
     ReadOnly,
-    /// By `IncrementalAlterConfigs`, at once.
-    Dynamic,
+    /// At once, for one broker.
+    PerBroker,
+    /// At once, for one broker or for all.
+    ClusterWide,
+    /// At once: what belongs to a topic, a group or a subscription.
+    Resource,
 }
 
-/// A row of the tables of topic and broker configs.
+impl fmt::Display for Update {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReadOnly => "read-only",
+            Self::PerBroker => "per-broker",
+            Self::ClusterWide => "cluster-wide",
+            Self::Resource => "per resource",
+        })
+    }
+}
+
+/// What becomes of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// The node obeys it.
+    Honoured,
+    /// It is checked, kept and told, and changes nothing.
+    Reported,
+}
+
+/// A row of the tables of configs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConfigDefinition {
     pub(crate) name: &'static str,
@@ -63,12 +98,18 @@ pub(crate) struct ConfigDefinition {
     pub(crate) default: Option<&'static str>,
     pub(crate) constraint: Constraint,
     pub(crate) update: Update,
-    /// The broker config that gives a topic config its default.
+    pub(crate) used: Use,
+    /// The broker config that gives a topic's or a group's config its default.
     pub(crate) broker_synonym: Option<&'static str>,
     pub(crate) documentation: &'static str,
 }
 
 impl ConfigDefinition {
+    /// Whether values are kept from clients.
+    pub(crate) fn is_sensitive(&self) -> bool {
+        self.kind == ConfigType::Password
+    }
+
     /// Checks a value; the error is a sentence fit for a client, with name and reason.
     pub(crate) fn validate(&self, value: &str) -> Result<(), String> {
         let trimmed = value.trim();
@@ -85,8 +126,9 @@ impl ConfigDefinition {
                 Ok(number) => self.number_in_range(number),
                 Err(_) => self.refuse(value, "Not a number of type DOUBLE"),
             },
-            ConfigType::String => self.one_of(trimmed),
+            ConfigType::String => self.text(trimmed),
             ConfigType::List => self.list(trimmed),
+            ConfigType::Class | ConfigType::Password => Ok(()),
         }
     }
 
@@ -134,14 +176,35 @@ impl ConfigDefinition {
         }
     }
 
-    fn one_of(&self, value: &str) -> Result<(), String> {
+    fn text(&self, value: &str) -> Result<(), String> {
         match self.constraint {
-            Constraint::OneOf(allowed) if !allowed.contains(&value) => self.refuse(
+            Constraint::AddressLimits if address_limits(value).any(|limit| limit.is_none()) => {
+                self.refuse(value, "Expected a list of address:limit")
+            }
+            Constraint::OffsetReset if !is_offset_reset(value) => self.refuse(
                 value,
-                &format!("String must be one of: {}", allowed.join(", ")),
+                "Expected earliest, latest or by_duration:<PnDTnHnMn.nS>",
             ),
-            _ => Ok(()),
+            _ => self.one_of(value),
         }
+    }
+
+    fn one_of(&self, value: &str) -> Result<(), String> {
+        let (allowed, found) = match self.constraint {
+            Constraint::OneOf(allowed) => (allowed, allowed.contains(&value)),
+            Constraint::OneOfAnyCase(allowed) => {
+                let is_value = |item: &&str| item.eq_ignore_ascii_case(value);
+                (allowed, allowed.iter().any(is_value))
+            }
+            _ => return Ok(()),
+        };
+        if found {
+            return Ok(());
+        }
+        self.refuse(
+            value,
+            &format!("String must be one of: {}", allowed.join(", ")),
+        )
     }
 
     fn list(&self, value: &str) -> Result<(), String> {
@@ -174,4 +237,43 @@ pub(crate) fn list_items(value: &str) -> impl Iterator<Item = &str> {
         .split(',')
         .map(str::trim)
         .filter(|item| !item.is_empty())
+}
+
+/// The limits of single addresses in a value such as `127.0.0.1:5,host:7`; `None` for an item that is none.
+pub(crate) fn address_limits(value: &str) -> impl Iterator<Item = Option<(&str, usize)>> {
+    list_items(value).map(|item| {
+        let (address, limit) = item.rsplit_once(':')?;
+        Some((address.trim(), limit.trim().parse().ok()?))
+    })
+}
+
+fn is_offset_reset(value: &str) -> bool {
+    match value.strip_prefix("by_duration:") {
+        Some(duration) => is_duration(duration),
+        None => matches!(value, "earliest" | "latest"),
+    }
+}
+
+/// Whether `text` is a duration such as `P1DT2H3M4.5S`.
+fn is_duration(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('P') else {
+        return false;
+    };
+    let (days, time) = rest.split_once('T').map_or((rest, None), |(days, time)| (days, Some(time)));
+    let parts = |mut text: &str, units: &[char]| {
+        let mut found = 0;
+        for unit in units {
+            if let Some((number, after)) = text.split_once(*unit) {
+                if number.parse::<f64>().is_err() {
+                    return None;
+                }
+                found += 1;
+                text = after;
+            }
+        }
+        text.is_empty().then_some(found)
+    };
+    let in_days = parts(days, &['D']);
+    let in_time = time.map_or(Some(0), |time| parts(time, &['H', 'M', 'S']));
+    matches!((in_days, in_time), (Some(days), Some(time)) if days + time > 0)
 }

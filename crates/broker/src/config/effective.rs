@@ -1,10 +1,13 @@
 //! Which value holds: the topic's own, then the dynamic one of this broker, the dynamic default
 //! of all brokers, the one fixed at start, and Kafka's default.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::broker_configs::{BROKER_CONFIGS, broker_config};
-use super::definition::{ConfigDefinition, Update};
+use super::broker_configs::{broker_config, broker_config_of_listener, broker_configs};
+use super::definition::{ConfigDefinition, ConfigType, Update};
+use super::group_configs::GROUP_CONFIGS;
+use super::subscription_configs::SUBSCRIPTION_CONFIGS;
 use super::topic_configs::TOPIC_CONFIGS;
 
 /// Where a value comes from, numbered as in `DescribeConfigsResponse`.
@@ -16,24 +19,59 @@ pub(crate) enum ConfigSource {
     DynamicDefaultBroker = 3,
     StaticBroker = 4,
     Default = 5,
+    BrokerLogger = 6,
+    ClientMetrics = 7,
+    Group = 8,
 }
 
 /// A value that would hold if those before it were not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Synonym {
-    pub(crate) name: &'static str,
-    pub(crate) value: String,
+    pub(crate) name: Cow<'static, str>,
+    /// Absent where it is kept from clients.
+    pub(crate) value: Option<String>,
     pub(crate) source: ConfigSource,
 }
 
 /// One config as described to a client.
 #[derive(Debug, Clone)]
 pub(crate) struct ConfigEntry {
-    pub(crate) definition: &'static ConfigDefinition,
+    pub(crate) name: Cow<'static, str>,
+    /// Absent where it is null or kept from clients.
     pub(crate) value: Option<String>,
     pub(crate) source: ConfigSource,
     pub(crate) read_only: bool,
+    pub(crate) is_sensitive: bool,
+    /// Absent where the name is not known.
+    pub(crate) kind: Option<ConfigType>,
+    pub(crate) documentation: Option<&'static str>,
     pub(crate) synonyms: Vec<Synonym>,
+}
+
+impl ConfigEntry {
+    /// An entry of what belongs to a topic, a group or a subscription.
+    fn of_resource(
+        definition: &'static ConfigDefinition,
+        value: Option<String>,
+        synonyms: Vec<Synonym>,
+    ) -> ConfigEntry {
+        ConfigEntry {
+            name: definition.name.into(),
+            value,
+            source: source(&synonyms),
+            read_only: false,
+            is_sensitive: false,
+            kind: Some(definition.kind),
+            documentation: Some(definition.documentation),
+            synonyms,
+        }
+    }
+}
+
+fn source(synonyms: &[Synonym]) -> ConfigSource {
+    synonyms
+        .first()
+        .map_or(ConfigSource::Default, |first| first.source)
 }
 
 /// The broker configs fixed at start, each checked.
@@ -71,7 +109,7 @@ impl DynamicConfigs<'_> {
 type Unit = (&'static str, i64);
 
 /// The names under which a broker config's value may be given, finest unit first.
-fn units(name: &'static str) -> &'static [Unit] {
+fn units(name: &str) -> &'static [Unit] {
     const MINUTE: i64 = 60_000;
     const HOUR: i64 = 60 * MINUTE;
     match name {
@@ -91,10 +129,17 @@ fn units(name: &'static str) -> &'static [Unit] {
 }
 
 /// The names that can set a broker config, its own first.
-fn names(name: &'static str) -> Vec<&'static str> {
+fn names(name: &str) -> Vec<Cow<'static, str>> {
+    let behind_listener = broker_config_of_listener(name).map(|config| config.name);
     match units(name) {
-        [] => vec![name],
-        units => units.iter().map(|(name, _)| *name).collect(),
+        [] => {
+            let suffix = behind_listener.filter(|suffix| *suffix != name);
+            let own = Cow::Owned(name.to_owned());
+            std::iter::once(own)
+                .chain(suffix.map(Cow::Borrowed))
+                .collect()
+        }
+        units => units.iter().map(|(name, _)| Cow::Borrowed(*name)).collect(),
     }
 }
 
@@ -111,7 +156,7 @@ pub(crate) fn broker_value(name: &str, dynamic: DynamicConfigs<'_>) -> Option<St
 }
 
 /// What a broker config gives the topics: coarser units are turned into milliseconds.
-fn default_for_topics(name: &'static str, dynamic: DynamicConfigs<'_>) -> Option<String> {
+fn default_for_topics(name: &str, dynamic: DynamicConfigs<'_>) -> Option<String> {
     for (unit, factor) in units(name) {
         let Some(value) = broker_value(unit, dynamic) else {
             continue;
@@ -126,27 +171,25 @@ fn default_for_topics(name: &'static str, dynamic: DynamicConfigs<'_>) -> Option
 
 /// Every value under any of a broker config's names, in the order in which they hold. Empty
 /// where the first is not under the config's own name, as Kafka shows it.
-fn synonyms(name: &'static str, dynamic: DynamicConfigs<'_>) -> Vec<Synonym> {
+fn synonyms(name: &str, dynamic: DynamicConfigs<'_>) -> Vec<Synonym> {
     let names = names(name);
+    let is_sensitive = broker_config_of_listener(name).is_none_or(ConfigDefinition::is_sensitive);
+    let synonym = |name: &Cow<'static, str>, value: &str, source| Synonym {
+        name: name.clone(),
+        value: (!is_sensitive).then(|| value.to_owned()),
+        source,
+    };
     let mut found = Vec::new();
     for (values, source) in dynamic.layers() {
-        for &name in &names {
-            if let Some(value) = values.get(name) {
-                found.push(Synonym {
-                    name,
-                    value: value.clone(),
-                    source,
-                });
+        for name in &names {
+            if let Some(value) = values.get(&**name) {
+                found.push(synonym(name, value, source));
             }
         }
     }
-    for &name in &names {
+    for name in &names {
         if let Some(value) = broker_config(name).and_then(|definition| definition.default) {
-            found.push(Synonym {
-                name,
-                value: value.to_owned(),
-                source: ConfigSource::Default,
-            });
+            found.push(synonym(name, value, ConfigSource::Default));
         }
     }
     found.into_iter().skip_while(|s| s.name != name).collect()
@@ -173,51 +216,72 @@ pub(crate) fn topic_entries(
     own: &BTreeMap<String, String>,
     dynamic: DynamicConfigs<'_>,
 ) -> Vec<ConfigEntry> {
-    TOPIC_CONFIGS
-        .iter()
-        .map(|definition| {
-            let mut entry = ConfigEntry {
-                definition,
-                value: Some(topic_value(definition, own, dynamic)),
-                source: ConfigSource::Default,
-                read_only: false,
-                synonyms: definition
-                    .broker_synonym
-                    .map(|name| synonyms(name, dynamic))
-                    .unwrap_or_default(),
-            };
-            if let Some(value) = own.get(definition.name) {
-                let own = Synonym {
-                    name: definition.name,
-                    value: value.clone(),
-                    source: ConfigSource::Topic,
-                };
-                entry.synonyms.insert(0, own);
-            }
-            if let Some(first) = entry.synonyms.first() {
-                entry.source = first.source;
-            }
-            entry
-        })
-        .collect()
+    let entry = |definition: &'static ConfigDefinition| {
+        let value = Some(topic_value(definition, own, dynamic));
+        let given = set(definition, own, ConfigSource::Topic);
+        let inherited = definition
+            .broker_synonym
+            .map(|name| synonyms(name, dynamic))
+            .unwrap_or_default();
+        ConfigEntry::of_resource(definition, value, given.chain(inherited).collect())
+    };
+    TOPIC_CONFIGS.iter().map(entry).collect()
 }
 
-/// Every config of this broker, as described to a client.
+/// The value a group works with.
+pub(crate) fn group_value(
+    definition: &ConfigDefinition,
+    own: &BTreeMap<String, String>,
+    dynamic: DynamicConfigs<'_>,
+) -> String {
+    own.get(definition.name)
+        .cloned()
+        .or_else(|| broker_value(definition.broker_synonym?, dynamic))
+        .or_else(|| definition.default.map(str::to_owned))
+        .unwrap_or_default()
+}
+
+/// Every config of a group, as described to a client, whether there is such a group or not.
+pub(crate) fn group_entries(
+    own: &BTreeMap<String, String>,
+    dynamic: DynamicConfigs<'_>,
+) -> Vec<ConfigEntry> {
+    let entry = |definition: &'static ConfigDefinition| {
+        let value = Some(group_value(definition, own, dynamic));
+        let given = set(definition, own, ConfigSource::Group);
+        let inherited = match definition.broker_synonym {
+            Some(name) => synonyms(name, dynamic),
+            None => default(definition),
+        };
+        ConfigEntry::of_resource(definition, value, given.chain(inherited).collect())
+    };
+    GROUP_CONFIGS.iter().map(entry).collect()
+}
+
+/// Every config of a client metrics subscription, as described to a client. It has no synonyms.
+pub(crate) fn subscription_entries(own: &BTreeMap<String, String>) -> Vec<ConfigEntry> {
+    let entry = |definition: &'static ConfigDefinition| {
+        let given = own.get(definition.name);
+        let value = given.map(String::as_str).or(definition.default);
+        let mut entry = ConfigEntry::of_resource(definition, value.map(str::to_owned), Vec::new());
+        if given.is_some() {
+            entry.source = ConfigSource::ClientMetrics;
+        }
+        entry
+    };
+    SUBSCRIPTION_CONFIGS.iter().map(entry).collect()
+}
+
+/// Every config of this broker, as described to a client: those of the table, and whatever else
+/// was set.
 pub(crate) fn broker_entries(dynamic: DynamicConfigs<'_>) -> Vec<ConfigEntry> {
-    BROKER_CONFIGS
-        .iter()
-        .map(|definition| {
-            let synonyms = synonyms(definition.name, dynamic);
-            ConfigEntry {
-                definition,
-                value: broker_value(definition.name, dynamic),
-                source: synonyms
-                    .first()
-                    .map_or(ConfigSource::Default, |first| first.source),
-                read_only: definition.update == Update::ReadOnly,
-                synonyms,
-            }
-        })
+    let mut names: BTreeSet<&str> = broker_configs().map(|config| config.name).collect();
+    for (values, _) in dynamic.layers() {
+        names.extend(values.keys().map(String::as_str));
+    }
+    names
+        .into_iter()
+        .map(|name| broker_entry(name, broker_value(name, dynamic), synonyms(name, dynamic)))
         .collect()
 }
 
@@ -226,20 +290,48 @@ pub(crate) fn broker_default_entries(dynamic: DynamicConfigs<'_>) -> Vec<ConfigE
     dynamic
         .default_broker
         .iter()
-        .filter_map(|(name, value)| {
-            let definition = broker_config(name)?;
-            let source = ConfigSource::DynamicDefaultBroker;
-            Some(ConfigEntry {
-                definition,
-                value: Some(value.clone()),
-                source,
-                read_only: definition.update == Update::ReadOnly,
-                synonyms: vec![Synonym {
-                    name: definition.name,
-                    value: value.clone(),
-                    source,
-                }],
-            })
+        .map(|(name, value)| {
+            let mut synonyms = synonyms(name, dynamic);
+            synonyms.retain(|synonym| synonym.source == ConfigSource::DynamicDefaultBroker);
+            broker_entry(name, Some(value.clone()), synonyms)
         })
         .collect()
+}
+
+fn broker_entry(name: &str, value: Option<String>, synonyms: Vec<Synonym>) -> ConfigEntry {
+    let definition = broker_config(name);
+    let typed = broker_config_of_listener(name);
+    // What a name that is not known stands for may be a secret.
+    let is_sensitive = typed.is_none_or(ConfigDefinition::is_sensitive);
+    ConfigEntry {
+        name: definition.map_or_else(|| Cow::Owned(name.to_owned()), |known| known.name.into()),
+        value: value.filter(|_| !is_sensitive),
+        source: source(&synonyms),
+        read_only: definition.is_none_or(|known| known.update == Update::ReadOnly),
+        is_sensitive,
+        kind: typed.map(|known| known.kind),
+        documentation: definition.map(|known| known.documentation),
+        synonyms,
+    }
+}
+
+fn set(
+    definition: &'static ConfigDefinition,
+    own: &BTreeMap<String, String>,
+    source: ConfigSource,
+) -> impl Iterator<Item = Synonym> {
+    own.get(definition.name).into_iter().map(move |value| Synonym {
+        name: definition.name.into(),
+        value: Some(value.clone()),
+        source,
+    })
+}
+
+fn default(definition: &'static ConfigDefinition) -> Vec<Synonym> {
+    let synonym = |value: &str| Synonym {
+        name: definition.name.into(),
+        value: Some(value.to_owned()),
+        source: ConfigSource::Default,
+    };
+    definition.default.map(synonym).into_iter().collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::definition::{ConfigDefinition, ConfigType, Constraint, Update};
+use super::definition::{ConfigDefinition, ConfigType, Constraint, Update, Use};
 
 /// The codecs a topic's data may be kept in, besides the producer's own.
 pub(super) const COMPRESSION_TYPES: &[&str] =
@@ -71,9 +71,25 @@ const fn row(
         kind,
         default: Some(default),
         constraint,
-        update: Update::Dynamic,
+        update: Update::Resource,
+        used: Use::Honoured,
         broker_synonym,
         documentation,
+    }
+}
+
+/// A row of a config that means nothing on one node.
+const fn told(
+    name: &'static str,
+    kind: ConfigType,
+    default: &'static str,
+    constraint: Constraint,
+    broker_synonym: Option<&'static str>,
+    documentation: &'static str,
+) -> ConfigDefinition {
+    ConfigDefinition {
+        used: Use::Reported,
+        ..row(name, kind, default, constraint, broker_synonym, documentation)
     }
 }
 
@@ -97,21 +113,21 @@ pub(crate) const TOPIC_CONFIGS: &[ConfigDefinition] = &[
         "The level used when this topic's compression.type is zstd."),
     row("delete.retention.ms", Long, "86400000", AtLeast(0), Some("log.cleaner.delete.retention.ms"),
         "How long a compacted topic keeps the tombstone of a deleted key, so that slow readers still see the deletion."),
-    row("file.delete.delay.ms", Long, "60000", AtLeast(0), Some("log.segment.delete.delay.ms"),
+    told("file.delete.delay.ms", Long, "60000", AtLeast(0), Some("log.segment.delete.delay.ms"),
         "How long a deleted segment's files stay on disk before they are removed."),
     row("flush.messages", Long, FOREVER, AtLeast(1), Some("log.flush.interval.messages"),
-        "After how many records Kafka forces a sync; here durability is the journal's and this has no effect."),
+        "After how many records a partition is synced in relaxed mode; otherwise durability is the journal's."),
     row("flush.ms", Long, FOREVER, AtLeast(0), Some("log.flush.interval.ms"),
-        "After how long Kafka forces a sync; here durability is the journal's and this has no effect."),
-    row("follower.replication.throttled.replicas", List, "", ThrottledReplicas, None,
+        "After how long a record is synced in relaxed mode; otherwise durability is the journal's."),
+    told("follower.replication.throttled.replicas", List, "", ThrottledReplicas, None,
         "Replicas whose followers are throttled; a single node has none."),
     row("index.interval.bytes", Int, "4096", AtLeast(0), Some("log.index.interval.bytes"),
         "How many bytes of records lie between two entries of the offset index."),
-    row("leader.replication.throttled.replicas", List, "", ThrottledReplicas, None,
+    told("leader.replication.throttled.replicas", List, "", ThrottledReplicas, None,
         "Replicas whose leaders are throttled; a single node has none."),
-    row("local.retention.bytes", Long, "-2", AtLeast(-2), Some("log.local.retention.bytes"),
+    told("local.retention.bytes", Long, "-2", AtLeast(-2), Some("log.local.retention.bytes"),
         "The size of a tiered partition's local part; -2 follows retention.bytes."),
-    row("local.retention.ms", Long, "-2", AtLeast(-2), Some("log.local.retention.ms"),
+    told("local.retention.ms", Long, "-2", AtLeast(-2), Some("log.local.retention.ms"),
         "The age of a tiered partition's local part; -2 follows retention.ms."),
     row("max.compaction.lag.ms", Long, FOREVER, AtLeast(1), Some("log.cleaner.max.compaction.lag.ms"),
         "The longest a record of a compacted topic may wait to be compacted."),
@@ -127,15 +143,15 @@ pub(crate) const TOPIC_CONFIGS: &[ConfigDefinition] = &[
         "The share of a compacted log that must be uncompacted before it is worth compacting."),
     row("min.compaction.lag.ms", Long, "0", AtLeast(0), Some("log.cleaner.min.compaction.lag.ms"),
         "How long a record of a compacted topic stays safe from compaction."),
-    row("min.insync.replicas", Int, "1", AtLeast(1), Some("min.insync.replicas"),
+    told("min.insync.replicas", Int, "1", AtLeast(1), Some("min.insync.replicas"),
         "How many replicas must hold a record before acks=all is answered; a single node has one."),
-    row("preallocate", Boolean, "false", Any, Some("log.preallocate"),
+    told("preallocate", Boolean, "false", Any, Some("log.preallocate"),
         "Whether a new segment's file is given its full size at once."),
-    row("remote.log.copy.disable", Boolean, "false", Any, None,
+    told("remote.log.copy.disable", Boolean, "false", Any, None,
         "Whether a tiered topic stops copying to remote storage; tiered storage is not available here."),
-    row("remote.log.delete.on.disable", Boolean, "false", Any, None,
+    told("remote.log.delete.on.disable", Boolean, "false", Any, None,
         "Whether a topic's remote data goes when its tiered storage is switched off; tiered storage is not available here."),
-    row("remote.storage.enable", Boolean, "false", Any, None,
+    told("remote.storage.enable", Boolean, "false", Any, None,
         "Whether the topic is tiered; only false is accepted here."),
     row("retention.bytes", Long, "-1", Any, Some("log.retention.bytes"),
         "The size at which a partition starts to lose its oldest segments; -1 sets no limit."),
@@ -149,6 +165,6 @@ pub(crate) const TOPIC_CONFIGS: &[ConfigDefinition] = &[
         "A random time by which a segment is closed early, so that many partitions do not roll at once."),
     row("segment.ms", Long, "604800000", AtLeast(1), Some("log.roll.ms"),
         "The age at which a segment is closed even if it is not full, so that retention can reach it."),
-    row("unclean.leader.election.enable", Boolean, "false", Any, Some("unclean.leader.election.enable"),
+    told("unclean.leader.election.enable", Boolean, "false", Any, Some("unclean.leader.election.enable"),
         "Whether a replica that fell behind may lead; a single node has no other replica."),
 ];

@@ -1,27 +1,29 @@
-//! `ApiVersions` 0-4: the dispatch table, told to clients.
+//! `ApiVersions` 0-4: the dispatch table and the features, told to clients.
 //!
-//! Versions 3 and up carry the client's software name and version, which Kafka
-//! refuses when malformed (KIP-511). No features are announced: a client then
-//! assumes the oldest behaviour of each, which is what is built.
+//! Versions 3 and up carry the client's software name and version, which Kafka refuses when
+//! malformed (KIP-511), and tell features, on which clients base how they do transactions
+//! (KIP-890). Version 3 leaves out supported features that begin at level 0, which clients of its
+//! time take for an error (KAFKA-17011).
 
 use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::api_versions::{
-    ApiVersion, ApiVersionsRequest, ApiVersionsResponse,
+    ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
 };
 
+use super::durable::when_durable;
 use crate::context::{ConnectionInfo, Context};
 use crate::dispatch::APIS;
+use crate::metadata::FEATURES;
 use crate::reply::Reply;
 
 /// From this version on the client says what it is.
 const SOFTWARE_NAME_SINCE: i16 = 3;
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature of every handler"
-)]
+/// From this version on clients know that a feature may begin at level 0.
+const LEVEL_ZERO_SINCE: i16 = 4;
+
 pub(crate) fn begin(
-    _context: &Context,
+    context: &Context,
     _connection: &ConnectionInfo,
     version: i16,
     request: ApiVersionsRequest,
@@ -34,10 +36,32 @@ pub(crate) fn begin(
             ..ApiVersionsResponse::default()
         });
     }
-    Reply::Now(ApiVersionsResponse {
+    let finalized = context.metadata.finalized_features();
+    let supported = FEATURES
+        .iter()
+        .filter(|feature| feature.min > 0 || version >= LEVEL_ZERO_SINCE)
+        .map(|feature| SupportedFeatureKey {
+            name: feature.name.to_owned(),
+            min_version: feature.min,
+            max_version: feature.max,
+        })
+        .collect();
+    let response = ApiVersionsResponse {
         api_keys: api_keys(),
+        supported_features: supported,
+        finalized_features_epoch: finalized.epoch,
+        finalized_features: finalized
+            .levels
+            .into_iter()
+            .map(|(name, level)| FinalizedFeatureKey {
+                name: name.to_owned(),
+                max_version_level: level,
+                min_version_level: level,
+            })
+            .collect(),
         ..ApiVersionsResponse::default()
-    })
+    };
+    when_durable(context, finalized.position, version, request, response)
 }
 
 /// The answer, in the form of version 0, to a version not served: it lets the client choose another.

@@ -121,10 +121,10 @@ fn result(name: String, created: Result<CreatedTopic, Refused>) -> CreatableTopi
 
 fn config(entry: ConfigEntry) -> CreatableTopicConfigs {
     CreatableTopicConfigs {
-        name: entry.definition.name.to_owned(),
+        name: entry.name.into_owned(),
         value: entry.value,
         read_only: entry.read_only,
         config_source: entry.source as i8,
-        is_sensitive: false,
+        is_sensitive: entry.is_sensitive,
     }
 }

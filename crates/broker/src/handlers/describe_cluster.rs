@@ -1,6 +1,7 @@
 //! `DescribeCluster`, versions 0 to 2: one node, which is broker and controller in one.
 //!
-//! Version 1 adds the endpoint type: only brokers can be asked for here.
+//! Version 1 adds the endpoint type (KIP-919): only brokers can be asked for here. Version 2 may ask
+//! for fenced brokers too (KIP-1073), and there are none.
 
 use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::describe_cluster::{
@@ -13,6 +14,7 @@ use crate::reply::Reply;
 use crate::settings::NODE_ID;
 
 const BROKER_ENDPOINTS: i8 = 1;
+const CONTROLLER_ENDPOINTS: i8 = 2;
 
 #[expect(
     clippy::needless_pass_by_value,
@@ -24,17 +26,28 @@ pub(crate) fn begin(
     _version: i16,
     request: DescribeClusterRequest,
 ) -> Reply<DescribeClusterResponse> {
+    let refusal = match request.endpoint_type {
+        BROKER_ENDPOINTS => None,
+        CONTROLLER_ENDPOINTS => Some((
+            ErrorCode::MismatchedEndpointType,
+            "This listener serves brokers, not controllers: ask for endpoint type 1.".to_owned(),
+        )),
+        other => Some((
+            ErrorCode::UnsupportedEndpointType,
+            format!("Unsupported endpoint type {other}"),
+        )),
+    };
+    if let Some((code, message)) = refusal {
+        return Reply::Now(DescribeClusterResponse {
+            error_code: code.into(),
+            error_message: Some(message),
+            ..DescribeClusterResponse::default()
+        });
+    }
     let mut response = DescribeClusterResponse {
-        endpoint_type: request.endpoint_type,
         cluster_id: context.partitions.cluster_id().to_owned(),
         ..DescribeClusterResponse::default()
     };
-    if request.endpoint_type != BROKER_ENDPOINTS {
-        response.error_code = ErrorCode::MismatchedEndpointType.into();
-        response.error_message =
-            Some("This listener serves brokers, not controllers: ask for endpoint type 1.".into());
-        return Reply::Now(response);
-    }
     let (host, port) = context.settings.advertised(connection);
     response.controller_id = NODE_ID;
     response.brokers = vec![DescribeClusterBroker {

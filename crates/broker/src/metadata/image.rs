@@ -11,6 +11,7 @@ use headwater_protocol::Uuid;
 
 use super::record::MetadataRecord;
 use crate::config::{DynamicConfigs, StaticConfigs};
+use crate::quotas::ClientQuotas;
 use crate::settings::NODE_ID;
 
 /// The topic in which groups and their offsets are kept.
@@ -35,6 +36,10 @@ pub(crate) fn is_internal(name: &str) -> bool {
 pub(crate) enum ResourceType {
     Topic = 2,
     Broker = 4,
+    /// Nothing of it is kept: log levels last as long as the process.
+    BrokerLogger = 8,
+    ClientMetrics = 16,
+    Group = 32,
 }
 
 impl ResourceType {
@@ -43,6 +48,9 @@ impl ResourceType {
         match number {
             2 => Some(Self::Topic),
             4 => Some(Self::Broker),
+            8 => Some(Self::BrokerLogger),
+            16 => Some(Self::ClientMetrics),
+            32 => Some(Self::Group),
             _ => None,
         }
     }
@@ -72,8 +80,11 @@ pub(crate) struct Image {
     names: HashMap<Uuid, Arc<str>>,
     configs: BTreeMap<(ResourceType, String), Arc<Values>>,
     features: BTreeMap<String, i16>,
+    client_quotas: Arc<ClientQuotas>,
     next_producer_id: i64,
     position: Position,
+    features_position: Position,
+    end_offset: i64,
 }
 
 impl Image {
@@ -83,8 +94,11 @@ impl Image {
             names: HashMap::new(),
             configs: BTreeMap::new(),
             features: BTreeMap::new(),
+            client_quotas: Arc::default(),
             next_producer_id: 0,
             position: Position::ZERO,
+            features_position: Position::ZERO,
+            end_offset: 0,
         }
     }
 
@@ -120,6 +134,14 @@ impl Image {
             .map_or_else(|| &*NO_VALUES, Arc::as_ref)
     }
 
+    /// The names of the resources of a type that have values of their own.
+    pub(crate) fn configured(&self, resource: ResourceType) -> impl Iterator<Item = &str> {
+        self.configs
+            .range((resource, String::new())..)
+            .take_while(move |((found, _), _)| *found == resource)
+            .map(|((_, name), _)| name.as_str())
+    }
+
     /// Where broker configs get their values from.
     pub(crate) fn dynamic_configs<'a>(&'a self, fixed: &'a StaticConfigs) -> DynamicConfigs<'a> {
         DynamicConfigs {
@@ -127,6 +149,11 @@ impl Image {
             default_broker: self.configs(ResourceType::Broker, ""),
             fixed,
         }
+    }
+
+    /// The quotas of clients.
+    pub(crate) fn client_quotas(&self) -> &ClientQuotas {
+        &self.client_quotas
     }
 
     /// What a reply that shows this image has to wait for.
@@ -138,12 +165,31 @@ impl Image {
         self.next_producer_id
     }
 
-    pub(super) fn features(&self) -> &BTreeMap<String, i16> {
-        &self.features
+    /// The level of a feature; 0 if it was never set.
+    pub(super) fn feature(&self, name: &str) -> i16 {
+        self.features.get(name).copied().unwrap_or_default()
     }
 
-    pub(super) fn set_position(&mut self, position: Position) {
+    /// What a reply that shows features has to wait for.
+    pub(super) fn features_position(&self) -> Position {
+        self.features_position
+    }
+
+    /// The offset after the last record replayed.
+    pub(crate) fn end_offset(&self) -> i64 {
+        self.end_offset
+    }
+
+    pub(super) fn set_end_offset(&mut self, offset: i64) {
+        self.end_offset = offset;
+    }
+
+    /// Notes that the records replayed since `before` are at `position`.
+    pub(super) fn set_position(&mut self, before: &Image, position: Position) {
         self.position = self.position.max(position);
+        if self.features != before.features {
+            self.features_position = self.position;
+        }
     }
 
     /// Applies one record: the only way in which metadata changes.
@@ -189,8 +235,13 @@ impl Image {
                 }
             }
             MetadataRecord::FeatureLevel(record) => {
-                self.features
-                    .insert(record.name.clone(), record.feature_level);
+                match record.feature_level {
+                    0 => self.features.remove(&record.name),
+                    level => self.features.insert(record.name.clone(), level),
+                };
+            }
+            MetadataRecord::ClientQuota(record) => {
+                record.replay(Arc::make_mut(&mut self.client_quotas));
             }
             MetadataRecord::ProducerIds(record) => {
                 self.next_producer_id = self.next_producer_id.max(record.next_producer_id);

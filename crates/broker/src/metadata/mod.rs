@@ -7,7 +7,9 @@
 //! The log is never compacted and there are no snapshots: a start reads every change since the
 //! directory was made.
 
+mod client_quotas;
 mod configs;
+mod features;
 mod history;
 mod image;
 mod producer_ids;
@@ -37,8 +39,10 @@ use crate::partition::Partition;
 use crate::partitions::Partitions;
 use crate::settings::Settings;
 
+pub(crate) use self::configs::Alteration;
+pub(crate) use self::features::{FEATURES, FeatureUpdate, UpgradeType};
 pub(crate) use self::image::{
-    CONSUMER_OFFSETS, Image, ResourceType, TRANSACTION_STATE, Topic, is_internal,
+    CLUSTER_METADATA, CONSUMER_OFFSETS, Image, ResourceType, TRANSACTION_STATE, Topic, is_internal,
 };
 pub(crate) use self::topic_name::validate_topic_name;
 pub(crate) use self::topics::{NewTopic, TopicDefaults};
@@ -100,11 +104,19 @@ pub(crate) struct DeletedTopic {
     pub(crate) position: Position,
 }
 
+/// The offsets of the metadata's own log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogOffsets {
+    pub(crate) high_watermark: i64,
+    pub(crate) end: i64,
+}
+
 /// The node's metadata.
 pub(crate) struct Metadata {
     partitions: Arc<Partitions>,
     fixed: StaticConfigs,
     image: RwLock<Arc<Image>>,
+    log: Arc<Partition>,
     writer: Mutex<Writer>,
 }
 
@@ -133,6 +145,7 @@ impl Metadata {
         let metadata = Metadata {
             partitions: Arc::clone(partitions),
             fixed,
+            log: Arc::clone(&log),
             writer: Mutex::new(Writer {
                 log,
                 history: History::new(Arc::clone(&image)),
@@ -141,6 +154,7 @@ impl Metadata {
             image: RwLock::new(image),
         };
         metadata.check_version()?;
+        metadata.finalize_initial_features()?;
         metadata.open_partitions();
         metadata.delete_unknown_partitions()?;
         Ok(Arc::new(metadata))
@@ -228,11 +242,6 @@ impl Metadata {
             .map(|position| position.max(self.image().position()))
     }
 
-    /// The finalized level of a feature.
-    pub(crate) fn feature(&self, name: &str) -> i16 {
-        if name == "transaction.version" { 2 } else { 0 }
-    }
-
     fn create(&self, topic: &NewTopic, change: Change) -> Result<CreatedTopic, Refused> {
         let mut writer = self.writer();
         let image = self.image();
@@ -312,6 +321,16 @@ impl Metadata {
         })
     }
 
+    /// How far the metadata's own log has come.
+    pub(crate) fn log_offsets(&self) -> LogOffsets {
+        let log = self.log.log();
+        let high_watermark = log.high_watermark();
+        LogOffsets {
+            high_watermark,
+            end: log.log_end_offset().max(high_watermark),
+        }
+    }
+
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -341,7 +360,8 @@ impl Metadata {
         for record in records {
             next.replay(record);
         }
-        next.set_position(appended.position);
+        next.set_position(image, appended.position);
+        next.set_end_offset(image.end_offset() + records.len() as i64);
         let next = Arc::new(next);
         writer
             .history
@@ -373,14 +393,14 @@ impl Metadata {
     /// Records the format of a new log, and refuses one of a later version.
     fn check_version(&self) -> Result<(), StartError> {
         let (name, level) = METADATA_VERSION;
-        match self.image().features().get(name) {
-            Some(found) if *found > level => Err(StartError::Metadata {
+        match self.image().feature(name) {
+            found if found > level => Err(StartError::Metadata {
                 reason: format!(
                     "written by a later version ({name} {found}, this one reads up to {level}): use that version"
                 ),
             }),
-            Some(_) => Ok(()),
-            None => {
+            1.. => Ok(()),
+            _ => {
                 let record = MetadataRecord::FeatureLevel(FeatureLevelRecord {
                     name: name.to_owned(),
                     feature_level: level,

@@ -38,6 +38,7 @@ pub(super) fn replay(log: &PartitionLog) -> Result<Image, StartError> {
                 image.replay(&change);
             }
             offset = batch.header.next_offset();
+            image.set_end_offset(offset);
         }
         if offset == start {
             return Err(unreadable(offset, &"the log ends early"));
