@@ -3,6 +3,8 @@
 use headwater_coordinator::Response;
 use headwater_protocol::messages::add_offsets_to_txn::AddOffsetsToTxnResponse;
 use headwater_protocol::messages::add_partitions_to_txn::AddPartitionsToTxnResponse;
+use headwater_protocol::messages::consumer_group_describe::ConsumerGroupDescribeResponse;
+use headwater_protocol::messages::consumer_group_heartbeat::ConsumerGroupHeartbeatResponse;
 use headwater_protocol::messages::delete_groups::DeleteGroupsResponse;
 use headwater_protocol::messages::describe_groups::DescribeGroupsResponse;
 use headwater_protocol::messages::describe_transactions::DescribeTransactionsResponse;
@@ -47,6 +49,8 @@ from_response! {
     OffsetFetch OffsetFetchResponse
     OffsetDelete OffsetDeleteResponse
     TxnOffsetCommit TxnOffsetCommitResponse
+    ConsumerGroupHeartbeat ConsumerGroupHeartbeatResponse
+    ConsumerGroupDescribe ConsumerGroupDescribeResponse
     DescribeGroups DescribeGroupsResponse
     ListGroups ListGroupsResponse
     DeleteGroups DeleteGroupsResponse

@@ -1,8 +1,9 @@
 //! What the runner needs of a coordinator's state machine. There are two: groups and transactions.
 
 use headwater_coordinator::{
-    AppendFailure, CoordinatorRecord, Effect, EndMarkers, GroupConfig, GroupCoordinator, Outcome,
-    PartitionSet, ProducerIdAndEpoch, RecordError, TransactionConfig, TransactionCoordinator,
+    AppendFailure, ConsumerAssignor, CoordinatorRecord, Effect, EndMarkers, GroupConfig,
+    GroupCoordinator, MigrationPolicy, Outcome, PartitionSet, ProducerIdAndEpoch, RecordError,
+    TransactionConfig, TransactionCoordinator,
 };
 use headwater_log::Position;
 
@@ -59,7 +60,9 @@ impl Machine for GroupCoordinator {
     const TOPIC: &'static str = CONSUMER_OFFSETS;
 
     fn new(metadata: &Metadata) -> Self {
-        GroupCoordinator::new(group_config(metadata))
+        let mut coordinator = GroupCoordinator::new(group_config(metadata));
+        coordinator.set_image(metadata.image());
+        coordinator
     }
 
     fn create_topic(metadata: &Metadata) -> Result<Position, Refused> {
@@ -189,8 +192,35 @@ fn group_config(metadata: &Metadata) -> GroupConfig {
         offset_metadata_max_bytes: metadata.number("offset.metadata.max.bytes").max(0) as usize,
         offsets_retention_ms: metadata.number("offsets.retention.minutes") * MINUTE_MS,
         offsets_retention_check_interval_ms: metadata.number("offsets.retention.check.interval.ms"),
+        consumer_session_timeout_ms: int("group.consumer.session.timeout.ms"),
+        consumer_min_session_timeout_ms: int("group.consumer.min.session.timeout.ms"),
+        consumer_max_session_timeout_ms: int("group.consumer.max.session.timeout.ms"),
+        consumer_heartbeat_interval_ms: int("group.consumer.heartbeat.interval.ms"),
+        consumer_min_heartbeat_interval_ms: int("group.consumer.min.heartbeat.interval.ms"),
+        consumer_max_heartbeat_interval_ms: int("group.consumer.max.heartbeat.interval.ms"),
+        consumer_max_size: metadata.number("group.consumer.max.size").max(0) as usize,
+        consumer_assignors: consumer_assignors(metadata),
+        migration_policy: metadata
+            .text("group.consumer.migration.policy")
+            .and_then(|name| MigrationPolicy::from_name(&name))
+            .unwrap_or(MigrationPolicy::Bidirectional),
         ..GroupConfig::default()
     }
+}
+
+/// Those that are known; a broker with none but unknown ones has the default.
+fn consumer_assignors(metadata: &Metadata) -> Vec<ConsumerAssignor> {
+    let names = metadata
+        .text("group.consumer.assignors")
+        .unwrap_or_default();
+    let known = names
+        .split(',')
+        .filter_map(|name| ConsumerAssignor::from_name(name.trim()));
+    let assignors: Vec<ConsumerAssignor> = known.collect();
+    if assignors.is_empty() {
+        return GroupConfig::default().consumer_assignors;
+    }
+    assignors
 }
 
 fn transaction_config(metadata: &Metadata) -> TransactionConfig {

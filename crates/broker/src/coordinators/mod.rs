@@ -10,6 +10,7 @@
 //! a partition's log.
 
 mod answer;
+mod cluster_image;
 mod coordinator;
 mod loading;
 mod machine;

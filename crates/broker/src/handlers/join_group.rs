@@ -25,7 +25,7 @@ pub(crate) fn begin(
     };
     let answer = context
         .groups
-        .ask(&group, version, request, |coordinator, call, request| {
+        .ask_with_image(&group, version, request, |coordinator, call, request| {
             coordinator.join_group(call, client, request)
         });
     Reply::Later(answer)

@@ -17,6 +17,6 @@ pub(crate) fn begin(
     Reply::Later(
         context
             .groups
-            .ask(&group, version, request, GroupCoordinator::sync_group),
+            .ask_with_image(&group, version, request, GroupCoordinator::sync_group),
     )
 }
