@@ -1,9 +1,13 @@
 //! Logs on stderr, with `tracing`. librdkafka's own lines arrive here too, at debug.
 
 use std::env;
+use std::fmt;
 use std::io::{self, IsTerminal};
+use std::sync::{Arc, OnceLock};
 
+use headwater_broker::LogControl;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::reload::Handle;
 
 use crate::arguments::{LogFormat, LoggingArguments};
 
@@ -22,7 +26,43 @@ pub(crate) fn start(arguments: &LoggingArguments, is_service: bool) {
         .with_env_filter(filter)
         .with_ansi(colour);
     match arguments.log_format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => {
+            let builder = builder.with_filter_reloading();
+            keep(builder.reload_handle());
+            builder.init();
+        }
+        LogFormat::Json => {
+            let builder = builder.json().with_filter_reloading();
+            keep(builder.reload_handle());
+            builder.init();
+        }
+    }
+}
+
+static CONTROL: OnceLock<Arc<dyn LogControl>> = OnceLock::new();
+
+/// What lets clients of the event store change its log levels, once logging has begun.
+pub(crate) fn control() -> Option<Arc<dyn LogControl>> {
+    CONTROL.get().cloned()
+}
+
+/// Logging begins once, so that a second handle is never offered.
+fn keep<S: 'static>(handle: Handle<EnvFilter, S>) {
+    let _ = CONTROL.set(Arc::new(Reloading(handle)));
+}
+
+/// Replaces the filter of the running process.
+struct Reloading<S>(Handle<EnvFilter, S>);
+
+impl<S> fmt::Debug for Reloading<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reloading")
+    }
+}
+
+impl<S: 'static> LogControl for Reloading<S> {
+    fn set(&self, directives: &str) -> Result<(), String> {
+        let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
+        self.0.reload(filter).map_err(|error| error.to_string())
     }
 }

@@ -12,6 +12,7 @@ use super::runtime;
 use crate::config::parse_property;
 use crate::failure::{Exit, Failure, Result};
 use crate::interrupt;
+use crate::logging;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -80,6 +81,7 @@ impl StoreArguments {
             },
             num_partitions: self.num_partitions,
             overrides,
+            log_control: logging::control(),
         }
     }
 }
