@@ -172,8 +172,11 @@ impl ClassicGroup {
             .unwrap_or(0)
     }
 
+    /// Memory that members take, those included that only have an id.
     fn weight(&self) -> usize {
-        self.members.values().map(Member::weight).sum()
+        let members: usize = self.members.values().map(Member::weight).sum();
+        let pending = self.pending_members.iter();
+        members + pending.map(|id| member::pending_weight(id)).sum::<usize>()
     }
 
     fn session_timer(&self, member_id: &str) -> Timer {

@@ -248,6 +248,22 @@ fn ids_given_out_are_limited_too() {
 }
 
 #[test]
+fn ids_given_out_count_in_the_memory_of_the_group() {
+    let mut bench = Bench::with(GroupConfig {
+        max_group_bytes: 1_000,
+        ..GroupConfig::default()
+    });
+    let errors: Vec<i16> = (0..4).map(|_| bench.join_error(&Join::default())).collect();
+    let (required, full) = (
+        code(ErrorCode::MemberIdRequired),
+        code(ErrorCode::GroupMaxSizeReached),
+    );
+    assert_eq!(errors, [required, required, full, full]);
+    bench.advance(i64::from(SESSION_MS));
+    assert_eq!(bench.join_error(&Join::default()), required);
+}
+
+#[test]
 fn groups_are_limited() {
     let mut bench = Bench::with(GroupConfig {
         max_groups: 1,

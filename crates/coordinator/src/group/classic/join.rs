@@ -4,7 +4,7 @@ use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::join_group::JoinGroupRequest;
 
 use super::heartbeat::Gone;
-use super::member::{rebalance_timeout_ms, request_weight};
+use super::member::{pending_weight, rebalance_timeout_ms, request_weight};
 use super::{ClassicGroup, Member, State, answer_join_with_error, join_error};
 use crate::effect::{Call, Client};
 use crate::turn::{Check, Turn};
@@ -131,7 +131,10 @@ impl ClassicGroup {
         request: &JoinGroupRequest,
         member_id: &str,
     ) -> Check {
-        if self.pending_members.len() >= turn.config.max_pending_members {
+        let config = turn.config;
+        if self.pending_members.len() >= config.max_pending_members
+            || self.weight() + pending_weight(member_id) > config.max_group_bytes
+        {
             return Err(ErrorCode::GroupMaxSizeReached);
         }
         self.pending_members.insert(member_id.to_owned());

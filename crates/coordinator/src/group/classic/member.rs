@@ -11,6 +11,8 @@ use crate::record::MemberMetadata;
 
 /// Memory of a member besides its texts and metadata, for the limit of a group.
 const MEMBER_OVERHEAD: usize = 512;
+/// The same of one that has not come back with its id yet.
+const PENDING_OVERHEAD: usize = 256;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Member {
@@ -102,6 +104,11 @@ impl Member {
             + self.client_host.len()
             + protocols_weight(&self.protocols)
     }
+}
+
+/// What an id that was given out takes, here and in the timer of its session.
+pub(super) fn pending_weight(member_id: &str) -> usize {
+    PENDING_OVERHEAD + 2 * member_id.len()
 }
 
 /// What a member made of the request would take.
