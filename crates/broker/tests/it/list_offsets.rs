@@ -4,14 +4,15 @@ use headwater_broker::Broker;
 use headwater_protocol::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsTopic,
 };
+use headwater_protocol::messages::metadata::MetadataRequest;
 use headwater_protocol::messages::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use headwater_protocol::{ErrorCode, Request};
-use headwater_records::BatchBuilder;
+use headwater_records::{BatchBuilder, BatchHeader};
 
 use crate::support::batches::{batch, now_ms};
-use crate::support::wire::Wire;
+use crate::support::wire::{FETCH, Wire, fetch_request};
 
 fn asking(partitions: &[(i32, i64)]) -> ListOffsetsRequest {
     let partition = |(partition_index, timestamp): &(i32, i64)| ListOffsetsPartition {
@@ -133,13 +134,12 @@ async fn unknown_and_repeated_partitions_are_told_apart() {
     assert_eq!(codes, [repeated, repeated, 0, unknown]);
 }
 
-#[tokio::test]
-async fn an_epoch_ends_at_the_high_watermark() {
-    let broker = Broker::ephemeral().await.unwrap();
-    let mut wire = Wire::to(&broker).await;
-    wire.create_topic("orders", 1).await;
-    wire.produce("orders", 0, batch(&["a", "b"])).await;
-    let ask = |current_leader_epoch, leader_epoch, partition| OffsetForLeaderEpochRequest {
+fn end_of(
+    current_leader_epoch: i32,
+    leader_epoch: i32,
+    partition: i32,
+) -> OffsetForLeaderEpochRequest {
+    OffsetForLeaderEpochRequest {
         topics: vec![OffsetForLeaderTopic {
             topic: "orders".to_owned(),
             partitions: vec![OffsetForLeaderPartition {
@@ -149,14 +149,61 @@ async fn an_epoch_ends_at_the_high_watermark() {
             }],
         }],
         ..OffsetForLeaderEpochRequest::default()
+    }
+}
+
+#[tokio::test]
+async fn leader_epochs_are_consistent_everywhere() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    wire.produce("orders", 0, batch(&["a", "b"])).await;
+    let request = MetadataRequest {
+        topics: None,
+        ..MetadataRequest::default()
     };
+    let metadata = wire.call(12, &request).await;
+    let epoch = metadata.topics[0].partitions[0].leader_epoch;
+    let fetched = wire.fetch("orders", 0, 0).await.records.unwrap();
+    let header = BatchHeader::parse(&fetched).unwrap();
+    assert_eq!(header.partition_leader_epoch, epoch);
+    for timestamp in [-1, -2, -3, -4, 0] {
+        let found = ask(&mut wire, 11, timestamp).await;
+        assert_eq!(found.leader_epoch, epoch, "{timestamp}");
+    }
+    let response = wire.call(4, &end_of(epoch, epoch, 0)).await;
+    let end = &response.topics[0].partitions[0];
+    assert_eq!((end.leader_epoch, end.end_offset), (epoch, 2));
+    // And a client that knows of a later leader than we do is told so by each of them.
+    let unknown = i16::from(ErrorCode::UnknownLeaderEpoch);
+    let mut request = asking(&[(0, -1)]);
+    request.topics[0].partitions[0].current_leader_epoch = epoch + 1;
+    let response = wire.call(11, &request).await;
+    assert_eq!(response.topics[0].partitions[0].error_code, unknown);
+    let mut request = fetch_request("orders", &[(0, 0)]);
+    request.topics[0].partitions[0].current_leader_epoch = epoch + 1;
+    let response = wire.call(FETCH, &request).await;
+    assert_eq!(response.responses[0].partitions[0].error_code, unknown);
+    let response = wire.call(4, &end_of(epoch + 1, epoch, 0)).await;
+    assert_eq!(response.topics[0].partitions[0].error_code, unknown);
+}
+
+#[tokio::test]
+async fn an_epoch_ends_at_the_high_watermark() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    wire.produce("orders", 0, batch(&["a", "b"])).await;
     for (request, expected) in [
-        (ask(0, 0, 0), (0, 0, 2)),
-        (ask(-1, 0, 0), (0, 0, 2)),
-        (ask(-1, 7, 0), (0, -1, -1)),
-        (ask(3, 0, 0), (ErrorCode::UnknownLeaderEpoch.into(), -1, -1)),
+        (end_of(0, 0, 0), (0, 0, 2)),
+        (end_of(-1, 0, 0), (0, 0, 2)),
+        (end_of(-1, 7, 0), (0, -1, -1)),
         (
-            ask(-1, 0, 4),
+            end_of(3, 0, 0),
+            (ErrorCode::UnknownLeaderEpoch.into(), -1, -1),
+        ),
+        (
+            end_of(-1, 0, 4),
             (ErrorCode::UnknownTopicOrPartition.into(), -1, -1),
         ),
     ] {

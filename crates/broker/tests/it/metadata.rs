@@ -90,6 +90,29 @@ async fn the_settings_can_name_another_address() {
 }
 
 #[tokio::test]
+async fn unknown_topic_id_after_a_topic_is_made_again() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    let old = wire.create_topic("orders", 1).await;
+    wire.delete_topic("orders").await;
+    let new = wire.create_topic("orders", 1).await;
+    for (topic_id, code) in [(old, ErrorCode::UnknownTopicId), (new, ErrorCode::None)] {
+        let request = MetadataRequest {
+            topics: Some(vec![MetadataRequestTopic {
+                topic_id,
+                name: None,
+            }]),
+            ..MetadataRequest::default()
+        };
+        for version in 12..=13 {
+            let response = wire.call(version, &request).await;
+            assert_eq!(response.topics[0].error_code, i16::from(code), "{version}");
+            assert_eq!(response.topics[0].topic_id, topic_id);
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_topic_is_made_if_the_request_allows_it_and_its_name_is_legal() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;

@@ -254,26 +254,17 @@ async fn internal_topics_are_not_writable_by_clients() {
 }
 
 #[tokio::test]
-async fn transactional_requests_are_refused_honestly() {
+async fn a_transactional_batch_needs_the_id_of_its_transaction() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;
-    let mut request = produce_request("orders", 0, batch(&["x"]));
-    request.transactional_id = Some("payments".to_owned());
-    let response = produced(&mut wire, PRODUCE, &request).await;
-    assert_eq!(
-        response.error_code,
-        i16::from(ErrorCode::TransactionalIdAuthorizationFailed)
+    let mut builder = BatchBuilder::new().producer(7, 0, 0).transactional();
+    builder.append(now_ms(), None, Some(b"x"), &[]);
+    assert_refused(
+        &wire.produce("orders", 0, builder.build(0)).await,
+        ErrorCode::TransactionalIdAuthorizationFailed,
     );
-    let init = InitProducerIdRequest {
-        transactional_id: Some("payments".to_owned()),
-        ..Default::default()
-    };
-    let response = wire.call(4, &init).await;
-    assert_eq!(
-        response.error_code,
-        i16::from(ErrorCode::TransactionalIdAuthorizationFailed)
-    );
+    assert_eq!(wire.fetch("orders", 0, 0).await.high_watermark, 0);
 }
 
 #[tokio::test]

@@ -10,11 +10,12 @@ use headwater_protocol::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsTopic,
 };
 use headwater_records::Batches;
+use rdkafka::producer::Producer;
 
 use crate::support::batches::{batch, now_ms};
-use crate::support::durable_in;
 use crate::support::transactions::Transactional;
 use crate::support::wire::{FETCH, Wire, fetch_request};
+use crate::support::{DEADLINE, clients, durable_in};
 
 const READ_UNCOMMITTED: i8 = 0;
 const READ_COMMITTED: i8 = 1;
@@ -266,4 +267,30 @@ async fn after_a_transaction_v2_the_old_epoch_is_invalid_and_sequences_begin_at_
         i16::from(ErrorCode::InvalidProducerEpoch)
     );
     assert_eq!(producer.produce("orders", "two").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_client_reads_what_was_committed_and_nothing_that_was_aborted() {
+    let root = tempfile::tempdir().unwrap();
+    let broker = Broker::start(durable_in(root.path())).await.unwrap();
+    Wire::to(&broker).await.create_topic("orders", 1).await;
+    let bootstrap = broker.local_addr().to_string();
+    let producer = clients::producer(&bootstrap, &[("transactional.id", "payments")]);
+    producer.init_transactions(DEADLINE).unwrap();
+    let mut committed = Vec::new();
+    for round in 0..6 {
+        let values: Vec<String> = (0..50).map(|n| format!("{round}: {n}")).collect();
+        producer.begin_transaction().unwrap();
+        clients::send_all(&producer, "orders", &values).await;
+        if round % 2 == 0 {
+            producer.abort_transaction(DEADLINE).unwrap();
+        } else {
+            producer.commit_transaction(DEADLINE).unwrap();
+            committed.extend(values);
+        }
+    }
+    // It reads committed records only unless told otherwise.
+    let read = clients::read_all(&bootstrap, "orders", 0, committed.len()).await;
+    assert_eq!(read, committed);
+    broker.stop().await.unwrap();
 }
