@@ -30,6 +30,7 @@ use crate::journal_thread::JournalThread;
 use crate::maintenance::MaintenanceThread;
 use crate::metadata::Metadata;
 use crate::partitions::Partitions;
+use crate::quotas::Quotas;
 use crate::server;
 use crate::settings::{BrokerSettings, Durability, Settings};
 
@@ -97,14 +98,15 @@ impl Broker {
             figures,
             store,
         } = recovered;
-        let (listener, local_addr) = match server::listen(settings.broker.listen).await {
-            Ok(listening) => listening,
-            Err(error) => {
-                drop(context);
-                blocking(move || store.abandon()).await;
-                return Err(error);
-            }
-        };
+        let (listener, local_addr) =
+            match server::listen(settings.broker.listen, &settings.limits).await {
+                Ok(listening) => listening,
+                Err(error) => {
+                    drop(context);
+                    blocking(move || store.abandon()).await;
+                    return Err(error);
+                }
+            };
         let connections = Arc::new(AtomicUsize::new(0));
         let insight = Insight {
             partitions: Arc::downgrade(&context.partitions),
@@ -311,6 +313,7 @@ fn recover(
     )?;
     let groups = Groups::start(&partitions, &metadata);
     let transactions = Transactions::start(&partitions, &metadata, &groups);
+    let quotas = Arc::new(Quotas::new(&metadata));
     let context = Context {
         partitions,
         metadata,
@@ -318,6 +321,7 @@ fn recover(
         transactions: Arc::clone(&transactions),
         settings: Arc::clone(settings),
         fetch_sessions: Arc::new(FetchSessions::new(settings.limits.fetch_session_slots)),
+        quotas,
     };
     let store = Store {
         groups,

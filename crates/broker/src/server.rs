@@ -1,4 +1,7 @@
-//! The listener: accepts connections up to a limit and lets them end when the node stops.
+//! The listener: accepts connections up to its limits and lets them end when the node stops.
+//!
+//! The limits are broker configs that may change at any moment, and hold for the next connection:
+//! one that is too many is closed at once, and too many in one second wait for the next.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,16 +9,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
+use self::admission::{Admission, Refusal};
 use crate::connection::{self, Shared};
 use crate::context::ConnectionInfo;
 use crate::error::StartError;
-use crate::file_handles;
+use crate::quotas::Mute;
+use crate::settings::Limits;
 use crate::throttle::Throttle;
+
+mod admission;
 
 /// How long accepting pauses when the system has no file handle left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -23,7 +30,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Why a connection does not come to be.
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Trouble {
-    TooMany,
+    Refused(Refusal),
     Accepting,
 }
 
@@ -33,9 +40,25 @@ static REFUSED: Throttle<Trouble> = Throttle::new();
 const LAST_REPLIES: Duration = Duration::from_secs(20);
 
 /// Opens the port, and tells which it is.
-pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+pub(crate) async fn listen(
+    address: SocketAddr,
+    limits: &Limits,
+) -> Result<(TcpListener, SocketAddr), StartError> {
     let listening = async {
-        let listener = TcpListener::bind(address).await?;
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        // Accepted connections inherit both.
+        if let Some(bytes) = limits.send_buffer_bytes {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = limits.receive_buffer_bytes {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        socket.bind(address)?;
+        let listener = socket.listen(limits.listen_backlog)?;
         let local_addr = listener.local_addr()?;
         Ok((listener, local_addr))
     };
@@ -53,8 +76,7 @@ pub(crate) async fn serve(
     shared: Arc<Shared>,
     connections: Arc<AtomicUsize>,
 ) {
-    let max_connections = shared.context.settings.limits.max_connections;
-    let max_connections = max_connections.min(file_handles::max_connections());
+    let mut admission = Admission::new(Arc::clone(&shared.context.metadata));
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -66,25 +88,27 @@ pub(crate) async fn serve(
                 }
                 continue;
             }
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &mut admission) => accepted,
         };
         match accepted {
-            Ok((stream, peer)) if open.len() >= max_connections => {
-                drop(stream);
-                if let Some(held_back) = REFUSED.pass(Trouble::TooMany) {
-                    warn!(%peer, max_connections, held_back, "connection refused: the node has as many as max.connections and its limit on open files allow");
+            Ok((stream, peer)) => match admission.admit(peer.ip()) {
+                Err(refusal) => {
+                    drop(stream);
+                    if let Some(held_back) = REFUSED.pass(Trouble::Refused(refusal)) {
+                        warn!(%peer, held_back, "connection refused: {refusal}");
+                    }
                 }
-            }
-            Ok((stream, peer)) => match info(&stream, peer) {
-                Ok(info) => {
-                    let counted = Counted::new(&connections);
-                    let shared = Arc::clone(&shared);
-                    open.spawn(async move {
-                        connection::serve(stream, info, shared).await;
-                        drop(counted);
-                    });
-                }
-                Err(failure) => debug!(%peer, "connection lost before it began: {failure}"),
+                Ok(admitted) => match info(&stream, peer) {
+                    Ok(info) => {
+                        let counted = Counted::new(&connections);
+                        let shared = Arc::clone(&shared);
+                        open.spawn(async move {
+                            connection::serve(stream, info, shared).await;
+                            drop((counted, admitted));
+                        });
+                    }
+                    Err(failure) => debug!(%peer, "connection lost before it began: {failure}"),
+                },
             },
             Err(failure) => {
                 if let Some(held_back) = REFUSED.pass(Trouble::Accepting) {
@@ -102,12 +126,22 @@ pub(crate) async fn serve(
     }
 }
 
+/// The next connection, as soon as the rate allows one.
+async fn accept(
+    listener: &TcpListener,
+    admission: &mut Admission,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    admission.turn().await;
+    listener.accept().await
+}
+
 fn info(stream: &TcpStream, peer: SocketAddr) -> io::Result<ConnectionInfo> {
     stream.set_nodelay(true)?;
     Ok(ConnectionInfo {
         peer,
         local: stream.local_addr()?,
         client_id: "".into(),
+        mute: Mute::default(),
     })
 }
 

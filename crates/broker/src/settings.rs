@@ -20,6 +20,9 @@ use crate::log_levels::{LogControl, LogLevels};
 /// The node's id, `node.id` of Kafka's own quickstart.
 pub(crate) const NODE_ID: i32 = 1;
 
+/// Connections that may wait to be accepted, unless told otherwise.
+pub(crate) const LISTEN_BACKLOG: u32 = 1_024;
+
 /// How to start a node.
 #[derive(Clone, Debug)]
 pub struct BrokerSettings {
@@ -74,8 +77,12 @@ pub(crate) struct Limits {
     pub(crate) queued_response_bytes: usize,
     /// `connections.max.idle.ms`.
     pub(crate) connections_max_idle: Duration,
-    /// `max.connections`.
-    pub(crate) max_connections: usize,
+    /// `socket.send.buffer.bytes`; none leaves it to the system.
+    pub(crate) send_buffer_bytes: Option<u32>,
+    /// `socket.receive.buffer.bytes`; none leaves it to the system.
+    pub(crate) receive_buffer_bytes: Option<u32>,
+    /// `socket.listen.backlog.size`.
+    pub(crate) listen_backlog: u32,
     /// `fetch.max.bytes`.
     pub(crate) fetch_max_bytes: usize,
     /// `max.incremental.fetch.session.cache.slots`.
@@ -95,7 +102,16 @@ impl Limits {
             queued_request_bytes: bytes("queued.max.request.bytes", 256 << 20)?.max(1),
             queued_response_bytes: 256 << 20,
             connections_max_idle: millis("connections.max.idle.ms", 600_000)?,
-            max_connections: bytes("max.connections", 10_000)?,
+            // Kafka's own default would keep the system from choosing well.
+            send_buffer_bytes: u32::try_from(number(overrides, "socket.send.buffer.bytes", -1)?)
+                .ok(),
+            receive_buffer_bytes: u32::try_from(number(
+                overrides,
+                "socket.receive.buffer.bytes",
+                -1,
+            )?)
+            .ok(),
+            listen_backlog: number(overrides, "socket.listen.backlog.size", LISTEN_BACKLOG)?,
             fetch_max_bytes: bytes("fetch.max.bytes", 55 << 20)?,
             fetch_session_slots: bytes("max.incremental.fetch.session.cache.slots", 1_000)?,
             retention_check_interval: millis("log.retention.check.interval.ms", 300_000)?,
@@ -167,8 +183,8 @@ mod tests {
 
     #[test]
     fn a_config_that_is_no_number_is_refused_by_name() {
-        let error = Settings::new(overrides(&[("max.connections", "many")])).unwrap_err();
-        assert!(error.to_string().contains("max.connections"), "{error}");
+        let error = Settings::new(overrides(&[("fetch.max.bytes", "many")])).unwrap_err();
+        assert!(error.to_string().contains("fetch.max.bytes"), "{error}");
     }
 
     #[test]

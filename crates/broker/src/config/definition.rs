@@ -259,7 +259,9 @@ fn is_duration(text: &str) -> bool {
     let Some(rest) = text.strip_prefix('P') else {
         return false;
     };
-    let (days, time) = rest.split_once('T').map_or((rest, None), |(days, time)| (days, Some(time)));
+    let (days, time) = rest
+        .split_once('T')
+        .map_or((rest, None), |(days, time)| (days, Some(time)));
     let parts = |mut text: &str, units: &[char]| {
         let mut found = 0;
         for unit in units {

@@ -320,11 +320,13 @@ fn set(
     own: &BTreeMap<String, String>,
     source: ConfigSource,
 ) -> impl Iterator<Item = Synonym> {
-    own.get(definition.name).into_iter().map(move |value| Synonym {
-        name: definition.name.into(),
-        value: Some(value.clone()),
-        source,
-    })
+    own.get(definition.name)
+        .into_iter()
+        .map(move |value| Synonym {
+            name: definition.name.into(),
+            value: Some(value.clone()),
+            source,
+        })
 }
 
 fn default(definition: &'static ConfigDefinition) -> Vec<Synonym> {

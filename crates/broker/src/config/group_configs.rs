@@ -43,7 +43,10 @@ pub(crate) fn validate_group_configs(
     }
     let of_broker = |name: &str| broker_value(name, dynamic)?.trim().parse::<i64>().ok();
     for (name, least, most) in BOUNDS {
-        let Some(value) = own.get(*name).and_then(|value| value.trim().parse::<i64>().ok()) else {
+        let Some(value) = own
+            .get(*name)
+            .and_then(|value| value.trim().parse::<i64>().ok())
+        else {
             continue;
         };
         if let Some(least) = least.filter(|least| of_broker(least).is_some_and(|it| value < it)) {

@@ -15,13 +15,11 @@ mod subscription_configs;
 mod topic_configs;
 
 #[cfg(test)]
-mod documentation;
-#[cfg(test)]
 mod tests;
 
 pub(crate) use alter::{AlterOperation, ConfigError, alter, replace};
 pub(crate) use broker_configs::{BrokerScope, broker_config, validate_broker_configs};
-pub(crate) use definition::{ConfigDefinition, address_limits};
+pub(crate) use definition::{Use, address_limits};
 pub(crate) use effective::{
     ConfigEntry, ConfigSource, DynamicConfigs, StaticConfigs, broker_default_entries,
     broker_entries, broker_value, group_entries, group_value, subscription_entries, topic_entries,

@@ -31,7 +31,9 @@ pub(crate) fn validate_subscription_configs(
             .validate(value)
             .map_err(ConfigError::InvalidConfig)?;
     }
-    let interval = own.get("interval.ms").and_then(|value| value.trim().parse::<i64>().ok());
+    let interval = own
+        .get("interval.ms")
+        .and_then(|value| value.trim().parse::<i64>().ok());
     if let Some(interval) = interval.filter(|interval| !(100..=3_600_000).contains(interval)) {
         return Err(ConfigError::InvalidRequest(format!(
             "Invalid value {interval} for interval.ms, interval must be between 100 and 3600000 (1 hour)"

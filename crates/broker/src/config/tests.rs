@@ -1,10 +1,17 @@
+mod documentation;
+
 use std::collections::BTreeMap;
 
-use super::alter::{AlterOperation, ConfigError, alter};
-use super::broker_configs::{BROKER_CONFIGS, broker_config};
+use super::alter::{AlterOperation, ConfigError, alter, replace};
+
+use super::broker_configs::{BrokerScope, broker_config, broker_configs, validate_broker_configs};
+use super::definition::ConfigDefinition;
 use super::effective::{
-    ConfigSource, DynamicConfigs, StaticConfigs, broker_entries, topic_entries, topic_value,
+    ConfigSource, DynamicConfigs, StaticConfigs, Synonym, broker_default_entries, broker_entries,
+    group_entries, subscription_entries, topic_entries, topic_value,
 };
+use super::group_configs::{GROUP_CONFIGS, group_config, validate_group_configs};
+use super::subscription_configs::{SUBSCRIPTION_CONFIGS, validate_subscription_configs};
 use super::topic_configs::{TOPIC_CONFIGS, topic_config, validate_topic_configs};
 
 fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -20,18 +27,51 @@ fn topic_error(name: &str, value: &str) -> String {
 
 #[test]
 fn every_default_is_valid_and_every_name_is_there_once() {
-    for table in [TOPIC_CONFIGS, BROKER_CONFIGS] {
+    for table in [TOPIC_CONFIGS, GROUP_CONFIGS, SUBSCRIPTION_CONFIGS] {
         assert!(
             table.windows(2).all(|pair| pair[0].name < pair[1].name),
             "tables are ordered by name"
         );
-        for config in table {
-            if let Some(default) = config.default {
-                config.validate(default).unwrap();
-            }
-            assert!(config.documentation.ends_with('.'), "{}", config.name);
-        }
     }
+    let all = broker_configs()
+        .chain(TOPIC_CONFIGS)
+        .chain(GROUP_CONFIGS)
+        .chain(SUBSCRIPTION_CONFIGS);
+    for config in all {
+        if let Some(default) = config.default {
+            config.validate(default).unwrap();
+        }
+        assert!(config.documentation.ends_with('.'), "{}", config.name);
+    }
+}
+
+/// What a running Apache Kafka 4.3.1 defines: kind of resource, name, type, update mode, default.
+#[test]
+fn every_config_that_kafka_documents_is_here_with_its_type_default_and_update_mode() {
+    let kafka: Vec<&str> = include_str!("tests/kafka-4.3.1.tsv").lines().collect();
+    let row = |kind: &str, config: &ConfigDefinition| {
+        format!(
+            "{kind}\t{}\t{}\t{}\t{}",
+            config.name,
+            config.kind,
+            config.update,
+            config.default.unwrap_or("null")
+        )
+    };
+    let ours: Vec<String> = broker_configs()
+        .map(|config| row("broker", config))
+        .chain(TOPIC_CONFIGS.iter().map(|config| row("topic", config)))
+        .chain(GROUP_CONFIGS.iter().map(|config| row("group", config)))
+        .chain(
+            SUBSCRIPTION_CONFIGS
+                .iter()
+                .map(|config| row("subscription", config)),
+        )
+        .collect();
+    for (ours, kafka) in ours.iter().zip(&kafka) {
+        assert_eq!(ours, kafka);
+    }
+    assert_eq!(ours.len(), kafka.len());
 }
 
 #[test]
@@ -148,15 +188,11 @@ fn a_topic_value_comes_before_the_broker_values_and_they_before_the_default() {
     let entries = topic_entries(&own, dynamic);
     let entry = entries
         .iter()
-        .find(|entry| entry.definition.name == "retention.ms")
+        .find(|entry| entry.name == "retention.ms")
         .unwrap();
     assert_eq!(entry.value.as_deref(), Some("1"));
     assert_eq!(entry.source, ConfigSource::Topic);
-    let shown: Vec<String> = entry
-        .synonyms
-        .iter()
-        .map(|synonym| format!("{}={}@{:?}", synonym.name, synonym.value, synonym.source))
-        .collect();
+    let shown: Vec<String> = entry.synonyms.iter().map(shown).collect();
     assert_eq!(
         shown,
         [
@@ -183,7 +219,7 @@ fn coarser_units_reach_the_topic_in_milliseconds_without_synonyms() {
     let entries = broker_entries(dynamic);
     let entry = entries
         .iter()
-        .find(|entry| entry.definition.name == "log.retention.ms")
+        .find(|entry| entry.name == "log.retention.ms")
         .unwrap();
     assert_eq!((entry.value.as_deref(), entry.synonyms.len()), (None, 0));
 }
@@ -234,6 +270,245 @@ fn a_config_named_twice_or_set_to_null_is_an_invalid_request() {
     for operations in [vec![set(Some("1")), set(Some("2"))], vec![set(None)]] {
         assert!(matches!(
             alter(&BTreeMap::new(), &operations, topic_config),
+            Err(ConfigError::InvalidRequest(_))
+        ));
+    }
+}
+
+fn shown(synonym: &Synonym) -> String {
+    let value = synonym.value.as_deref().unwrap_or("-");
+    format!("{}={value}@{:?}", synonym.name, synonym.source)
+}
+
+fn broker_error(name: &str, value: &str, scope: BrokerScope) -> String {
+    validate_broker_configs(&map(&[(name, value)]), scope).unwrap_err()
+}
+
+#[test]
+fn broker_configs_change_at_run_time_only_as_their_update_mode_says() {
+    use BrokerScope::{Broker, Default};
+    for (name, value, scope, text) in [
+        (
+            "num.partitions",
+            "3",
+            Broker,
+            "Cannot update these configs dynamically: [num.partitions]",
+        ),
+        (
+            "log.retention.hours",
+            "3",
+            Default,
+            "Cannot update these configs dynamically",
+        ),
+        (
+            "ssl.keystore.location",
+            "/x",
+            Broker,
+            "only per-listener using the listener prefix",
+        ),
+        (
+            "listeners",
+            "PLAINTEXT://:1",
+            Default,
+            "broker id must be specified: [listeners]",
+        ),
+        (
+            "sasl.enabled.mechanisms",
+            "PLAIN",
+            Default,
+            "broker id must be specified",
+        ),
+        (
+            "log.retention.ms",
+            "abc",
+            Broker,
+            "Not a number of type LONG",
+        ),
+        (
+            "message.max.bytes",
+            "9999999999",
+            Broker,
+            "Not a number of type INT",
+        ),
+        (
+            "leader.replication.throttled.rate",
+            "abc",
+            Default,
+            "Not a number of type LONG",
+        ),
+        (
+            "listener.name.plain.max.connections",
+            "-1",
+            Broker,
+            "Value must be at least 0",
+        ),
+        (
+            "max.connections.per.ip.overrides",
+            "zz",
+            Broker,
+            "address:limit",
+        ),
+    ] {
+        let error = broker_error(name, value, scope);
+        assert!(error.contains(text), "{error}");
+    }
+    for (name, value) in [
+        ("log.retention.ms", "-5"),
+        ("listener.name.plain.max.connections", "10"),
+        ("listener.name.tls.ssl.keystore.location", "/x"),
+        ("max.connections.per.ip.overrides", "127.0.0.1:5,::1:7"),
+        ("follower.replication.throttled.rate", "10"),
+        ("of.a.plug.in", "x"),
+    ] {
+        validate_broker_configs(&map(&[(name, value)]), Broker).unwrap();
+    }
+}
+
+#[test]
+fn secrets_and_what_may_be_one_are_never_shown() {
+    let none = BTreeMap::new();
+    let broker = map(&[
+        ("of.a.plug.in", "hunter2"),
+        ("sasl.jaas.config", "hunter2"),
+        ("listener.name.plain.sasl.jaas.config", "hunter2"),
+        ("listener.name.plain.max.connections", "10"),
+    ]);
+    let default_broker = map(&[("of.a.plug.in", "hunter2")]);
+    let fixed = StaticConfigs::default();
+    let dynamic = DynamicConfigs {
+        broker: &broker,
+        default_broker: &default_broker,
+        fixed: &fixed,
+    };
+    let entries = broker_entries(dynamic);
+    assert_eq!(entries.len(), broker_configs().count() + 3);
+    assert!(!format!("{entries:?}").contains("hunter2"));
+    assert!(!format!("{:?}", broker_default_entries(dynamic)).contains("hunter2"));
+    let find = |name: &str| entries.iter().find(|entry| entry.name == name).unwrap();
+    let unknown = find("of.a.plug.in");
+    assert_eq!((unknown.kind, unknown.documentation), (None, None));
+    assert!(unknown.is_sensitive && unknown.read_only);
+    let limit = find("listener.name.plain.max.connections");
+    assert_eq!(limit.value.as_deref(), Some("10"));
+    assert!(
+        subscription_entries(&none)
+            .iter()
+            .all(|entry| !entry.is_sensitive)
+    );
+}
+
+#[test]
+fn a_group_may_set_what_the_brokers_bounds_allow() {
+    let (none, fixed) = (BTreeMap::new(), StaticConfigs::default());
+    let dynamic = DynamicConfigs {
+        broker: &none,
+        default_broker: &none,
+        fixed: &fixed,
+    };
+    let error = |values: &[(&str, &str)]| validate_group_configs(&map(values), dynamic).err();
+    for (values, text) in [
+        (&[("nope", "5")][..], "Unknown group config name: nope"),
+        (
+            &[("consumer.session.timeout.ms", "5")],
+            "greater than or equal to group.consumer.min.session.timeout.ms",
+        ),
+        (
+            &[("consumer.session.timeout.ms", "99000")],
+            "less than or equal to group.consumer.max.session.timeout.ms",
+        ),
+        (
+            &[("consumer.heartbeat.interval.ms", "20000")],
+            "group.consumer.max.heartbeat.interval.ms",
+        ),
+        (
+            &[("streams.num.standby.replicas", "5")],
+            "group.streams.max.standby.replicas",
+        ),
+        (&[("share.auto.offset.reset", "nope")], "by_duration"),
+        (
+            &[("consumer.session.timeout.ms", "abc")],
+            "Not a number of type INT",
+        ),
+    ] {
+        let error = error(values).unwrap();
+        assert!(error.contains(text), "{error}");
+    }
+    for values in [
+        &[("consumer.session.timeout.ms", "50000")][..],
+        &[("share.auto.offset.reset", "by_duration:P1DT2H3.5S")],
+        &[("share.auto.offset.reset", "earliest")],
+    ] {
+        assert_eq!(error(values), None);
+    }
+    let own = map(&[("consumer.session.timeout.ms", "50000")]);
+    let entries = group_entries(&own, dynamic);
+    let session = entries
+        .iter()
+        .find(|entry| entry.name == "consumer.session.timeout.ms");
+    let session = session.unwrap();
+    assert_eq!(session.source, ConfigSource::Group);
+    let synonyms: Vec<String> = session.synonyms.iter().map(shown).collect();
+    assert_eq!(
+        synonyms,
+        [
+            "consumer.session.timeout.ms=50000@Group",
+            "group.consumer.session.timeout.ms=45000@Default",
+        ]
+    );
+    assert!(group_config("nope").is_none());
+}
+
+#[test]
+fn a_subscription_has_an_interval_in_bounds_and_patterns_of_known_properties() {
+    for (name, value, is_request) in [
+        ("interval.ms", "10", true),
+        ("interval.ms", "9999999", true),
+        ("nope", "1", true),
+        ("match", "zz", false),
+        ("match", "foo=a", false),
+    ] {
+        let error = validate_subscription_configs(&map(&[(name, value)])).unwrap_err();
+        assert_eq!(
+            matches!(error, ConfigError::InvalidRequest(_)),
+            is_request,
+            "{name}={value}"
+        );
+    }
+    for (name, value) in [
+        ("interval.ms", "100"),
+        ("match", "client_id=a.*"),
+        ("metrics", "*"),
+    ] {
+        validate_subscription_configs(&map(&[(name, value)])).unwrap();
+    }
+}
+
+#[test]
+fn values_given_as_a_whole_take_the_place_of_all_others() {
+    let own = map(&[("retention.ms", "1"), ("segment.ms", "2")]);
+    let given = |values: &[(&str, Option<&str>)]| -> Vec<(String, Option<String>)> {
+        values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned)))
+            .collect()
+    };
+    let changed = replace(
+        &own,
+        &given(&[("segment.ms", Some("2")), ("flush.ms", Some("3"))]),
+    );
+    assert_eq!(
+        changed,
+        Ok(BTreeMap::from([
+            ("flush.ms".to_owned(), Some("3".to_owned())),
+            ("retention.ms".to_owned(), None),
+        ]))
+    );
+    for refused in [
+        given(&[("flush.ms", None)]),
+        given(&[("flush.ms", Some("1")), ("flush.ms", Some("1"))]),
+    ] {
+        assert!(matches!(
+            replace(&own, &refused),
             Err(ConfigError::InvalidRequest(_))
         ));
     }

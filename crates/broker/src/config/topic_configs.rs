@@ -89,7 +89,14 @@ const fn told(
 ) -> ConfigDefinition {
     ConfigDefinition {
         used: Use::Reported,
-        ..row(name, kind, default, constraint, broker_synonym, documentation)
+        ..row(
+            name,
+            kind,
+            default,
+            constraint,
+            broker_synonym,
+            documentation,
+        )
     }
 }
 

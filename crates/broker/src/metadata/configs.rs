@@ -12,8 +12,8 @@ use super::record::{ConfigRecord, MetadataRecord};
 use super::topic_name::validate_topic_name;
 use super::{Change, Metadata, Refused};
 use crate::config::{
-    AlterOperation, BrokerScope, ConfigEntry, ConfigError, DynamicConfigs, StaticConfigs, alter,
-    broker_config, broker_default_entries, broker_entries, broker_value, group_config,
+    AlterOperation, BrokerScope, ConfigEntry, ConfigError, DynamicConfigs, StaticConfigs, Use,
+    alter, broker_config, broker_default_entries, broker_entries, broker_value, group_config,
     group_entries, group_value, replace, subscription_entries, topic_config, topic_entries,
     validate_broker_configs, validate_group_configs, validate_subscription_configs,
     validate_topic_configs,
@@ -32,6 +32,9 @@ const SINGLE_NODE: &[(&str, &str)] = &[
     ("queued.max.request.bytes", "268435456"),
     ("share.coordinator.state.topic.min.isr", "1"),
     ("share.coordinator.state.topic.replication.factor", "1"),
+    ("socket.listen.backlog.size", "1024"),
+    ("socket.receive.buffer.bytes", "-1"),
+    ("socket.send.buffer.bytes", "-1"),
     ("transaction.state.log.min.isr", "1"),
     ("transaction.state.log.replication.factor", "1"),
 ];
@@ -52,11 +55,21 @@ pub(crate) enum Alteration {
 pub(super) fn fixed_configs(settings: &Settings) -> Result<StaticConfigs, StartError> {
     let broker = &settings.broker;
     let mut values = broker.overrides.clone();
+    for name in values.keys() {
+        if broker_config(name).is_some_and(|config| config.used == Use::Reported) {
+            tracing::info!(
+                name,
+                "this config is accepted and told, and changes nothing here"
+            );
+        }
+    }
     for (name, value) in SINGLE_NODE {
         if IDENTITY.contains(name) {
             values.remove(*name);
         }
-        values.entry((*name).into()).or_insert_with(|| (*value).into());
+        values
+            .entry((*name).into())
+            .or_insert_with(|| (*value).into());
     }
     values
         .entry("num.partitions".into())
@@ -170,7 +183,13 @@ impl Metadata {
         }
         .map_err(refused)?;
         let next = with_changes(own, &changed);
-        check(&image, image.dynamic_configs(&self.fixed), resource, name, &next)?;
+        check(
+            &image,
+            image.dynamic_configs(&self.fixed),
+            resource,
+            name,
+            &next,
+        )?;
         if resource == ResourceType::Broker {
             check_min_insync_replicas(&image, name, &changed)?;
         }

@@ -115,8 +115,8 @@ pub(crate) fn validate_broker_configs(
         "These security configs can be dynamically updated only per-listener using the listener prefix",
     )?;
     for (name, value) in configs {
-        let config = broker_config_of_listener(name)
-            .or_else(|| RATES.iter().find(|rate| rate.name == name));
+        let config =
+            broker_config_of_listener(name).or_else(|| RATES.iter().find(|rate| rate.name == name));
         if let Some(config) = config {
             config.validate(value)?;
         }
