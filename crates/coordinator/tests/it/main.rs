@@ -15,3 +15,4 @@ mod sessions;
 mod static_members;
 mod sync;
 mod transactional_offsets;
+mod transactions;
