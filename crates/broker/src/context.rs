@@ -1,4 +1,4 @@
-//! What a handler may reach: six narrow handles and nothing else.
+//! What a handler may reach: seven narrow handles and nothing else.
 //!
 //! One more handle needs a line in ARCHITECTURE.md. Handlers never see sockets,
 //! files, threads or each other.
@@ -10,6 +10,7 @@ use crate::coordinators::{Groups, Transactions};
 use crate::fetch_session::FetchSessions;
 use crate::metadata::Metadata;
 use crate::partitions::Partitions;
+use crate::quotas::{Mute, Quotas};
 use crate::settings::Settings;
 
 /// The handles of one node, cheap to clone into a `Later` future.
@@ -27,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) settings: Arc<Settings>,
     /// Incremental fetch sessions (KIP-227).
     pub(crate) fetch_sessions: Arc<FetchSessions>,
+    /// What clients may use, and how long they wait if they used more.
+    pub(crate) quotas: Arc<Quotas>,
 }
 
 /// What a handler may know of the connection its request came in on.
@@ -38,4 +41,6 @@ pub(crate) struct ConnectionInfo {
     pub(crate) local: SocketAddr,
     /// `client.id` of the request in hand; empty when the client sent none.
     pub(crate) client_id: Arc<str>,
+    /// Until when nothing more is read of it.
+    pub(crate) mute: Mute,
 }

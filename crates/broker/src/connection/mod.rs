@@ -159,6 +159,14 @@ impl<R: tokio::io::AsyncRead + Unpin> Requests<'_, R> {
                 () = shared.stopping.cancelled() => return Ok(()),
                 announced = self.announced(shared) => announced?,
             };
+            // What a client sends beyond its quotas stays in its own buffers (KIP-219).
+            while let Some(left) = info.mute.left() {
+                tokio::select! {
+                    biased;
+                    () = shared.stopping.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(left) => self.activity.touch(),
+                }
+            }
             let frame = tokio::select! {
                 biased;
                 () = shared.stopping.cancelled() => return Ok(()),

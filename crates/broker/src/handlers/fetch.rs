@@ -49,7 +49,7 @@ static READ_FAILED: Throttle<ErrorCode> = Throttle::new();
 
 pub(crate) fn begin(
     context: &Context,
-    _connection: &ConnectionInfo,
+    connection: &ConnectionInfo,
     version: i16,
     request: FetchRequest,
 ) -> Reply<FetchResponse> {
@@ -57,7 +57,8 @@ pub(crate) fn begin(
         Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(LONGEST_WAIT);
     let max_bytes = usize::try_from(request.max_bytes)
         .unwrap_or(0)
-        .min(context.settings.limits.fetch_max_bytes);
+        .min(context.settings.limits.fetch_max_bytes)
+        .min(context.quotas.max_fetch_bytes(connection));
     let min_bytes = usize::try_from(request.min_bytes)
         .unwrap_or(0)
         .min(max_bytes);

@@ -13,6 +13,8 @@ use bytes::Bytes;
 use headwater_protocol::{DecodeError, Decoder, EncodeError, Encoder, Message, Uuid};
 use thiserror::Error;
 
+use crate::quotas::ClientQuotaRecord;
+
 const FRAME_VERSION: u32 = 1;
 
 /// A topic came to be; its partitions follow.
@@ -94,6 +96,7 @@ pub(crate) enum MetadataRecord {
     RemoveTopic(RemoveTopicRecord),
     FeatureLevel(FeatureLevelRecord),
     ProducerIds(ProducerIdsRecord),
+    ClientQuota(ClientQuotaRecord),
 }
 
 /// A value of `__cluster_metadata` that cannot be read.
@@ -121,6 +124,7 @@ impl MetadataRecord {
             Self::RemoveTopic(_) => (9, 0),
             Self::FeatureLevel(_) => (12, 0),
             Self::ProducerIds(_) => (15, 0),
+            Self::ClientQuota(_) => (14, 0),
         }
     }
 
@@ -138,6 +142,7 @@ impl MetadataRecord {
             Self::RemoveTopic(record) => record.encode(&mut out, version)?,
             Self::FeatureLevel(record) => record.encode(&mut out, version)?,
             Self::ProducerIds(record) => record.encode(&mut out, version)?,
+            Self::ClientQuota(record) => record.encode(&mut out, version)?,
         }
         Ok(out.into_bytes())
     }
@@ -157,6 +162,7 @@ impl MetadataRecord {
             (4, 0) => body(input, 0).map(Self::Config),
             (9, 0) => body(input, 0).map(Self::RemoveTopic),
             (12, 0) => body(input, 0).map(Self::FeatureLevel),
+            (14, 0) => body(input, 0).map(Self::ClientQuota),
             (15, 0) => body(input, 0).map(Self::ProducerIds),
             _ => return Err(MetadataRecordError::UnknownRecord { api_key, version }),
         };
