@@ -2,6 +2,9 @@
 
 use headwater_broker::Broker;
 use headwater_protocol::ErrorCode;
+use headwater_protocol::messages::delete_records::{
+    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
+};
 use headwater_protocol::messages::describe_producers::{
     DescribeProducersRequest, PartitionResponse, TopicRequest,
 };
@@ -134,6 +137,68 @@ async fn a_parked_read_committed_fetch_wakes_on_commit() {
     let (_, mut response) = consumer.receive::<FetchRequest>(FETCH).await;
     let data = response.responses.remove(0).partitions.remove(0);
     assert_eq!(values(&data), ["paid"]);
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_parked_fetch_wakes_on_an_error_of_its_partition() {
+    let root = tempfile::tempdir().unwrap();
+    let durable = Broker::start(durable_in(root.path())).await.unwrap();
+    for broker in [Broker::ephemeral().await.unwrap(), durable] {
+        let mut consumer = Wire::to(&broker).await;
+        consumer.create_topic("orders", 1).await;
+        let mut producer = Transactional::begin(&broker, "payments").await;
+        producer.produce("orders", "open").await;
+        let parked = FetchRequest {
+            max_wait_ms: 600_000,
+            ..reading(READ_COMMITTED, 0)
+        };
+        consumer.send(FETCH, 1, &parked).await;
+        // The log now begins behind the offset at which it waits.
+        let delete = DeleteRecordsRequest {
+            topics: vec![DeleteRecordsTopic {
+                name: "orders".to_owned(),
+                partitions: vec![DeleteRecordsPartition {
+                    partition_index: 0,
+                    offset: -1,
+                }],
+            }],
+            timeout_ms: 60_000,
+        };
+        let deleted = Wire::to(&broker).await.call(2, &delete).await;
+        assert_eq!(deleted.topics[0].partitions[0].error_code, 0);
+        let (_, response) = consumer.receive::<FetchRequest>(FETCH).await;
+        let data = &response.responses[0].partitions[0];
+        assert_eq!(data.error_code, i16::from(ErrorCode::OffsetOutOfRange));
+        assert_eq!((data.log_start_offset, data.last_stable_offset), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_is_open_after_an_abrupt_end_until_its_producer_comes_back() {
+    let root = tempfile::tempdir().unwrap();
+    let broker = Broker::start(durable_in(root.path())).await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    let mut producer = Transactional::begin(&broker, "payments").await;
+    producer.produce("orders", "committed").await;
+    producer.commit().await;
+    producer.produce("orders", "open").await;
+    let unfinished = (producer.producer_id, 2);
+    broker.abandon().await;
+
+    let broker = Broker::start(durable_in(root.path())).await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    let data = fetch(&mut wire, READ_COMMITTED, 0).await;
+    assert_eq!(values(&data), ["committed"]);
+    assert_eq!((data.last_stable_offset, data.high_watermark), (2, 3));
+    // Coming back aborts what it had not finished.
+    let mut producer = Transactional::begin(&broker, "payments").await;
+    producer.produce("orders", "again").await;
+    producer.commit().await;
+    let data = fetch(&mut wire, READ_COMMITTED, 0).await;
+    assert_eq!(values(&data), ["committed", "open", "again"]);
+    assert_eq!(aborted(&data), Some(vec![unfinished]));
     broker.stop().await.unwrap();
 }
 
