@@ -102,8 +102,12 @@ pub(crate) async fn serve(
                     Ok(info) => {
                         let counted = Counted::new(&connections);
                         let shared = Arc::clone(&shared);
+                        let turned_away = shared.context.quotas.connected(peer.ip());
                         open.spawn(async move {
-                            connection::serve(stream, info, shared).await;
+                            match turned_away {
+                                None => connection::serve(stream, info, shared).await,
+                                Some(wait) => turn_away(stream, wait, &shared).await,
+                            }
                             drop((counted, admitted));
                         });
                     }
@@ -133,6 +137,16 @@ async fn accept(
 ) -> io::Result<(TcpStream, SocketAddr)> {
     admission.turn().await;
     listener.accept().await
+}
+
+/// Closes a connection that came too soon after others from its address (KIP-612), not before its
+/// time: a client that is told at once tries again at once.
+async fn turn_away(stream: TcpStream, wait: Duration, shared: &Shared) {
+    tokio::select! {
+        () = shared.stopping.cancelled() => {}
+        () = tokio::time::sleep(wait) => {}
+    }
+    drop(stream);
 }
 
 fn info(stream: &TcpStream, peer: SocketAddr) -> io::Result<ConnectionInfo> {

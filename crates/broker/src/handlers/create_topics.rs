@@ -1,7 +1,8 @@
 //! `CreateTopics`, versions 2 to 7.
 //!
 //! Every topic is decided on its own; the reply waits until all that were made are on disk.
-//! Version 5 adds partitions, replication factor and configs to the answer, 7 the topic id.
+//! Version 5 adds partitions, replication factor and configs to the answer, 7 the topic id. From
+//! version 6 on a client above its quota is refused, before that it waits (KIP-599).
 //! `timeout_ms` has no use here: nothing waits for other nodes.
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,11 +18,15 @@ use super::durable::when_durable;
 use crate::config::ConfigEntry;
 use crate::context::{ConnectionInfo, Context};
 use crate::metadata::{Change, CreatedTopic, NewTopic, Refused};
+use crate::quotas::Strictness;
 use crate::reply::Reply;
+
+/// From here on clients know `THROTTLING_QUOTA_EXCEEDED`.
+const REFUSED_BY_QUOTA: i16 = 6;
 
 pub(crate) fn begin(
     context: &Context,
-    _connection: &ConnectionInfo,
+    connection: &ConnectionInfo,
     version: i16,
     request: CreateTopicsRequest,
 ) -> Reply<CreateTopicsResponse> {
@@ -37,6 +42,9 @@ pub(crate) fn begin(
     let within_limit = context
         .metadata
         .check_partitions_per_request(request.topics.iter().map(wanted_partitions));
+    let mut mutations = context
+        .quotas
+        .mutations(connection, Strictness::since(REFUSED_BY_QUOTA, version));
     let mut position = Position::ZERO;
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request
@@ -47,7 +55,14 @@ pub(crate) fn begin(
         let created = within_limit
             .clone()
             .and_then(|()| new_topic(topic))
-            .and_then(|topic| context.metadata.create_topic(&topic, change));
+            .and_then(|topic| {
+                let metadata = &context.metadata;
+                mutations.allow(|| {
+                    let checked = metadata.create_topic(&topic, Change::Validate)?;
+                    Ok(checked.partitions.max(0) as usize)
+                })?;
+                metadata.create_topic(&topic, change)
+            });
         if let Ok(created) = &created {
             position = position.max(created.position);
         }
@@ -61,8 +76,8 @@ pub(crate) fn begin(
         result(name.to_owned(), Err(duplicate))
     }));
     let response = CreateTopicsResponse {
+        throttle_time_ms: mutations.throttle_time_ms(),
         topics,
-        ..CreateTopicsResponse::default()
     };
     when_durable(context, position, version, request, response)
 }

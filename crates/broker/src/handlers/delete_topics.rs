@@ -1,6 +1,7 @@
 //! `DeleteTopics`, versions 1 to 6: by name, from version 6 on also by topic id.
 //!
-//! Offsets committed for a topic go with it, and the reply waits for that too.
+//! Offsets committed for a topic go with it, and the reply waits for that too. From version 5 on a
+//! client above its quota is refused, before that it waits (KIP-599).
 
 use headwater_coordinator::DeletedTopic;
 use headwater_log::Position;
@@ -12,23 +13,31 @@ use headwater_protocol::{ErrorCode, Uuid};
 use super::durable::when_durable;
 use crate::context::{ConnectionInfo, Context};
 use crate::metadata::Refused;
+use crate::quotas::{Mutations, Strictness};
 use crate::reply::Reply;
+
+/// From here on clients know `THROTTLING_QUOTA_EXCEEDED`.
+const REFUSED_BY_QUOTA: i16 = 5;
 
 pub(crate) fn begin(
     context: &Context,
-    _connection: &ConnectionInfo,
+    connection: &ConnectionInfo,
     version: i16,
     request: DeleteTopicsRequest,
 ) -> Reply<DeleteTopicsResponse> {
+    let mut mutations = context
+        .quotas
+        .mutations(connection, Strictness::since(REFUSED_BY_QUOTA, version));
     let mut position = Position::ZERO;
     let mut responses = Vec::new();
     for name in &request.topic_names {
-        let (deleted, result) = delete(context, version, Some(name), Uuid::ZERO);
+        let (deleted, result) = delete(context, &mut mutations, version, Some(name), Uuid::ZERO);
         position = position.max(deleted);
         responses.push(result);
     }
     for topic in &request.topics {
-        let (deleted, result) = delete(context, version, topic.name.as_deref(), topic.topic_id);
+        let name = topic.name.as_deref();
+        let (deleted, result) = delete(context, &mut mutations, version, name, topic.topic_id);
         position = position.max(deleted);
         responses.push(result);
     }
@@ -44,20 +53,28 @@ pub(crate) fn begin(
         position = position.max(context.groups.topics_deleted(&deleted));
     }
     let response = DeleteTopicsResponse {
+        throttle_time_ms: mutations.throttle_time_ms(),
         responses,
-        ..DeleteTopicsResponse::default()
     };
     when_durable(context, position, version, request, response)
 }
 
 fn delete(
     context: &Context,
+    mutations: &mut Mutations,
     version: i16,
     name: Option<&str>,
     topic_id: Uuid,
 ) -> (Position, DeletableTopicResult) {
-    let outcome =
-        resolve(context, version, name, topic_id).and_then(|id| context.metadata.delete_topic(id));
+    let outcome = resolve(context, version, name, topic_id).and_then(|id| {
+        mutations.allow(|| {
+            let image = context.metadata.image();
+            Ok(image
+                .topic_by_id(id)
+                .map_or(0, |topic| topic.partitions.len()))
+        })?;
+        context.metadata.delete_topic(id)
+    });
     match outcome {
         Ok(deleted) => (
             deleted.position,

@@ -18,6 +18,17 @@ pub(crate) enum Strictness {
     Wait,
 }
 
+impl Strictness {
+    /// What is told to clients that speak `version`, if those know the error from `first` on.
+    pub(crate) fn since(first: i16, version: i16) -> Strictness {
+        if version >= first {
+            Strictness::Refuse
+        } else {
+            Strictness::Wait
+        }
+    }
+}
+
 /// The changes of one request.
 pub(crate) struct Mutations {
     quotas: Arc<Quotas>,
@@ -44,8 +55,12 @@ impl Mutations {
         }
     }
 
-    /// Counts that many partitions to be made or deleted, or refuses the change.
-    pub(crate) fn record(&mut self, partitions: usize) -> Result<(), Refused> {
+    /// Counts partitions to be made or deleted, or refuses the change. `count` tells how many, or
+    /// why the change cannot be made at all; it is not asked where there is no quota.
+    pub(crate) fn allow(
+        &mut self,
+        count: impl FnOnce() -> Result<usize, Refused>,
+    ) -> Result<(), Refused> {
         let quotas = Arc::clone(&self.quotas);
         let image = quotas.metadata.image();
         let quota = Quota::ControllerMutationRate;
@@ -55,6 +70,7 @@ impl Mutations {
         let Some(limited) = limited else {
             return Ok(());
         };
+        let partitions = count()?;
         let (window, limit) = (quotas.controller_window, limited.limit);
         let now_ms = clock::steady_ms();
         let mut tracked = quotas.tracked();
