@@ -206,6 +206,7 @@ impl Append<'_> {
         let served = Served::find(partitions, topic, data.index).map_err(Refused::plain)?;
         if let Some(within) = within {
             transactional::check(within, &topic.name, &data)?;
+            transactional::check_first(self.version, &served, &data)?;
         }
         let batches = check_version(data.records, self.version)?;
         let appended = partitions

@@ -1,5 +1,6 @@
 //! What consumers see of transactions: `Fetch`, `ListOffsets` and `DescribeProducers`.
 
+use bytes::Bytes;
 use headwater_broker::Broker;
 use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::delete_records::{
@@ -332,6 +333,28 @@ async fn after_a_transaction_v2_the_old_epoch_is_invalid_and_sequences_begin_at_
         i16::from(ErrorCode::InvalidProducerEpoch)
     );
     assert_eq!(producer.produce("orders", "two").await, 2);
+}
+
+#[tokio::test]
+async fn the_first_batch_of_a_transaction_v2_cannot_come_behind_one_that_was_refused() {
+    let broker = Broker::ephemeral().await.unwrap();
+    Wire::to(&broker).await.create_topic("orders", 1).await;
+    let mut producer = Transactional::begin(&broker, "payments").await;
+    let mut first = producer.batch("first").to_vec();
+    let good = Bytes::from(first.clone());
+    *first.last_mut().unwrap() ^= 1;
+    let refused = producer.send("orders", first.into()).await;
+    assert_eq!(refused.error_code, i16::from(ErrorCode::CorruptMessage));
+    let second = producer.batch_at(1, "second");
+    let behind = producer.send("orders", second.clone()).await;
+    assert_eq!(
+        behind.error_code,
+        i16::from(ErrorCode::OutOfOrderSequenceNumber)
+    );
+    for (batch, offset) in [(good, 0), (second, 1)] {
+        let sent = producer.send("orders", batch).await;
+        assert_eq!((sent.error_code, sent.base_offset), (0, offset));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,6 +114,10 @@ impl ProducerState {
         self.producers.get(&producer_id)?.back()
     }
 
+    pub(crate) fn knows(&self, producer_id: i64) -> bool {
+        self.producers.contains_key(&producer_id)
+    }
+
     /// First offset of the transaction that the producer has open.
     pub(crate) fn open_transaction(&self, producer_id: i64) -> Option<i64> {
         self.last(producer_id)?.transaction_first_offset

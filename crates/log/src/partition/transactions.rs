@@ -135,6 +135,11 @@ impl PartitionLog {
         self.lock().producers.open_transaction(producer_id)
     }
 
+    /// Whether anything that the producer wrote here is remembered.
+    pub fn knows_producer(&self, producer_id: i64) -> bool {
+        self.lock().producers.knows(producer_id)
+    }
+
     /// The producers that are known, by id.
     pub fn active_producers(&self) -> Vec<ActiveProducer> {
         self.lock().producers.active()

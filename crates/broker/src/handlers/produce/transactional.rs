@@ -15,6 +15,7 @@ use headwater_records::BatchHeader;
 use super::{Refused, topic_key};
 use crate::coordinators::{InTransaction, TransactionalClient};
 use crate::metadata::Image;
+use crate::served::Served;
 
 /// The first version whose clients know `TRANSACTION_ABORTABLE`.
 const ABORTABLE_SINCE: i16 = 11;
@@ -109,6 +110,30 @@ pub(super) fn check(
             },
             code => Refused::plain(code),
         })
+}
+
+/// Refuses a batch whose predecessor was refused and will be sent again. A client that adds by writing
+/// gives each transaction an epoch of its own, so that to a partition which does not know it the first
+/// sequence is 0; of older clients a partition may have forgotten what they wrote.
+pub(super) fn check_first(
+    version: i16,
+    served: &Served,
+    data: &PartitionProduceData,
+) -> Result<(), Refused> {
+    let Some(header) = header(data).filter(|_| version >= ADDS_SINCE) else {
+        return Ok(());
+    };
+    let log = served.partition.log();
+    if header.base_sequence <= 0 || log.knows_producer(header.producer_id) {
+        return Ok(());
+    }
+    Err(Refused {
+        message: Some(format!(
+            "Producer {} begins with sequence {} where it has written nothing",
+            header.producer_id, header.base_sequence
+        )),
+        ..Refused::plain(ErrorCode::OutOfOrderSequenceNumber)
+    })
 }
 
 /// The partitions of a topic that get a transactional batch, with its head.

@@ -72,7 +72,11 @@ impl Transactional {
     }
 
     pub(crate) fn batch(&self, value: &str) -> Bytes {
-        let builder = BatchBuilder::new().producer(self.producer_id, self.epoch, self.sequence);
+        self.batch_at(self.sequence, value)
+    }
+
+    pub(crate) fn batch_at(&self, sequence: i32, value: &str) -> Bytes {
+        let builder = BatchBuilder::new().producer(self.producer_id, self.epoch, sequence);
         let mut builder = builder.transactional();
         builder.append(now_ms(), None, Some(value.as_bytes()), &[]);
         builder.build(0)
