@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::budget::Budget;
+use crate::cleaner_thread::CleanerThread;
 use crate::clock;
 use crate::connection::{RequestMemory, Shared};
 use crate::context::Context;
@@ -58,6 +59,7 @@ struct Running {
 struct Store {
     groups: Arc<Groups>,
     transactions: Arc<Transactions>,
+    cleaner: CleanerThread,
     maintenance: MaintenanceThread,
     journal: JournalThread,
     log_dir: Arc<LogDir>,
@@ -219,6 +221,7 @@ impl Store {
     fn close(self) -> Result<(), StopError> {
         self.stop_coordinators();
         let threads = [
+            ("cleaner", self.cleaner.stop()),
             ("maintenance", self.maintenance.stop()),
             ("journal", self.journal.stop()),
         ];
@@ -234,6 +237,7 @@ impl Store {
 
     /// Ends the threads and removes a temporary directory, which whoever still appends must not fill again. Blocking.
     fn remove(self) {
+        self.cleaner.stop();
         self.maintenance.stop();
         self.journal.stop();
         if let Err(failure) = self.log_dir.close(clock::now_ms()) {
@@ -245,6 +249,7 @@ impl Store {
     /// Ends the threads and leaves everything else as it is. Blocking.
     fn abandon(self) {
         self.stop_coordinators();
+        self.cleaner.stop();
         self.maintenance.stop();
         self.journal.stop();
         drop((self.transactions, self.groups));
@@ -311,6 +316,7 @@ fn recover(
         settings.limits.retention_check_interval,
         Arc::clone(&figures),
     )?;
+    let cleaner = CleanerThread::start(&log_dir, &metadata)?;
     let groups = Groups::start(&partitions, &metadata);
     let transactions = Transactions::start(&partitions, &metadata, &groups);
     let quotas = Arc::new(Quotas::new(&metadata));
@@ -326,6 +332,7 @@ fn recover(
     let store = Store {
         groups,
         transactions,
+        cleaner,
         maintenance,
         journal,
         log_dir,

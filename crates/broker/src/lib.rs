@@ -10,6 +10,7 @@
 
 mod broker;
 mod budget;
+mod cleaner_thread;
 mod clock;
 mod config;
 mod connection;
