@@ -81,6 +81,29 @@ fn formats() -> Vec<Format> {
         Format::of::<coordinator::OffsetCommitKey>("OffsetCommitKey", 0..=0),
         Format::of::<coordinator::OffsetCommitValue>("OffsetCommitValue", 0..=4),
         Format::of::<coordinator::GroupMetadata>("GroupMetadataValue", 0..=4),
+        Format::of::<coordinator::ConsumerGroupMetadata>("ConsumerGroupMetadataValue", 0..=0),
+        Format::of::<coordinator::ConsumerGroupPartitionMetadata>(
+            "ConsumerGroupPartitionMetadataValue",
+            0..=0,
+        ),
+        Format::of::<coordinator::ConsumerGroupMemberMetadata>(
+            "ConsumerGroupMemberMetadataValue",
+            0..=0,
+        ),
+        Format::of::<coordinator::TargetAssignmentMetadata>(
+            "ConsumerGroupTargetAssignmentMetadataValue",
+            0..=0,
+        ),
+        Format::of::<coordinator::TargetAssignmentMember>(
+            "ConsumerGroupTargetAssignmentMemberValue",
+            0..=0,
+        ),
+        Format::of::<coordinator::CurrentMemberAssignment>(
+            "ConsumerGroupCurrentMemberAssignmentValue",
+            0..=0,
+        ),
+        Format::of::<coordinator::ResolvedTopics>("ConsumerGroupRegularExpressionValue", 0..=0),
+        Format::of::<coordinator::TransactionLogValue>("TransactionLogValue", 0..=1),
     ]);
     formats
 }

@@ -24,11 +24,19 @@ pub enum Nulls {
     Refused,
 }
 
+/// Where a field is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    InLine,
+    Tagged,
+}
+
 /// All that a value's format depends on besides its type.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
     pub(crate) version: i16,
     pub(crate) encoding: Encoding,
+    pub(crate) place: Place,
     pub(crate) nulls: Nulls,
     /// The field's name, for errors.
     pub(crate) name: &'static str,
@@ -248,13 +256,23 @@ impl<T: Message> Nullable for T {
         out: &mut Encoder,
         form: Form,
     ) -> Result<(), EncodeError> {
-        out.write_i8(if value.is_some() { 1 } else { -1 });
+        out.write_i8(match (value, form.place) {
+            (Some(_), _) => 1,
+            (None, Place::InLine) => -1,
+            (None, Place::Tagged) => 0,
+        });
         value.map_or(Ok(()), |value| value.write(out, form))
     }
 
     fn read_nullable(input: &mut Decoder, form: Form) -> Result<Option<Self>, DecodeError> {
-        // Kafka reads every negative mark as null and every other as a struct.
-        if input.read_i8()? < 0 {
+        // Kafka reads every negative mark as null and every other as a struct; of a tagged field,
+        // only 0 as null.
+        let mark = input.read_i8()?;
+        let is_null = match form.place {
+            Place::InLine => mark < 0,
+            Place::Tagged => mark == 0,
+        };
+        if is_null {
             return Ok(None);
         }
         T::read(input, form).map(Some)

@@ -4,7 +4,7 @@
 //! list of calls to here.
 
 use crate::error::{DecodeError, DecodeProblem, EncodeError};
-use crate::field::{Encoding, Field, Form, Nulls};
+use crate::field::{Encoding, Field, Form, Nulls, Place};
 use crate::schema::FieldSpec;
 use crate::{Decoder, Encoder, Message};
 
@@ -136,6 +136,11 @@ impl Fields {
         Form {
             version: self.version,
             encoding: self.encoding,
+            place: if spec.tagged.contains(self.version) {
+                Place::Tagged
+            } else {
+                Place::InLine
+            },
             nulls: if spec.nullable.contains(self.version) {
                 Nulls::Allowed
             } else {

@@ -13,13 +13,14 @@
 use bytes::Bytes;
 
 use crate::error::{DecodeProblem, EncodeError};
-use crate::field::{Encoding, Field, Form, Nulls};
+use crate::field::{Encoding, Field, Form, Nulls, Place};
 use crate::fields::{read_tags, skip};
 use crate::{ApiKey, DecodeError, Decoder, Encoder, Message, Request};
 
 const CLIENT_ID: Form = Form {
     version: 1,
     encoding: Encoding::Classic,
+    place: Place::InLine,
     nulls: Nulls::Allowed,
     name: "client_id",
 };

@@ -122,7 +122,8 @@ pub struct ConsumerGroupMemberMetadata {
     pub rebalance_timeout_ms: i32,
     pub server_assignor: Option<String>,
     /// Given for members that speak the classic protocol.
-    #[field(tag = 0)]
+    /// Null is written: what is left out counts as given and empty.
+    #[field(tag = 0, default = Some(ClassicMemberMetadata::default()))]
     pub classic_member_metadata: Option<ClassicMemberMetadata>,
 }
 
@@ -184,8 +185,8 @@ pub struct CurrentMemberAssignment {
 pub struct AssignedTopicPartitions {
     pub topic_id: Uuid,
     pub partitions: Vec<i32>,
-    /// The member's epoch when it was given each partition (KIP-1251); null before Kafka 4.3.
-    #[field(tag = 0)]
+    /// The member's epoch when it was given each partition (KIP-1251); empty before Kafka 4.3.
+    #[field(tag = 0, default = Some(Vec::new()))]
     pub assignment_epochs: Option<Vec<i32>>,
 }
 

@@ -238,3 +238,45 @@ fn text_longer_than_kafkas_limit_is_refused() {
         })
     );
 }
+
+#[derive(Debug, Clone, PartialEq, Message)]
+#[message(flexible = 0)]
+struct Nested {
+    number: i32,
+}
+
+#[derive(Debug, Clone, PartialEq, Message)]
+#[message(flexible = 0)]
+struct Marked {
+    in_line: Option<Nested>,
+    #[field(tag = 0, default = Some(Nested::default()))]
+    tagged: Option<Nested>,
+}
+
+#[test]
+fn a_null_struct_is_marked_by_minus_one_in_line_and_by_zero_in_a_tag() {
+    for (tagged, bytes) in [
+        (Some(Nested::default()), &[0xff, 0][..]),
+        (None, &[0xff, 1, 0, 1, 0]),
+        (
+            Some(Nested { number: 7 }),
+            &[0xff, 1, 0, 6, 1, 0, 0, 0, 7, 0],
+        ),
+    ] {
+        let marked = Marked {
+            in_line: None,
+            tagged,
+        };
+        let mut out = Encoder::new();
+        marked.encode(&mut out, 0).unwrap();
+        let encoded = out.into_bytes();
+        assert_eq!(&encoded[..], bytes);
+        assert_eq!(Marked::decode(&mut Decoder::new(encoded), 0), Ok(marked));
+    }
+}
+
+#[test]
+fn a_field_named_after_a_keyword_keeps_its_name() {
+    use headwater_protocol::messages::describe_client_quotas::ComponentData;
+    assert_eq!(ComponentData::SCHEMA.fields[2].name, "match");
+}

@@ -118,7 +118,10 @@ impl ConsumerMember {
     pub(crate) fn new(id: &str) -> Self {
         Self {
             id: id.to_owned(),
-            metadata: ConsumerGroupMemberMetadata::default(),
+            metadata: ConsumerGroupMemberMetadata {
+                classic_member_metadata: None,
+                ..ConsumerGroupMemberMetadata::default()
+            },
             current: CurrentAssignment::default(),
         }
     }

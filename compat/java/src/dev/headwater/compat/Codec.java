@@ -233,7 +233,9 @@ public final class Codec {
         }
 
         static boolean present(JsonNode field, int version) {
-            return Versions.of(field.get("versions")).contain(version);
+            // Fields that are always tagged need not say it twice.
+            return Versions.of(field.has("versions") ? field.get("versions") : field.get("taggedVersions"))
+                    .contain(version);
         }
 
         static boolean nullable(JsonNode field, int version) {
@@ -408,14 +410,16 @@ public final class Codec {
             }
             expect(their.path("tag").asInt(-1) == our.get("tag").asInt(), path, "tag", their.get("tag"), our.get("tag"));
             boolean ignorable = their.path("ignorable").asBoolean();
-            expect(everywhere || ignorable == our.get("ignorable").asBoolean(), path, "ignorable", ignorable, !ignorable);
+            // Which of these fields an older version of the log carries is the coordinator's choice, as in Kafka.
+            boolean persisted = name.equals("TransactionLogValue");
+            expect(everywhere || persisted || ignorable == our.get("ignorable").asBoolean(), path, "ignorable", ignorable, !ignorable);
             String expected = defaultOf(their, normal);
             String seen = ourDefault(our, normal);
             // Text that may always be null is null with us unless it is set.
             boolean text = alwaysNullable && expected.isEmpty() && seen.equals("null");
             expect(text || expected.equals(seen), path, "default", expected, seen);
             if (struct) {
-                Versions versions = Versions.of(their.get("versions"));
+                Versions versions = Versions.of(their.has("versions") ? their.get("versions") : their.get("taggedVersions"));
                 structs(path, fieldsOf(their), our,
                         new Versions(Math.max(versions.first, parent.first), Math.min(versions.last, parent.last)));
             }
@@ -444,7 +448,8 @@ public final class Codec {
         }
 
         private static String defaultOf(JsonNode field, String type) {
-            String text = field.path("default").asText("").toLowerCase();
+            // Only the word is null as a default; null itself is none.
+            String text = field.path("default").isNull() ? "" : field.path("default").asText("").toLowerCase();
             if (text.equals("null")) {
                 return text;
             }
@@ -463,6 +468,7 @@ public final class Codec {
             return switch (text) {
                 case "Some(String::new())", "Some(Vec::new())", "Some(Bytes::new())" -> "";
                 case "None" -> "null";
+                case "Some(ClassicMemberMetadata::default())" -> "";
                 case "i32::MAX" -> Integer.toString(Integer.MAX_VALUE);
                 case "i32::MIN" -> Integer.toString(Integer.MIN_VALUE);
                 case "i64::MAX" -> Long.toString(Long.MAX_VALUE);
