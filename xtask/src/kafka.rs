@@ -176,6 +176,7 @@ pub(crate) fn libs() -> Result<PathBuf> {
         "mvn",
         &[
             "-q",
+            "-Dstyle.color=never",
             "-B",
             "dependency:copy-dependencies",
             "-DoutputDirectory=libs",

@@ -121,6 +121,16 @@ final class Kafka implements AutoCloseable {
         return values(topic, "read_uncommitted");
     }
 
+    /** Waits until these are what is committed: a commit is answered before its markers are in all partitions. */
+    void awaitCommitted(String topic, List<String> expected) throws Exception {
+        List<String> seen = values(topic, "read_committed");
+        for (int i = 0; i < 100 && !seen.equals(expected); i++) {
+            Thread.sleep(100);
+            seen = values(topic, "read_committed");
+        }
+        Expect.equal(expected, seen);
+    }
+
     @Override
     public void close() {
         admin.close(Duration.ofSeconds(5));

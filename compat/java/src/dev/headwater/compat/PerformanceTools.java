@@ -37,7 +37,7 @@ final class PerformanceTools {
     private static void carriesInTransactions(Kafka kafka) throws Exception {
         String topic = kafka.topic(2);
         produce(kafka, topic, "--transactional-id", kafka.name("txn"), "--transaction-duration-ms", "50");
-        Expect.equal(20000, kafka.values(topic, "read_committed").size());
+        Expect.eventually("all are committed", () -> kafka.values(topic, "read_committed").size() == 20000);
     }
 
     private static void verifies(Kafka kafka) throws Exception {

@@ -104,7 +104,7 @@ final class TransactionAdmin {
             kafka.admin.abortTransaction(spec).all().get();
             Expect.that(producer(kafka, partition).currentTransactionStartOffset().isEmpty(), "still open");
             kafka.write(partition.topic(), "after");
-            Expect.equal(List.of("after"), kafka.values(partition.topic(), "read_committed"));
+            kafka.awaitCommitted(partition.topic(), List.of("after"));
         });
     }
 
@@ -113,7 +113,8 @@ final class TransactionAdmin {
             int epoch = describe(kafka, id).producerEpoch();
             kafka.admin.fenceProducers(List.of(id)).all().get();
             Expect.eventually("the abort", () -> describe(kafka, id).state() == TransactionState.EMPTY);
-            Expect.equal(List.of(), kafka.values(partition.topic(), "read_committed"));
+            kafka.write(partition.topic(), "after");
+            kafka.awaitCommitted(partition.topic(), List.of("after"));
             Expect.that(describe(kafka, id).producerEpoch() > epoch, "the same epoch");
             Expect.fails(KafkaException.class, () -> {
                 producer.commitTransaction();
@@ -126,7 +127,8 @@ final class TransactionAdmin {
         during(kafka, (id, partition, producer) -> {
             kafka.admin.forceTerminateTransaction(id).result().get();
             Expect.eventually("the abort", () -> describe(kafka, id).state() == TransactionState.EMPTY);
-            Expect.equal(List.of(), kafka.values(partition.topic(), "read_committed"));
+            kafka.write(partition.topic(), "after");
+            kafka.awaitCommitted(partition.topic(), List.of("after"));
         });
     }
 }

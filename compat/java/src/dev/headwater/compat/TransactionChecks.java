@@ -68,8 +68,8 @@ final class TransactionChecks {
             producer.beginTransaction();
             producer.commitTransaction();
         }
-        Expect.equal(List.of("0a", "0b", "2a", "2b", "4a", "4b"), kafka.values(topic, COMMITTED));
-        Expect.equal(List.of("0c", "2c", "4c"), kafka.values(other, COMMITTED));
+        kafka.awaitCommitted(topic, List.of("0a", "0b", "2a", "2b", "4a", "4b"));
+        kafka.awaitCommitted(other, List.of("0c", "2c", "4c"));
         Expect.equal(12, kafka.values(topic, "read_uncommitted").size());
     }
 
@@ -83,7 +83,7 @@ final class TransactionChecks {
             send(producer, topic, "open");
             producer.flush();
             kafka.write(topic, "after");
-            Expect.equal(List.of("before"), kafka.values(topic, COMMITTED));
+            kafka.awaitCommitted(topic, List.of("before"));
             Expect.equal(List.of("before", "open", "after"), kafka.values(topic));
             ListOffsetsOptions stable = new ListOffsetsOptions(IsolationLevel.READ_COMMITTED);
             Map<TopicPartition, OffsetSpec> latest = Map.of(partition, OffsetSpec.latest());
@@ -91,7 +91,7 @@ final class TransactionChecks {
             Expect.equal(3L, kafka.admin.listOffsets(latest).partitionResult(partition).get().offset());
             producer.commitTransaction();
         }
-        Expect.equal(List.of("before", "open", "after"), kafka.values(topic, COMMITTED));
+        kafka.awaitCommitted(topic, List.of("before", "open", "after"));
     }
 
     private static void interleaves(Kafka kafka) throws Exception {
@@ -109,10 +109,10 @@ final class TransactionChecks {
                 second.flush();
             }
             second.commitTransaction();
-            Expect.equal(List.of(), kafka.values(topic, COMMITTED));
+            kafka.awaitCommitted(topic, List.of());
             first.abortTransaction();
         }
-        Expect.equal(IntStream.range(0, 5).mapToObj(i -> "second " + i).toList(), kafka.values(topic, COMMITTED));
+        kafka.awaitCommitted(topic, IntStream.range(0, 5).mapToObj(i -> "second " + i).toList());
     }
 
     private static void fencesZombies(Kafka kafka) throws Exception {
@@ -133,7 +133,7 @@ final class TransactionChecks {
             });
             successor.commitTransaction();
         }
-        Expect.equal(List.of("of the successor"), kafka.values(topic, COMMITTED));
+        kafka.awaitCommitted(topic, List.of("of the successor"));
     }
 
     private static void timesOut(Kafka kafka) throws Exception {
@@ -251,6 +251,7 @@ final class TransactionChecks {
                 }
             }
         }
+        Expect.eventually("all are committed", () -> kafka.values(output, COMMITTED).size() >= count);
         Map<Integer, List<String>> seen = new HashMap<>();
         for (ConsumerRecord<String, String> record : kafka.read(output, Map.of("isolation.level", COMMITTED))) {
             seen.computeIfAbsent(record.partition(), partition -> new ArrayList<>()).add(record.value());

@@ -53,7 +53,7 @@ final class TransactionTools {
         try (KafkaProducer<String, String> producer = open(kafka, kafka.name("txn"), topic)) {
             transactions(kafka, "abort", "--topic", topic, "--partition", "0", "--start-offset", "0");
             kafka.write(topic, "after");
-            Expect.equal(List.of("after"), kafka.values(topic, "read_committed"));
+            kafka.awaitCommitted(topic, List.of("after"));
         }
     }
 
