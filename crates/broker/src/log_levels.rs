@@ -79,9 +79,9 @@ impl LogLevels {
         let mut next = changed.clone();
         for (logger, operation, value) in operations {
             let known = LOGGERS.iter().find(|known| *known == logger);
-            let known = known.copied().ok_or_else(|| {
-                invalid_config(format!("Logger {logger} does not exist!"))
-            })?;
+            let known = known
+                .copied()
+                .ok_or_else(|| invalid_config(format!("Logger {logger} does not exist!")))?;
             match (operation, value.as_deref()) {
                 (AlterOperation::Set, Some(level)) if LEVELS.contains(&level) => {
                     next.insert(known, level.to_owned());
@@ -149,7 +149,10 @@ fn directives(levels: &BTreeMap<&'static str, String>) -> String {
         .iter()
         .filter(|(logger, _)| **logger != ROOT)
         .map(|(logger, level)| format!("{logger}={}", in_tracing(level)));
-    std::iter::once(root).chain(own).collect::<Vec<_>>().join(",")
+    std::iter::once(root)
+        .chain(own)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn check_name(name: &str) -> Result<(), Refused> {
@@ -158,9 +161,7 @@ fn check_name(name: &str) -> Result<(), Refused> {
         Ok(_) => Err(invalid_request(format!(
             "Unexpected broker id, expected {NODE_ID} but received {name}"
         ))),
-        Err(_) if name.is_empty() => {
-            Err(invalid_request("Broker id must not be empty".to_owned()))
-        }
+        Err(_) if name.is_empty() => Err(invalid_request("Broker id must not be empty".to_owned())),
         Err(_) => Err(invalid_request(format!(
             "Broker id must be an integer, but it is: {name}"
         ))),
@@ -190,7 +191,11 @@ mod tests {
     }
 
     fn set(logger: &str, level: &str) -> (String, AlterOperation, Option<String>) {
-        (logger.to_owned(), AlterOperation::Set, Some(level.to_owned()))
+        (
+            logger.to_owned(),
+            AlterOperation::Set,
+            Some(level.to_owned()),
+        )
     }
 
     fn shown(levels: &LogLevels, logger: &str) -> String {
@@ -203,7 +208,9 @@ mod tests {
     fn a_level_holds_at_once_and_a_logger_without_one_follows_root() {
         let control = Arc::new(Recorded::default());
         let levels = LogLevels::new(Some(control.clone()));
-        levels.alter("1", &[set("root", "WARN")], Change::Apply).unwrap();
+        levels
+            .alter("1", &[set("root", "WARN")], Change::Apply)
+            .unwrap();
         levels
             .alter("1", &[set("headwater_log", "DEBUG")], Change::Apply)
             .unwrap();
@@ -221,10 +228,22 @@ mod tests {
         let control = Arc::new(Recorded::default());
         let levels = LogLevels::new(Some(control.clone()));
         let root_gone = ("root".to_owned(), AlterOperation::Delete, None);
-        let appended = ("root".to_owned(), AlterOperation::Append, Some("X".to_owned()));
+        let appended = (
+            "root".to_owned(),
+            AlterOperation::Append,
+            Some("X".to_owned()),
+        );
         for (operation, code, text) in [
-            (set("nope", "INFO"), ErrorCode::InvalidConfig, "does not exist"),
-            (set("root", "info"), ErrorCode::InvalidConfig, "not a supported log level"),
+            (
+                set("nope", "INFO"),
+                ErrorCode::InvalidConfig,
+                "does not exist",
+            ),
+            (
+                set("root", "info"),
+                ErrorCode::InvalidConfig,
+                "not a supported log level",
+            ),
             (root_gone, ErrorCode::InvalidRequest, "root logger"),
             (appended, ErrorCode::InvalidRequest, "APPEND operation"),
         ] {
@@ -233,11 +252,20 @@ mod tests {
             assert!(refused.message.contains(text), "{}", refused.message);
         }
         for name in ["", "2", "x"] {
-            assert_eq!(levels.describe(name).unwrap_err().code, ErrorCode::InvalidRequest);
+            assert_eq!(
+                levels.describe(name).unwrap_err().code,
+                ErrorCode::InvalidRequest
+            );
         }
-        levels.alter("1", &[set("root", "TRACE")], Change::Validate).unwrap();
+        levels
+            .alter("1", &[set("root", "TRACE")], Change::Validate)
+            .unwrap();
         assert!(control.0.lock().unwrap().is_empty());
         let fixed = LogLevels::new(None);
-        assert!(fixed.alter("1", &[set("root", "INFO")], Change::Apply).is_err());
+        assert!(
+            fixed
+                .alter("1", &[set("root", "INFO")], Change::Apply)
+                .is_err()
+        );
     }
 }

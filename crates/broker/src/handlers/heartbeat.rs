@@ -14,9 +14,10 @@ pub(crate) fn begin(
     request: HeartbeatRequest,
 ) -> Reply<HeartbeatResponse> {
     let group = request.group_id.clone();
-    Reply::Later(
-        context
-            .groups
-            .ask_with_image(&group, version, request, GroupCoordinator::heartbeat),
-    )
+    Reply::Later(context.groups.ask_with_image(
+        &group,
+        version,
+        request,
+        GroupCoordinator::heartbeat,
+    ))
 }

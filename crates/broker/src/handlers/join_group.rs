@@ -23,10 +23,11 @@ pub(crate) fn begin(
         client_host: &client_host,
         new_member_uuid: &new_member_uuid,
     };
-    let answer = context
-        .groups
-        .ask_with_image(&group, version, request, |coordinator, call, request| {
-            coordinator.join_group(call, client, request)
-        });
+    let answer =
+        context
+            .groups
+            .ask_with_image(&group, version, request, |coordinator, call, request| {
+                coordinator.join_group(call, client, request)
+            });
     Reply::Later(answer)
 }

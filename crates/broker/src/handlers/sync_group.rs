@@ -14,9 +14,10 @@ pub(crate) fn begin(
     request: SyncGroupRequest,
 ) -> Reply<SyncGroupResponse> {
     let group = request.group_id.clone();
-    Reply::Later(
-        context
-            .groups
-            .ask_with_image(&group, version, request, GroupCoordinator::sync_group),
-    )
+    Reply::Later(context.groups.ask_with_image(
+        &group,
+        version,
+        request,
+        GroupCoordinator::sync_group,
+    ))
 }

@@ -248,17 +248,47 @@ mod tests {
             assert_eq!(refused(name, level, upgrade_type, current), None, "{name}");
         }
         for (name, level, upgrade_type, current, reason) in [
-            ("transaction.version", 3, Upgrade, 2, "only supports versions 0-2"),
-            ("transaction.version", 1, Upgrade, 2, "a safe or unsafe downgrade"),
+            (
+                "transaction.version",
+                3,
+                Upgrade,
+                2,
+                "only supports versions 0-2",
+            ),
+            (
+                "transaction.version",
+                1,
+                Upgrade,
+                2,
+                "a safe or unsafe downgrade",
+            ),
             ("transaction.version", 2, SafeDowngrade, 1, "a higher level"),
-            ("transaction.version", 2, Unknown, 2, "upgrade type is not known"),
+            (
+                "transaction.version",
+                2,
+                Unknown,
+                2,
+                "upgrade type is not known",
+            ),
             ("transaction.version", -1, Upgrade, 2, "less than 0"),
             ("share.version", 1, Upgrade, 0, "only supports versions 0-0"),
             ("nope", 1, Upgrade, 0, "does not support this feature"),
             ("nope", 0, SafeDowngrade, 0, "Feature nope not found."),
-            ("metadata.version", 29, SafeDowngrade, 30, "might lose metadata"),
+            (
+                "metadata.version",
+                29,
+                SafeDowngrade,
+                30,
+                "might lose metadata",
+            ),
             ("metadata.version", 29, UnsafeDowngrade, 30, "not supported"),
-            ("metadata.version", 31, Upgrade, 30, "only supports versions 7-30"),
+            (
+                "metadata.version",
+                31,
+                Upgrade,
+                30,
+                "only supports versions 7-30",
+            ),
         ] {
             let text = refused(name, level, upgrade_type, current).unwrap();
             assert!(text.contains(reason), "{text}");

@@ -24,3 +24,4 @@ mod produce;
 mod read_committed;
 mod support;
 mod topics;
+mod transactions;
