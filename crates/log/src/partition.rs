@@ -26,6 +26,7 @@ mod transactions;
 mod validate;
 
 pub(crate) use capture::{Capture, remove_if_there};
+pub(crate) use cleaner::Extent;
 pub use cleaner::{Clean, CleanStats, CleanStep, CleanerOptions};
 pub use end_marker::{EndMarker, TransactionOutcome};
 pub use log::PartitionLog;

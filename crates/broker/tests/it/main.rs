@@ -6,8 +6,10 @@
     reason = "a helper of a test may fail the test like the test itself"
 )]
 
+mod admin;
 mod api_versions;
 mod clients;
+mod compaction;
 mod configs;
 mod connections;
 mod consumers;
@@ -21,7 +23,10 @@ mod metadata;
 mod offsets;
 mod pipelining;
 mod produce;
+mod quotas;
 mod read_committed;
+mod resource_configs;
 mod support;
 mod topics;
 mod transactions;
+mod transactional_offsets;

@@ -15,6 +15,8 @@ mod replace;
 mod retention;
 mod transactions;
 
+pub(crate) use cleanable::Extent;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -20,6 +20,15 @@ pub(crate) struct Cleanable {
     pub(crate) dirty_ratio: f64,
 }
 
+/// What a round may count on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What is in the last checkpoint: only that may be compacted.
+    Checkpointed,
+    /// What would be, if there were a checkpoint now.
+    Durable,
+}
+
 /// The part of a log that a round may compact.
 #[derive(Debug, Clone, Copy)]
 struct Range {
@@ -32,9 +41,9 @@ struct Range {
 impl PartitionLog {
     /// Whether a round is due: the log is dirtier than `min.cleanable.dirty.ratio`, or something in it is older than
     /// `max.compaction.lag.ms`.
-    pub(crate) fn cleanable(&self, now_ms: i64) -> Option<Cleanable> {
+    pub(crate) fn cleanable(&self, now_ms: i64, extent: Extent) -> Option<Cleanable> {
         let state = self.lock();
-        let range = range(&state, now_ms)?;
+        let range = range(&state, now_ms, extent)?;
         let segments = state.segments.get(..range.segments)?;
         let is_dirty = |end: i64| end > range.first_dirty_offset;
         let (mut clean, mut dirty) = (0, 0);
@@ -61,7 +70,7 @@ impl PartitionLog {
     ) -> Result<Option<Clean>, LogError> {
         self.forget_swap()?;
         let mut state = self.lock();
-        let Some(range) = range(&state, now_ms) else {
+        let Some(range) = range(&state, now_ms, Extent::Checkpointed) else {
             return Ok(None);
         };
         state.cleaner.work = CleanerWork::Cleaning;
@@ -115,14 +124,17 @@ fn ends(state: &State) -> impl Iterator<Item = i64> {
 }
 
 /// Segments that are closed, in the last checkpoint, below the last stable offset and old enough.
-fn range(state: &State, now_ms: i64) -> Option<Range> {
+fn range(state: &State, now_ms: i64, extent: Extent) -> Option<Range> {
     let config = &state.config;
     let idle = state.cleaner.work == CleanerWork::Idle;
     if !config.cleanup_policy.compacts() || !idle || state.deleted || state.failed.is_some() {
         return None;
     }
-    let checkpointed = state.checkpointed.entry?.recovery_point.segment_base;
-    let bound = checkpointed.min(state.last_stable_offset());
+    let bound = match extent {
+        Extent::Checkpointed => state.checkpointed.entry?.recovery_point.segment_base,
+        Extent::Durable => state.high_watermark(),
+    };
+    let bound = bound.min(state.last_stable_offset());
     let first_dirty_offset = state
         .cleaner
         .checkpoint
@@ -133,7 +145,8 @@ fn range(state: &State, now_ms: i64) -> Option<Range> {
         let is_young = config.min_compaction_lag_ms > 0
             && end > first_dirty_offset
             && segment.max_timestamp().is_some_and(|max| max > young_from);
-        end <= bound && !segment.is_unsynced() && !segment.lacks_transaction_index() && !is_young
+        let is_synced = extent == Extent::Durable || !segment.is_unsynced();
+        end <= bound && is_synced && !segment.lacks_transaction_index() && !is_young
     };
     let closed = state.segments.len().saturating_sub(1);
     let segments = state
