@@ -1,7 +1,10 @@
 //! `DeleteTopics`, versions 1 to 6: by name, from version 6 on also by topic id.
 //!
 //! Offsets committed for a topic go with it, and the reply waits for that too. From version 5 on a
-//! client above its quota is refused, before that it waits (KIP-599).
+//! client above its quota is refused, before that it waits (KIP-599). A topic that is named twice is
+//! answered once, and stays.
+
+use std::collections::HashMap;
 
 use headwater_coordinator::DeletedTopic;
 use headwater_log::Position;
@@ -19,6 +22,12 @@ use crate::reply::Reply;
 /// From here on clients know `THROTTLING_QUOTA_EXCEEDED`.
 const REFUSED_BY_QUOTA: i16 = 5;
 
+/// A topic as a request tells it: by name, or by id where there is one.
+type Wanted<'a> = (Option<&'a str>, Uuid);
+
+/// Neither: each of these is refused on its own.
+const NOTHING: Wanted<'_> = (None, Uuid::ZERO);
+
 pub(crate) fn begin(
     context: &Context,
     connection: &ConnectionInfo,
@@ -30,16 +39,16 @@ pub(crate) fn begin(
         .mutations(connection, Strictness::since(REFUSED_BY_QUOTA, version));
     let mut position = Position::ZERO;
     let mut responses = Vec::new();
-    for name in &request.topic_names {
-        let (deleted, result) = delete(context, &mut mutations, version, Some(name), Uuid::ZERO);
-        position = position.max(deleted);
-        responses.push(result);
-    }
-    for topic in &request.topics {
-        let name = topic.name.as_deref();
-        let (deleted, result) = delete(context, &mut mutations, version, name, topic.topic_id);
-        position = position.max(deleted);
-        responses.push(result);
+    for (topic, times) in counted(&request) {
+        if times > 1 && topic != NOTHING {
+            responses.push(refused(topic, duplicate(topic)));
+            continue;
+        }
+        for _ in 0..times {
+            let (deleted, result) = delete(context, &mut mutations, version, topic);
+            position = position.max(deleted);
+            responses.push(result);
+        }
     }
     let deleted: Vec<DeletedTopic> = responses
         .iter()
@@ -59,14 +68,48 @@ pub(crate) fn begin(
     when_durable(context, position, version, request, response)
 }
 
+/// The topics asked for, in their order, with how often each was.
+fn counted(request: &DeleteTopicsRequest) -> Vec<(Wanted<'_>, usize)> {
+    let by_name = request.topic_names.iter();
+    let by_name = by_name.map(|name| (Some(name.as_str()), Uuid::ZERO));
+    let topics = request.topics.iter();
+    let topics = topics.map(|topic| (topic.name.as_deref(), topic.topic_id));
+    let mut places = HashMap::new();
+    let mut counted: Vec<(Wanted<'_>, usize)> = Vec::new();
+    for topic in by_name.chain(topics) {
+        let place = *places.entry(topic).or_insert(counted.len());
+        match counted.get_mut(place) {
+            Some((_, times)) => *times += 1,
+            None => counted.push((topic, 1)),
+        }
+    }
+    counted
+}
+
+fn duplicate((name, _): Wanted<'_>) -> Refused {
+    let reason = match name {
+        Some(_) => "Duplicate topic name.",
+        None => "Duplicate topic id.",
+    };
+    Refused::new(ErrorCode::InvalidRequest, reason)
+}
+
+fn refused((name, topic_id): Wanted<'_>, refused: Refused) -> DeletableTopicResult {
+    DeletableTopicResult {
+        name: name.map(str::to_owned),
+        topic_id,
+        error_code: refused.code.into(),
+        error_message: Some(refused.message),
+    }
+}
+
 fn delete(
     context: &Context,
     mutations: &mut Mutations,
     version: i16,
-    name: Option<&str>,
-    topic_id: Uuid,
+    topic: Wanted<'_>,
 ) -> (Position, DeletableTopicResult) {
-    let outcome = resolve(context, version, name, topic_id).and_then(|id| {
+    let outcome = resolve(context, version, topic).and_then(|id| {
         mutations.allow(|| {
             let image = context.metadata.image();
             Ok(image
@@ -84,23 +127,14 @@ fn delete(
                 ..DeletableTopicResult::default()
             },
         ),
-        Err(refused) => (
-            Position::ZERO,
-            DeletableTopicResult {
-                name: name.map(str::to_owned),
-                topic_id,
-                error_code: refused.code.into(),
-                error_message: Some(refused.message),
-            },
-        ),
+        Err(reason) => (Position::ZERO, refused(topic, reason)),
     }
 }
 
 fn resolve(
     context: &Context,
     version: i16,
-    name: Option<&str>,
-    topic_id: Uuid,
+    (name, topic_id): Wanted<'_>,
 ) -> Result<Uuid, Refused> {
     if !context.metadata.is_enabled("delete.topic.enable") {
         let code = if version < 3 {

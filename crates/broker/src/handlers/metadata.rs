@@ -15,7 +15,7 @@ use headwater_protocol::{ErrorCode, Uuid};
 use super::authorized_operations;
 use super::durable::when_durable;
 use crate::context::{ConnectionInfo, Context};
-use crate::metadata::{Image, Topic};
+use crate::metadata::{CLUSTER_METADATA, Image, Topic};
 use crate::reply::Reply;
 use crate::settings::NODE_ID;
 
@@ -83,7 +83,8 @@ fn create_missing(
     let image = context.metadata.image();
     let names = request.topics.iter().flatten().filter_map(|topic| {
         let name = topic.name.as_deref()?;
-        (topic.topic_id.is_zero() && image.topic(name).is_none()).then_some(name)
+        let is_missing = name != CLUSTER_METADATA && image.topic(name).is_none();
+        (topic.topic_id.is_zero() && is_missing).then_some(name)
     });
     names
         .filter_map(|name| {

@@ -182,7 +182,10 @@ fn check_name(image: &Image, name: &str) -> Result<(), Refused> {
     let invalid = |reason| Refused::new(ErrorCode::InvalidTopicException, reason);
     validate_topic_name(name).map_err(invalid)?;
     if name == CLUSTER_METADATA {
-        return Err(invalid(format!("The name {name} is reserved.")));
+        return Err(Refused::new(
+            ErrorCode::InvalidRequest,
+            format!("Creation of internal topic {name} is prohibited."),
+        ));
     }
     if image.topic(name).is_some() {
         return Err(Refused::new(

@@ -83,7 +83,7 @@ async fn bytes_after_the_body_are_ignored_because_librdkafka_sends_some() {
 }
 
 #[tokio::test]
-async fn unknown_tagged_fields_are_skipped() {
+async fn unknown_tagged_fields_are_skipped_not_refused() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     // ApiVersions 3, correlation id 9, client id null, one tagged field in the header and two in the body.

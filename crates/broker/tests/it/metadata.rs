@@ -54,7 +54,7 @@ async fn no_topics_means_all_in_version_0_and_none_after_it() {
 }
 
 #[tokio::test]
-async fn a_topic_is_led_by_the_node_the_client_came_to() {
+async fn the_advertised_listener_is_the_one_the_client_came_in_on() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     let id = wire.create_topic("orders", 2).await;
@@ -113,10 +113,10 @@ async fn unknown_topic_id_after_a_topic_is_made_again() {
 }
 
 #[tokio::test]
-async fn an_unknown_topic_is_made_if_the_request_allows_it_and_its_name_is_legal() {
+async fn auto_creation_honours_the_requests_flag_and_illegal_names_are_refused() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
-    let mut request = named(&["fresh", "not/legal"]);
+    let mut request = named(&["fresh", "not/legal", "__cluster_metadata"]);
     request.allow_auto_topic_creation = false;
     let topics = wire.call(12, &request).await.topics;
     assert_eq!(
@@ -134,6 +134,10 @@ async fn an_unknown_topic_is_made_if_the_request_allows_it_and_its_name_is_legal
     assert_eq!(
         topics[1].error_code,
         i16::from(ErrorCode::InvalidTopicException)
+    );
+    assert_eq!(
+        topics[2].error_code,
+        i16::from(ErrorCode::UnknownTopicOrPartition)
     );
 }
 

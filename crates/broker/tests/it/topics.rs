@@ -341,6 +341,9 @@ async fn topics_are_deleted_by_id_and_internal_ones_not_at_all() {
             state(Some("__consumer_offsets"), Uuid::ZERO),
             state(Some("orders"), id),
             state(None, Uuid::ZERO),
+            state(None, Uuid::ZERO),
+            state(Some("twice"), Uuid::ZERO),
+            state(Some("twice"), Uuid::ZERO),
         ],
         ..DeleteTopicsRequest::default()
     };
@@ -355,6 +358,8 @@ async fn topics_are_deleted_by_id_and_internal_ones_not_at_all() {
             0,
             code(ErrorCode::UnknownTopicId),
             code(ErrorCode::InvalidTopicException),
+            code(ErrorCode::InvalidRequest),
+            code(ErrorCode::InvalidRequest),
             code(ErrorCode::InvalidRequest),
             code(ErrorCode::InvalidRequest),
         ]
