@@ -49,7 +49,7 @@ pub(crate) fn begin(
             ..TxnOffsetCommitResponse::default()
         });
     }
-    let answer = commit(context, version, topic_ids, request);
+    let answer = commit(context, version, &topic_ids, request);
     Reply::later(async move { complete(version, answer.await, refused) })
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn begin(
 fn commit(
     context: &Context,
     version: i16,
-    topic_ids: BTreeMap<String, Uuid>,
+    topic_ids: &BTreeMap<String, Uuid>,
     request: TxnOffsetCommitRequest,
 ) -> BoxFuture<'static, TxnOffsetCommitResponse> {
     if request.group_id.is_empty() {
@@ -93,7 +93,7 @@ fn commit(
             version,
             request,
             |coordinator: &mut GroupCoordinator, call, request| {
-                coordinator.txn_offset_commit(call, &topic_ids, request)
+                coordinator.txn_offset_commit(call, topic_ids, request)
             },
         )
     })

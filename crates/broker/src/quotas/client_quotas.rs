@@ -79,7 +79,7 @@ impl ClientQuotas {
                 let values = self.entities.get(&entity);
                 if let Some(limit) = values.and_then(|values| values.get(quota.key())) {
                     let counted =
-                        |part: &Part, name: &str| part.name().is_some().then(|| name.to_owned());
+                        |part: &Part, name: &str| (*part != Part::Absent).then(|| name.to_owned());
                     return Some(Limited {
                         limit: *limit,
                         user: counted(&entity.user, user),

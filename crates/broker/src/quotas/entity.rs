@@ -44,12 +44,11 @@ impl Part {
         Part::Named(name.to_owned())
     }
 
-    /// The name, null for the default, if there is the part at all.
-    pub(crate) fn name(&self) -> Option<Option<&str>> {
+    /// The name, if the part has one.
+    fn name(&self) -> Option<&str> {
         match self {
-            Part::Absent => None,
-            Part::Default => Some(None),
-            Part::Named(name) => Some(Some(name)),
+            Part::Absent | Part::Default => None,
+            Part::Named(name) => Some(name),
         }
     }
 }
@@ -89,12 +88,13 @@ impl Entity {
         Ok(entity)
     }
 
-    /// Its types and names, as they are on the wire.
+    /// Its types and names, null for the default, as they are on the wire.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (EntityType, Option<&str>)> {
         let types = [EntityType::User, EntityType::ClientId, EntityType::Ip];
         types
             .into_iter()
-            .filter_map(|entity_type| Some((entity_type, self.part(entity_type).name()?)))
+            .filter(|entity_type| *self.part(*entity_type) != Part::Absent)
+            .map(|entity_type| (entity_type, self.part(entity_type).name()))
     }
 
     pub(crate) fn part(&self, entity_type: EntityType) -> &Part {

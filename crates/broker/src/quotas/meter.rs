@@ -20,7 +20,7 @@ impl Meter {
     pub(super) fn new(quotas: Arc<Quotas>, connection: &ConnectionInfo) -> Meter {
         Meter {
             quotas,
-            user: user_of(connection).to_owned(),
+            user: (*user_of(connection)).to_owned(),
             client_id: Arc::clone(&connection.client_id),
             mute: connection.mute.clone(),
             spent: Duration::ZERO,

@@ -38,9 +38,6 @@ use crate::clock;
 use crate::context::ConnectionInfo;
 use crate::metadata::Metadata;
 
-/// Who has not said who it is: the name of Kafka's anonymous principal.
-const ANONYMOUS: &str = "ANONYMOUS";
-
 /// What a quota limits, by its key in `AlterClientQuotas`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Quota {
@@ -104,7 +101,7 @@ impl Quotas {
     /// The most bytes one fetch may ask for, so that its reply can pass at all.
     pub(crate) fn max_fetch_bytes(&self, connection: &ConnectionInfo) -> usize {
         let image = self.metadata.image();
-        let (user, client_id) = (user_of(connection), &*connection.client_id);
+        let (user, client_id) = (&*user_of(connection), &*connection.client_id);
         match image
             .client_quotas()
             .limit(Quota::ConsumerByteRate, user, client_id)
@@ -166,6 +163,6 @@ impl Quotas {
 }
 
 /// Whose quotas apply to the connection.
-fn user_of(_connection: &ConnectionInfo) -> &str {
-    ANONYMOUS
+fn user_of(connection: &ConnectionInfo) -> Arc<str> {
+    connection.session.user()
 }

@@ -48,7 +48,7 @@ impl Mutations {
         Mutations {
             quotas,
             strictness,
-            user: user_of(connection).to_owned(),
+            user: (*user_of(connection)).to_owned(),
             client_id: Arc::clone(&connection.client_id),
             mute: connection.mute.clone(),
             throttle_ms: 0,

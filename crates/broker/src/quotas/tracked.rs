@@ -17,7 +17,7 @@ use super::token_bucket::TokenBucket;
 const MAX_TRACKED: usize = 10_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Client {
+struct Measured {
     quota: Quota,
     user: Option<String>,
     client_id: Option<String>,
@@ -26,8 +26,8 @@ struct Client {
 /// What is measured of whom.
 #[derive(Debug, Default)]
 pub(super) struct Tracked {
-    rates: Places<Client, Rate>,
-    buckets: Places<Client, TokenBucket>,
+    rates: Places<Measured, Rate>,
+    buckets: Places<Measured, TokenBucket>,
     addresses: Places<IpAddr, Rate>,
 }
 
@@ -39,7 +39,7 @@ impl Tracked {
         window: Window,
         now_ms: i64,
     ) -> &mut Rate {
-        self.rates.get(client(quota, limited), window, now_ms)
+        self.rates.get(measured(quota, limited), window, now_ms)
     }
 
     pub(super) fn bucket(
@@ -49,7 +49,7 @@ impl Tracked {
         window: Window,
         now_ms: i64,
     ) -> &mut TokenBucket {
-        self.buckets.get(client(quota, limited), window, now_ms)
+        self.buckets.get(measured(quota, limited), window, now_ms)
     }
 
     pub(super) fn rate_of_address(
@@ -62,8 +62,8 @@ impl Tracked {
     }
 }
 
-fn client(quota: Quota, limited: &Limited) -> Client {
-    Client {
+fn measured(quota: Quota, limited: &Limited) -> Measured {
+    Measured {
         quota,
         user: limited.user.clone(),
         client_id: limited.client_id.clone(),

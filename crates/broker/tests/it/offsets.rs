@@ -4,6 +4,9 @@ use headwater_broker::Broker;
 use headwater_protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
+use headwater_protocol::messages::offset_delete::{
+    OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
 use headwater_protocol::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
     OffsetFetchResponseGroup,
@@ -202,15 +205,10 @@ async fn what_cannot_be_committed_is_refused() {
             commit("billing", "orders", 1, &long_note),
             ErrorCode::OffsetMetadataTooLarge,
         ),
-        (stale, ErrorCode::UnknownMemberId),
+        (stale, ErrorCode::GroupIdNotFound),
     ] {
         let code = committed_code(&mut wire, &request).await;
-        // A group that never was has no generation to be in, which Kafka says in one of two ways.
-        let allowed = [i16::from(error), i16::from(ErrorCode::IllegalGeneration)];
-        assert!(
-            code == allowed[0] || (error == ErrorCode::UnknownMemberId && code == allowed[1]),
-            "{code} instead of {error:?}"
-        );
+        assert_eq!(code, i16::from(error), "{error:?}");
     }
     assert_eq!(fetched(&mut wire, "billing", "orders").await.0, -1);
 }
@@ -284,6 +282,98 @@ async fn a_deleted_topic_takes_its_offsets_with_it() {
     );
     wire.delete_topic("orders").await;
     wire.create_topic("orders", 1).await;
+    assert_eq!(fetched(&mut wire, "billing", "orders").await.0, -1);
+}
+
+#[tokio::test]
+async fn what_was_committed_to_an_earlier_topic_of_the_name_is_not_shown_at_any_version() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    let id = wire.create_topic("orders", 2).await;
+    let mut request = commit("billing", "", 5, "");
+    request.topics[0].topic_id = id;
+    assert_eq!(
+        wire.call(10, &request).await.topics[0].partitions[0].error_code,
+        0
+    );
+    wire.delete_topic("orders").await;
+    for made_again in [false, true] {
+        if made_again {
+            wire.create_topic("orders", 2).await;
+        }
+        for version in 1..=7 {
+            let topic = OffsetFetchRequestTopic {
+                name: "orders".into(),
+                partition_indexes: vec![0],
+            };
+            for topics in [Some(vec![topic.clone()]), None] {
+                if topics.is_none() && version == 1 {
+                    continue;
+                }
+                let request = OffsetFetchRequest {
+                    group_id: "billing".into(),
+                    topics,
+                    ..OffsetFetchRequest::default()
+                };
+                let response = wire.call(version, &request).await;
+                let offsets = response.topics.iter().flat_map(|topic| &topic.partitions);
+                let shown = offsets.map(|partition| partition.committed_offset);
+                assert_eq!(shown.max().unwrap_or(-1), -1, "version {version}");
+            }
+        }
+        for topic in [Some("orders"), None] {
+            let group = wire.call(9, &fetch(&["billing"], topic)).await.groups;
+            let topics = group[0].topics.iter();
+            let mut offsets = topics.flat_map(|topic| &topic.partitions);
+            assert!(offsets.all(|partition| partition.committed_offset == -1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn offsets_are_deleted_partition_by_partition_and_not_of_what_is_not_there() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 2).await;
+    let delete = |group: &str| OffsetDeleteRequest {
+        group_id: group.to_owned(),
+        topics: ["orders", "unknown"]
+            .into_iter()
+            .map(|name| OffsetDeleteRequestTopic {
+                name: name.to_owned(),
+                partitions: [0, 1, 2]
+                    .into_iter()
+                    .map(|partition_index| OffsetDeleteRequestPartition { partition_index })
+                    .collect(),
+            })
+            .collect(),
+    };
+    let nobody = wire.call(0, &delete("billing")).await;
+    assert_eq!(
+        (nobody.error_code, nobody.topics.len()),
+        (i16::from(ErrorCode::GroupIdNotFound), 0)
+    );
+    let request = commit("billing", "orders", 5, "");
+    assert_eq!(committed_code(&mut wire, &request).await, 0);
+    let deleted = wire.call(0, &delete("billing")).await;
+    assert_eq!(deleted.error_code, 0);
+    let mut codes: Vec<(&str, i32, i16)> = Vec::new();
+    for topic in &deleted.topics {
+        for partition in &topic.partitions {
+            codes.push((&topic.name, partition.partition_index, partition.error_code));
+        }
+    }
+    codes.sort_unstable();
+    let missing = i16::from(ErrorCode::UnknownTopicOrPartition);
+    let expected = [
+        ("orders", 0, 0),
+        ("orders", 1, 0),
+        ("orders", 2, missing),
+        ("unknown", 0, missing),
+        ("unknown", 1, missing),
+        ("unknown", 2, missing),
+    ];
+    assert_eq!(codes, expected);
     assert_eq!(fetched(&mut wire, "billing", "orders").await.0, -1);
 }
 

@@ -65,6 +65,17 @@ impl Wire {
             .await;
     }
 
+    /// Sends to a broker that may have closed the connection already.
+    pub(crate) async fn try_send<R: Request>(
+        &mut self,
+        version: i16,
+        correlation_id: i32,
+        request: &R,
+    ) {
+        let bytes = encoded(version, correlation_id, request);
+        let _ = self.stream.write_all(&bytes).await;
+    }
+
     /// The next reply without its length, or `None` if the broker closed the connection instead.
     pub(crate) async fn receive_frame(&mut self) -> Option<Bytes> {
         let received = timeout(DEADLINE, async {
