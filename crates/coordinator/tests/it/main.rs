@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the failure")]
 
 mod administration;
+mod consumer_groups;
 mod durability;
 mod harness;
 mod join;
