@@ -32,6 +32,7 @@ use crate::maintenance::MaintenanceThread;
 use crate::metadata::Metadata;
 use crate::partitions::Partitions;
 use crate::quotas::Quotas;
+use crate::security::Authorizer;
 use crate::server;
 use crate::settings::{BrokerSettings, Durability, Settings};
 
@@ -320,6 +321,7 @@ fn recover(
     let groups = Groups::start(&partitions, &metadata);
     let transactions = Transactions::start(&partitions, &metadata, &groups);
     let quotas = Arc::new(Quotas::new(&metadata));
+    let authorizer = Authorizer::new(Arc::clone(&metadata), Arc::clone(settings));
     let context = Context {
         partitions,
         metadata,
@@ -328,6 +330,7 @@ fn recover(
         settings: Arc::clone(settings),
         fetch_sessions: Arc::new(FetchSessions::new(settings.limits.fetch_session_slots)),
         quotas,
+        authorizer: Arc::new(authorizer),
     };
     let store = Store {
         groups,

@@ -1,4 +1,4 @@
-//! What a handler may reach: seven narrow handles and nothing else.
+//! What a handler may reach: eight narrow handles and nothing else.
 //!
 //! One more handle needs a line in ARCHITECTURE.md. Handlers never see sockets,
 //! files, threads or each other.
@@ -11,6 +11,7 @@ use crate::fetch_session::FetchSessions;
 use crate::metadata::Metadata;
 use crate::partitions::Partitions;
 use crate::quotas::{Mute, Quotas};
+use crate::security::{Authorizer, Session};
 use crate::settings::Settings;
 
 /// The handles of one node, cheap to clone into a `Later` future.
@@ -30,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) fetch_sessions: Arc<FetchSessions>,
     /// What clients may use, and how long they wait if they used more.
     pub(crate) quotas: Arc<Quotas>,
+    /// What clients may do.
+    pub(crate) authorizer: Arc<Authorizer>,
 }
 
 /// What a handler may know of the connection its request came in on.
@@ -43,4 +46,6 @@ pub(crate) struct ConnectionInfo {
     pub(crate) client_id: Arc<str>,
     /// Until when nothing more is read of it.
     pub(crate) mute: Mute,
+    /// Who the client is, once that is known.
+    pub(crate) session: Arc<Session>,
 }

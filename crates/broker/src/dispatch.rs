@@ -23,6 +23,7 @@ use crate::context::{ConnectionInfo, Context};
 use crate::handlers;
 use crate::quotas::{Meter, Throttled};
 use crate::reply::Reply;
+use crate::security::authenticate;
 
 /// One row: what is served, what is advertised, who answers.
 pub(crate) struct Api {
@@ -104,6 +105,19 @@ pub(crate) const APIS: &[Api] = &[
     api!(list_transactions, ListTransactionsRequest),
     api!(describe_producers, DescribeProducersRequest),
     api!(describe_topic_partitions, DescribeTopicPartitionsRequest),
+    api!(sasl_handshake, SaslHandshakeRequest),
+    api!(sasl_authenticate, SaslAuthenticateRequest),
+    api!(describe_acls, DescribeAclsRequest),
+    api!(create_acls, CreateAclsRequest),
+    api!(delete_acls, DeleteAclsRequest),
+    api!(
+        describe_user_scram_credentials,
+        DescribeUserScramCredentialsRequest
+    ),
+    api!(
+        alter_user_scram_credentials,
+        AlterUserScramCredentialsRequest
+    ),
 ];
 
 /// What becomes of a request, in bytes.
@@ -139,6 +153,12 @@ pub(crate) enum Refusal {
         version: i16,
         error: EncodeError,
     },
+    /// The client has not said who it is, or is about to.
+    #[error("request for API key {key} before the client is authenticated")]
+    Unauthenticated { key: i16 },
+    /// The client could not say who it is.
+    #[error("{0}")]
+    Authentication(String),
     /// The handler asked for it.
     #[error("{0}")]
     Handler(String),
@@ -155,6 +175,9 @@ pub(crate) fn begin(
     connection: &mut ConnectionInfo,
     frame: Bytes,
 ) -> Result<Answer, Refusal> {
+    if connection.session.expects_raw_token() {
+        return take_raw_token(context, connection, &frame);
+    }
     let mut input = Decoder::new(frame);
     let header = RequestHeader::decode(&mut input).map_err(Refusal::Header)?;
     let client_id = header.client_id.as_deref().unwrap_or_default();
@@ -163,6 +186,7 @@ pub(crate) fn begin(
     }
     let (key, version) = (header.api_key, header.api_version);
     match APIS.iter().find(|api| i16::from(api.key) == key) {
+        Some(api) if !connection.session.admits(api.key) => Err(Refusal::Unauthenticated { key }),
         Some(api) if api.served.contains(&version) => {
             (api.begin)(context, connection, &header, input.read_rest())
         }
@@ -173,6 +197,19 @@ pub(crate) fn begin(
         }
         _ => Err(Refusal::Unserved { key, version }),
     }
+}
+
+/// A token of SASL on its own, as it comes after a handshake of version 0: length and bytes, also
+/// of the answer.
+fn take_raw_token(
+    context: &Context,
+    connection: &ConnectionInfo,
+    token: &Bytes,
+) -> Result<Answer, Refusal> {
+    let answer = authenticate(context, &connection.session, token);
+    let answer = answer.map_err(Refusal::Authentication)?;
+    let length = (answer.len() as i32).to_be_bytes();
+    Ok(Answer::Ready(vec![Bytes::copy_from_slice(&length), answer]))
 }
 
 fn run<R>(
@@ -333,6 +370,7 @@ fn encode(
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
+    use std::sync::Arc;
 
     use headwater_protocol::messages::list_offsets::{
         ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
@@ -341,6 +379,7 @@ mod tests {
     use super::*;
     use crate::broker::context_in_memory;
     use crate::quotas::Mute;
+    use crate::security::{SecurityProtocol, Session};
 
     type Begin =
         fn(&Context, &ConnectionInfo, i16, ListOffsetsRequest) -> Reply<ListOffsetsResponse>;
@@ -353,6 +392,7 @@ mod tests {
             local: SocketAddr::from((Ipv4Addr::LOCALHOST, 2)),
             client_id: "".into(),
             mute: Mute::default(),
+            session: Arc::new(Session::new(SecurityProtocol::Plaintext)),
         };
         let request = ListOffsetsRequest {
             topics: vec![ListOffsetsTopic {

@@ -31,6 +31,7 @@ mod partition;
 mod partitions;
 mod quotas;
 mod reply;
+mod security;
 mod served;
 mod server;
 mod settings;

@@ -19,6 +19,7 @@ use crate::connection::{self, Shared};
 use crate::context::ConnectionInfo;
 use crate::error::StartError;
 use crate::quotas::Mute;
+use crate::security::Session;
 use crate::settings::Limits;
 use crate::throttle::Throttle;
 
@@ -98,7 +99,7 @@ pub(crate) async fn serve(
                         warn!(%peer, held_back, "connection refused: {refusal}");
                     }
                 }
-                Ok(admitted) => match info(&stream, peer) {
+                Ok(admitted) => match info(&stream, peer, &shared) {
                     Ok(info) => {
                         let counted = Counted::new(&connections);
                         let shared = Arc::clone(&shared);
@@ -149,13 +150,16 @@ async fn turn_away(stream: TcpStream, wait: Duration, shared: &Shared) {
     drop(stream);
 }
 
-fn info(stream: &TcpStream, peer: SocketAddr) -> io::Result<ConnectionInfo> {
+fn info(stream: &TcpStream, peer: SocketAddr, shared: &Shared) -> io::Result<ConnectionInfo> {
     stream.set_nodelay(true)?;
     Ok(ConnectionInfo {
         peer,
         local: stream.local_addr()?,
         client_id: "".into(),
         mute: Mute::default(),
+        session: Arc::new(Session::new(
+            shared.context.settings.security.protocol,
+        )),
     })
 }
 

@@ -16,6 +16,7 @@ use crate::context::ConnectionInfo;
 use crate::error::StartError;
 
 use crate::log_levels::{LogControl, LogLevels};
+use crate::security::{SecuritySettings, listener};
 
 /// The node's id, `node.id` of Kafka's own quickstart.
 pub(crate) const NODE_ID: i32 = 1;
@@ -64,6 +65,8 @@ pub(crate) struct Settings {
     /// Read out of the overrides.
     pub(crate) limits: Limits,
     pub(crate) log_levels: Arc<LogLevels>,
+    /// Read out of the overrides.
+    pub(crate) security: SecuritySettings,
 }
 
 /// Bounds on sockets, memory and time.
@@ -121,13 +124,18 @@ impl Limits {
 
 impl Settings {
     /// Checks and completes what was given.
-    pub(crate) fn new(broker: BrokerSettings) -> Result<Settings, StartError> {
+    pub(crate) fn new(mut broker: BrokerSettings) -> Result<Settings, StartError> {
         let limits = Limits::from_overrides(&broker.overrides)?;
+        let security = SecuritySettings::new(&broker.overrides)?;
+        if let Some((_, address)) = listener(&broker.overrides)? {
+            broker.listen = address;
+        }
         let log_levels = Arc::new(LogLevels::new(broker.log_control.clone()));
         Ok(Settings {
             broker,
             limits,
             log_levels,
+            security,
         })
     }
 
@@ -158,6 +166,7 @@ fn number<T: FromStr>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::security::{SecurityProtocol, Session};
 
     fn overrides(pairs: &[(&str, &str)]) -> BrokerSettings {
         let overrides = pairs
@@ -194,6 +203,7 @@ mod tests {
             local: SocketAddr::from((Ipv4Addr::LOCALHOST, 9_092)),
             client_id: "".into(),
             mute: crate::quotas::Mute::default(),
+            session: Arc::new(Session::new(SecurityProtocol::Plaintext)),
         };
         let mut settings = Settings::new(overrides(&[])).unwrap();
         assert_eq!(

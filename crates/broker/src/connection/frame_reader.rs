@@ -4,6 +4,7 @@
 //! with what arrives, so a length that lies costs nothing but the connection.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -28,7 +29,6 @@ const BYTES_PER_SECOND: u32 = 256 << 10;
 pub(super) struct FrameReader<R> {
     half: R,
     buffer: BytesMut,
-    max_bytes: usize,
     rest: Duration,
 }
 
@@ -43,8 +43,12 @@ pub(super) struct Frame {
 pub(super) enum FrameError {
     #[error("the client closed the connection")]
     Closed,
-    #[error("the announced length {length} is not between 8 and {max} (socket.request.max.bytes)")]
-    Length { length: i32, max: usize },
+    #[error("the announced length {length} is not between {least} and {most} (socket.request.max.bytes)")]
+    Length {
+        length: i32,
+        least: usize,
+        most: usize,
+    },
     #[error("a request of {announced} bytes did not arrive in time")]
     Late { announced: usize },
     #[error("reading failed: {0}")]
@@ -52,17 +56,19 @@ pub(super) enum FrameError {
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
-    pub(super) fn new(half: R, max_bytes: usize) -> FrameReader<R> {
+    pub(super) fn new(half: R) -> FrameReader<R> {
         FrameReader {
             half,
             buffer: BytesMut::new(),
-            max_bytes,
             rest: REST,
         }
     }
 
-    /// Waits for the four bytes of the next length; cancel safe.
-    pub(super) async fn announced(&mut self) -> Result<usize, FrameError> {
+    /// Waits for the four bytes of the next length, which is to be one of `lengths`; cancel safe.
+    pub(super) async fn announced(
+        &mut self,
+        lengths: &RangeInclusive<usize>,
+    ) -> Result<usize, FrameError> {
         while self.buffer.len() < 4 {
             self.buffer.reserve(BUFFER);
             if self.half.read_buf(&mut self.buffer).await? == 0 {
@@ -71,11 +77,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
         let length = self.buffer.get_i32();
         match usize::try_from(length) {
-            // A header is at least key, version and correlation id.
-            Ok(bytes) if (8..=self.max_bytes).contains(&bytes) => Ok(bytes),
+            Ok(bytes) if lengths.contains(&bytes) => Ok(bytes),
             _ => Err(FrameError::Length {
                 length,
-                max: self.max_bytes,
+                least: *lengths.start(),
+                most: *lengths.end(),
             }),
         }
     }
@@ -182,11 +188,11 @@ mod tests {
     use super::*;
 
     async fn read_all(mut bytes: &[u8], max_bytes: usize) -> (Vec<Bytes>, FrameError) {
-        let mut reader = FrameReader::new(&mut bytes, max_bytes);
+        let mut reader = FrameReader::new(&mut bytes);
         let (node, own) = (RequestMemory::new(1 << 30, max_bytes), Budget::new(1 << 30));
         let mut frames = Vec::new();
         loop {
-            let announced = match reader.announced().await {
+            let announced = match reader.announced(&(8..=max_bytes)).await {
                 Ok(announced) => announced,
                 Err(error) => return (frames, error),
             };
@@ -230,9 +236,9 @@ mod tests {
     async fn a_frame_that_stops_arriving_ends_the_connection() {
         let (mut client, server) = tokio::io::duplex(1_000);
         client.write_all(&[0, 0, 1, 0, 9]).await.unwrap();
-        let mut reader = FrameReader::new(server, 1_000);
+        let mut reader = FrameReader::new(server);
         reader.rest = Duration::from_millis(1);
-        let announced = reader.announced().await.unwrap();
+        let announced = reader.announced(&(8..=1_000)).await.unwrap();
         let (node, own) = (RequestMemory::new(1 << 20, 1 << 20), Budget::new(1 << 20));
         let end = reader.frame(announced, &node, &own).await.err().unwrap();
         assert!(matches!(end, FrameError::Late { announced: 256 }), "{end}");
@@ -244,7 +250,7 @@ mod tests {
         let memory = RequestMemory::new(4 << 20, SIZE);
         let frames = (0..5).map(|_| async {
             let (mut client, server) = tokio::io::duplex(BUFFER);
-            let mut reader = FrameReader::new(server, SIZE);
+            let mut reader = FrameReader::new(server);
             let own = Budget::new(SIZE);
             // In small pieces, so that all advance together.
             let sending = async {
@@ -253,7 +259,7 @@ mod tests {
                 }
             };
             let receiving = async {
-                let announced = reader.announced().await.unwrap();
+                let announced = reader.announced(&(8..=SIZE)).await.unwrap();
                 let frame = reader.frame(announced, &memory, &own).await.unwrap();
                 frame.bytes.len()
             };

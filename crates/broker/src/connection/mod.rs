@@ -26,6 +26,10 @@ use crate::budget::Budget;
 use crate::context::{ConnectionInfo, Context};
 use crate::dispatch::{self, Answer, Refusal};
 
+/// A header is at least key, version and correlation id.
+const SMALLEST_REQUEST: usize = 8;
+/// What a client may send at once before it is known: `sasl.server.max.receive.size`.
+const UNAUTHENTICATED_BYTES: usize = 512 << 10;
 /// Replies outstanding on one connection.
 const IN_FLIGHT: usize = 64;
 /// How long a connection that ends, whoever ended it, waits for its last replies and for the client to take them.
@@ -108,7 +112,7 @@ pub(crate) async fn serve(mut stream: TcpStream, mut info: ConnectionInfo, share
     let end = {
         let limits = &shared.context.settings.limits;
         let requests = Requests {
-            frames: FrameReader::new(read_half, limits.request_bytes),
+            frames: FrameReader::new(read_half),
             own: Budget::new(limits.request_bytes),
             sender,
             activity: &activity,
@@ -157,7 +161,7 @@ impl<R: tokio::io::AsyncRead + Unpin> Requests<'_, R> {
             let announced = tokio::select! {
                 biased;
                 () = shared.stopping.cancelled() => return Ok(()),
-                announced = self.announced(shared) => announced?,
+                announced = self.announced(shared, info) => announced?,
             };
             // What a client sends beyond its quotas stays in its own buffers (KIP-219).
             while let Some(left) = info.mute.left() {
@@ -186,19 +190,29 @@ impl<R: tokio::io::AsyncRead + Unpin> Requests<'_, R> {
                 reply,
                 permit: frame.permit,
             });
+            if info.session.has_failed() {
+                return Err(Refusal::Authentication("authentication failed".to_owned()).into());
+            }
             // A client that never pauses must let other connections have the thread.
             tokio::task::consume_budget().await;
         }
     }
 
-    async fn announced(&mut self, shared: &Shared) -> Result<usize, End> {
+    async fn announced(&mut self, shared: &Shared, info: &ConnectionInfo) -> Result<usize, End> {
+        let lengths = if info.session.is_known() {
+            SMALLEST_REQUEST..=shared.context.settings.limits.request_bytes
+        } else if info.session.expects_raw_token() {
+            0..=UNAUTHENTICATED_BYTES
+        } else {
+            SMALLEST_REQUEST..=UNAUTHENTICATED_BYTES
+        };
         let max_idle = shared.context.settings.limits.connections_max_idle;
         loop {
             let left = max_idle.saturating_sub(self.activity.idle_for());
             if left.is_zero() {
                 return Err(End::Idle);
             }
-            if let Ok(announced) = timeout(left, self.frames.announced()).await {
+            if let Ok(announced) = timeout(left, self.frames.announced(&lengths)).await {
                 return Ok(announced?);
             }
         }

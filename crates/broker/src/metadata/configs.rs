@@ -19,6 +19,7 @@ use crate::config::{
     validate_topic_configs,
 };
 use crate::error::StartError;
+use crate::security::SecuritySettings;
 use crate::settings::{NODE_ID, Settings};
 
 /// What Kafka's own settings for a single node say, and the bounds that this node sets where Kafka has none.
@@ -74,15 +75,19 @@ pub(super) fn fixed_configs(settings: &Settings) -> Result<StaticConfigs, StartE
     values
         .entry("num.partitions".into())
         .or_insert_with(|| broker.num_partitions.to_string());
-    values.insert("listeners".into(), format!("PLAINTEXT://{}", broker.listen));
+    let protocol = settings.security.protocol.name();
+    values.insert("listeners".into(), format!("{protocol}://{}", broker.listen));
     if let Some((host, port)) = &broker.advertised {
-        let listener = format!("PLAINTEXT://{host}:{port}");
+        let listener = format!("{protocol}://{host}:{port}");
         values.insert("advertised.listeners".into(), listener);
     }
     if let Some(directory) = &broker.data_dir {
         values.insert("log.dirs".into(), directory.display().to_string());
     }
     for (name, value) in &values {
+        if SecuritySettings::is_own_config(name) {
+            continue;
+        }
         let refuse = |reason: String| StartError::InvalidConfig {
             name: name.clone(),
             value: value.clone(),

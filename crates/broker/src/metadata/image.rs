@@ -12,6 +12,7 @@ use headwater_protocol::Uuid;
 use super::record::MetadataRecord;
 use crate::config::{DynamicConfigs, StaticConfigs};
 use crate::quotas::ClientQuotas;
+use crate::security::{Acls, ScramCredential, ScramMechanism};
 use crate::settings::NODE_ID;
 
 /// The topic in which groups and their offsets are kept.
@@ -22,6 +23,7 @@ pub(crate) const TRANSACTION_STATE: &str = "__transaction_state";
 pub(crate) const CLUSTER_METADATA: &str = "__cluster_metadata";
 
 type Values = BTreeMap<String, String>;
+type ScramCredentials = BTreeMap<(String, ScramMechanism), ScramCredential>;
 
 static NO_VALUES: LazyLock<Values> = LazyLock::new(Values::new);
 
@@ -81,6 +83,8 @@ pub(crate) struct Image {
     configs: BTreeMap<(ResourceType, String), Arc<Values>>,
     features: BTreeMap<String, i16>,
     client_quotas: Arc<ClientQuotas>,
+    acls: Arc<Acls>,
+    scram: Arc<ScramCredentials>,
     next_producer_id: i64,
     position: Position,
     features_position: Position,
@@ -95,6 +99,8 @@ impl Image {
             configs: BTreeMap::new(),
             features: BTreeMap::new(),
             client_quotas: Arc::default(),
+            acls: Arc::default(),
+            scram: Arc::default(),
             next_producer_id: 0,
             position: Position::ZERO,
             features_position: Position::ZERO,
@@ -154,6 +160,33 @@ impl Image {
     /// The quotas of clients.
     pub(crate) fn client_quotas(&self) -> &ClientQuotas {
         &self.client_quotas
+    }
+
+    /// The access control entries.
+    pub(crate) fn acls(&self) -> &Acls {
+        &self.acls
+    }
+
+    pub(super) fn acls_mut(&mut self) -> &mut Acls {
+        Arc::make_mut(&mut self.acls)
+    }
+
+    /// A user's credential for a mechanism.
+    pub(crate) fn scram_credential(
+        &self,
+        user: &str,
+        mechanism: ScramMechanism,
+    ) -> Option<&ScramCredential> {
+        self.scram.get(&(user.to_owned(), mechanism))
+    }
+
+    /// Every user that has a credential, once for each.
+    pub(crate) fn scram_users(&self) -> impl Iterator<Item = &str> {
+        self.scram.keys().map(|(user, _)| user.as_str())
+    }
+
+    pub(super) fn scram_mut(&mut self) -> &mut ScramCredentials {
+        Arc::make_mut(&mut self.scram)
     }
 
     /// What a reply that shows this image has to wait for.
@@ -240,6 +273,10 @@ impl Image {
                     level => self.features.insert(record.name.clone(), level),
                 };
             }
+            MetadataRecord::AccessControlEntry(_)
+            | MetadataRecord::RemoveAccessControlEntry(_)
+            | MetadataRecord::UserScramCredential(_)
+            | MetadataRecord::RemoveUserScramCredential(_) => self.replay_security(record),
             MetadataRecord::ClientQuota(record) => {
                 record.replay(Arc::make_mut(&mut self.client_quotas));
             }

@@ -15,6 +15,7 @@ mod image;
 mod producer_ids;
 mod record;
 mod replay;
+mod security;
 mod topic_name;
 mod topics;
 
@@ -44,6 +45,7 @@ pub(crate) use self::features::{FEATURES, FeatureUpdate, UpgradeType};
 pub(crate) use self::image::{
     CLUSTER_METADATA, CONSUMER_OFFSETS, Image, ResourceType, TRANSACTION_STATE, Topic, is_internal,
 };
+pub(crate) use self::security::ScramChange;
 pub(crate) use self::topic_name::validate_topic_name;
 pub(crate) use self::topics::{NewTopic, TopicDefaults};
 

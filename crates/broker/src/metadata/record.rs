@@ -13,6 +13,10 @@ use bytes::Bytes;
 use headwater_protocol::{DecodeError, Decoder, EncodeError, Encoder, Message, Uuid};
 use thiserror::Error;
 
+use super::security::{
+    AccessControlEntryRecord, RemoveAccessControlEntryRecord, RemoveUserScramCredentialRecord,
+    UserScramCredentialRecord,
+};
 use crate::quotas::ClientQuotaRecord;
 
 const FRAME_VERSION: u32 = 1;
@@ -97,6 +101,10 @@ pub(crate) enum MetadataRecord {
     FeatureLevel(FeatureLevelRecord),
     ProducerIds(ProducerIdsRecord),
     ClientQuota(ClientQuotaRecord),
+    UserScramCredential(UserScramCredentialRecord),
+    RemoveUserScramCredential(RemoveUserScramCredentialRecord),
+    AccessControlEntry(AccessControlEntryRecord),
+    RemoveAccessControlEntry(RemoveAccessControlEntryRecord),
 }
 
 /// A value of `__cluster_metadata` that cannot be read.
@@ -125,6 +133,10 @@ impl MetadataRecord {
             Self::FeatureLevel(_) => (12, 0),
             Self::ProducerIds(_) => (15, 0),
             Self::ClientQuota(_) => (14, 0),
+            Self::UserScramCredential(_) => (11, 0),
+            Self::RemoveUserScramCredential(_) => (22, 0),
+            Self::AccessControlEntry(_) => (18, 0),
+            Self::RemoveAccessControlEntry(_) => (19, 0),
         }
     }
 
@@ -143,6 +155,10 @@ impl MetadataRecord {
             Self::FeatureLevel(record) => record.encode(&mut out, version)?,
             Self::ProducerIds(record) => record.encode(&mut out, version)?,
             Self::ClientQuota(record) => record.encode(&mut out, version)?,
+            Self::UserScramCredential(record) => record.encode(&mut out, version)?,
+            Self::RemoveUserScramCredential(record) => record.encode(&mut out, version)?,
+            Self::AccessControlEntry(record) => record.encode(&mut out, version)?,
+            Self::RemoveAccessControlEntry(record) => record.encode(&mut out, version)?,
         }
         Ok(out.into_bytes())
     }
@@ -164,6 +180,10 @@ impl MetadataRecord {
             (12, 0) => body(input, 0).map(Self::FeatureLevel),
             (14, 0) => body(input, 0).map(Self::ClientQuota),
             (15, 0) => body(input, 0).map(Self::ProducerIds),
+            (11, 0) => body(input, 0).map(Self::UserScramCredential),
+            (18, 0) => body(input, 0).map(Self::AccessControlEntry),
+            (19, 0) => body(input, 0).map(Self::RemoveAccessControlEntry),
+            (22, 0) => body(input, 0).map(Self::RemoveUserScramCredential),
             _ => return Err(MetadataRecordError::UnknownRecord { api_key, version }),
         };
         record.map_err(|source| MetadataRecordError::Body { api_key, source })

@@ -1,7 +1,7 @@
 //! Broker configs of security: authorizer, SASL, TLS.
 
 use super::super::definition::{ConfigDefinition, ConfigType, Constraint, Update};
-use super::reported;
+use super::{honoured, reported};
 
 use ConfigType::{Boolean, Class, Double, Int, List, Long, Password, Short, String as Text};
 use Constraint::{Any, AtLeast, Between, OneOf, OneOfAnyCase};
@@ -9,7 +9,7 @@ use Update::{PerBroker, ReadOnly};
 
 #[rustfmt::skip]
 pub(super) const SECURITY_CONFIGS: &[ConfigDefinition] = &[
-    reported(ReadOnly, "authorizer.class.name", Text, Some(""), Any, "The authorizer; empty allows everybody everything."),
+    honoured(ReadOnly, "authorizer.class.name", Text, Some(""), Any, "The authorizer; empty allows everybody everything."),
     reported(ReadOnly, "connection.failed.authentication.delay.ms", Int, Some("100"), AtLeast(0), "How long a failed login keeps its connection waiting."),
     reported(ReadOnly, "connections.max.reauth.ms", Long, Some("0"), Any, "How long a login lasts before it must be repeated; 0 for good."),
     reported(ReadOnly, "delegation.token.expiry.check.interval.ms", Long, Some("3600000"), AtLeast(1), "How often expired delegation tokens are looked for; there are none."),
@@ -18,8 +18,8 @@ pub(super) const SECURITY_CONFIGS: &[ConfigDefinition] = &[
     reported(ReadOnly, "delegation.token.secret.key", Password, None, Any, "The secret that signs delegation tokens; there are none."),
     reported(PerBroker, "principal.builder.class", Class, Some("org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder"), Any, "The class that names a connection's principal; this node loads no classes."),
     reported(ReadOnly, "sasl.client.callback.handler.class", Class, None, Any, "A class that answers for this node's own logins; it makes none."),
-    reported(PerBroker, "sasl.enabled.mechanisms", List, Some("GSSAPI"), Any, "The SASL mechanisms offered to clients."),
-    reported(PerBroker, "sasl.jaas.config", Password, None, Any, "The users of SASL/PLAIN, in the form of a JAAS login context."),
+    honoured(PerBroker, "sasl.enabled.mechanisms", List, Some("GSSAPI"), Any, "The SASL mechanisms offered to clients."),
+    honoured(PerBroker, "sasl.jaas.config", Password, None, Any, "The users of SASL/PLAIN, in the form of a JAAS login context."),
     reported(PerBroker, "sasl.kerberos.kinit.cmd", Text, Some("/usr/bin/kinit"), Any, "The path of kinit; Kerberos is not available here."),
     reported(PerBroker, "sasl.kerberos.min.time.before.relogin", Long, Some("60000"), Any, "The least time between two Kerberos logins; Kerberos is not available here."),
     reported(PerBroker, "sasl.kerberos.principal.to.local.rules", List, Some("DEFAULT"), Any, "How Kerberos names become principals; Kerberos is not available here."),
