@@ -143,6 +143,9 @@ impl Maintenance {
             return;
         }
         self.grow();
+        if let Err(failure) = self.log_dir.flush_due(clock::now_ms()) {
+            warn!("flush.ms: {failure}");
+        }
         if self.retained.elapsed() >= self.retention_check_interval {
             self.retained = Instant::now();
             if let Err(failure) = self.log_dir.apply_retention(clock::now_ms()) {

@@ -39,6 +39,11 @@ pub trait Disk: Debug + Send + Sync {
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Begins to bring everything to stable storage that was written where `path` lies, all at once. It promises nothing:
+    /// each file still has to be synced, which is then quick.
+    fn write_back(&self, path: &Path) {
+        let _ = path;
+    }
     /// Takes an exclusive lock on a file, made if need be; `None` if another process has it. Dropping it unlocks.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>>;
     /// Bytes free for an ordinary user where `path` lies.

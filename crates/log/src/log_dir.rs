@@ -172,6 +172,10 @@ impl LogDir {
         };
         let dir = journal_dir(&log_dir.node.root);
         log_dir.node.journal.begin(&dir, options.incarnation)?;
+        if !report.clean {
+            // Recovery has written to many files: together they are on disk far sooner than one after another.
+            log_dir.node.disk.write_back(&log_dir.node.root);
+        }
         log_dir.checkpoint(options.now_ms)?;
         log_dir.node.journal.remove_unusable()?;
         losses.forget(log_dir.node.disk.as_ref())?;
@@ -339,6 +343,19 @@ impl LogDir {
         let mut result = Ok(());
         for partition in self.all_partitions() {
             result = result.and(partition.apply_retention(now_ms));
+        }
+        result
+    }
+
+    /// In relaxed mode: syncs the partitions in which something has waited for `flush.ms`. Where that fails for one, the
+    /// others get their turn all the same, and the first error is returned.
+    pub fn flush_due(&self, now_ms: i64) -> Result<(), LogError> {
+        let mut result = Ok(());
+        if self.durability() == Durability::Relaxed {
+            self.node.check_writable()?;
+            for partition in self.all_partitions() {
+                result = result.and(partition.flush_if_due(now_ms));
+            }
         }
         result
     }

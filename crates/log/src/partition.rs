@@ -8,6 +8,7 @@ mod capture;
 mod cleaner;
 mod cleaner_checkpoint;
 mod end_marker;
+mod flush;
 mod header_reader;
 mod index_file;
 mod leader_epochs;

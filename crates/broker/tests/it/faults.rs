@@ -169,7 +169,7 @@ async fn producer_ids_are_not_handed_out_when_they_cannot_be_kept() {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_producers_and_serves_consumers_until_there_is_room() {
+async fn disk_full_is_a_clear_error_reads_stay_up_and_it_recovers_when_there_is_room() {
     let disk = FaultyDisk::new();
     let broker = start_on(&disk).await;
     let mut wire = Wire::to(&broker).await;

@@ -169,7 +169,7 @@ async fn control_batches_of_clients_are_refused() {
 }
 
 #[tokio::test]
-async fn a_batch_above_max_message_bytes_is_too_large() {
+async fn message_too_large_at_the_right_limit() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic_with("small", 1, &[("max.message.bytes", "1000")])
@@ -187,7 +187,7 @@ async fn a_batch_above_max_message_bytes_is_too_large() {
 }
 
 #[tokio::test]
-async fn a_record_without_a_key_in_a_compacted_topic_is_named_in_the_reply() {
+async fn a_keyless_record_to_a_compacted_topic_is_an_invalid_record_with_per_record_errors() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic_with("state", 1, &[("cleanup.policy", "compact")])
@@ -207,7 +207,7 @@ async fn a_record_without_a_key_in_a_compacted_topic_is_named_in_the_reply() {
 }
 
 #[tokio::test]
-async fn timestamps_outside_the_topics_bounds_are_refused() {
+async fn message_timestamp_before_and_after_max_ms_are_invalid_timestamp() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic_with("recent", 1, &[("message.timestamp.before.max.ms", "60000")])

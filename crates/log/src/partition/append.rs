@@ -71,6 +71,9 @@ impl PartitionLog {
             self.append_locked(&mut state, batches, options, reservation)?
         };
         self.node.journal.notify();
+        if self.is_relaxed() {
+            self.flush_after_append(options.now_ms)?;
+        }
         Ok(appended)
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::cleaner_checkpoint::CleanerCheckpoint;
+use super::flush::Flushed;
 use super::leader_epochs::LeaderEpochs;
 use super::producer_state::ProducerState;
 use super::segment::Segment;
@@ -45,6 +46,8 @@ pub(crate) struct State {
     pub(crate) checkpointed: Checkpointed,
     /// How far the log is compacted, and whether it is being compacted now.
     pub(crate) cleaner: CleanerState,
+    /// How far it was synced because of `flush.messages` or `flush.ms`.
+    pub(crate) flushed: Flushed,
     /// The partition was deleted.
     pub(crate) deleted: bool,
     /// A half-written append could not be cut back: no more appends until a restart has done so.
@@ -101,6 +104,7 @@ impl State {
             dir_generation: 0,
             checkpointed: Checkpointed::default(),
             cleaner: CleanerState::default(),
+            flushed: Flushed::default(),
             deleted: false,
             failed: None,
         }

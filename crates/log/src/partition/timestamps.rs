@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headwater_records::RecordBatch;
+use headwater_records::{RecordBatch, TimestampType};
 
 use super::TimestampOffset;
 use super::header_reader::Located;
@@ -15,7 +15,7 @@ use super::state::State;
 use super::time_index::TimestampIndexEntry;
 use crate::{LogError, ReadError};
 
-/// Bytes that one batch may decompress to when its records are looked at.
+/// Bytes that one batch may unpack to when its records are looked at: piece by piece, so that it takes time and no memory.
 const MAX_DECOMPRESSED_BYTES: usize = 256 << 20;
 
 /// A segment to look through.
@@ -242,22 +242,25 @@ fn first_record(
     batch: &RecordBatch,
     matches: impl Fn(i64, i64) -> bool,
 ) -> Option<TimestampOffset> {
-    let Ok(records) = batch.records(MAX_DECOMPRESSED_BYTES) else {
-        return Some(of_header(batch));
-    };
-    for record in records {
-        let Ok(record) = record else {
-            return Some(of_header(batch));
-        };
-        if matches(record.offset, record.timestamp) {
-            return Some(TimestampOffset {
-                offset: record.offset,
-                timestamp: record.timestamp,
-                leader_epoch: batch.header.partition_leader_epoch,
+    let header = &batch.header;
+    let append_time = (header.attributes.timestamp_type() == TimestampType::LogAppendTime)
+        .then_some(header.max_timestamp);
+    let mut found = None;
+    let walked = batch.outlines(MAX_DECOMPRESSED_BYTES, |outline| {
+        let offset = header.base_offset + i64::from(outline.offset_delta);
+        let timestamp = append_time.unwrap_or(outline.timestamp);
+        if found.is_none() && matches(offset, timestamp) {
+            found = Some(TimestampOffset {
+                offset,
+                timestamp,
+                leader_epoch: header.partition_leader_epoch,
             });
         }
+    });
+    match walked {
+        Ok(()) => found,
+        Err(_) => found.or(Some(of_header(batch))),
     }
-    None
 }
 
 fn of_header(batch: &RecordBatch) -> TimestampOffset {

@@ -86,7 +86,7 @@ fn a_failed_write_of_the_journal_poisons() {
 }
 
 #[test]
-fn on_a_nearly_full_disk_producers_are_refused_and_coordinators_go_on() {
+fn disk_full_is_a_clear_error_to_producers_and_coordinators_go_on() {
     let disk = FaultyDisk::new();
     let (dir, _) = open(&disk, 1);
     let log = partition(&dir, 0);

@@ -5,7 +5,7 @@ use std::path::Path;
 use headwater_log::disk::{Disk, FaultyDisk, OpenMode, Survival};
 use headwater_log::{Durability, LogConfig, LogError};
 
-use crate::store::{ROOT, append, open, partition, partition_id, try_open, values};
+use crate::store::{NOW, ROOT, append, open, partition, partition_id, try_open, values};
 
 fn partition_path(name: &str) -> std::path::PathBuf {
     Path::new(ROOT)
@@ -27,7 +27,7 @@ fn small_segments() -> LogConfig {
 }
 
 #[test]
-fn a_clean_start_reads_neither_journal_nor_segments() {
+fn a_graceful_stop_leaves_a_clean_mark_and_the_next_start_reads_nothing_again() {
     let disk = FaultyDisk::new();
     let (dir, _) = open(&disk, 1);
     append(&partition(&dir, 0), &["a", "b"]);
@@ -94,7 +94,7 @@ fn after_a_power_cut_the_journal_has_what_the_segments_lost() {
 }
 
 #[test]
-fn recovery_starts_at_the_checkpoint() {
+fn a_start_after_a_kill_reads_again_only_what_is_not_checkpointed() {
     let disk = FaultyDisk::new();
     let (dir, _) = open(&disk, 1);
     let log = partition(&dir, 0);
@@ -307,4 +307,31 @@ fn the_files_of_a_deleted_partition_go_at_the_checkpoint() {
         )
         .is_err()
     );
+}
+
+#[test]
+fn relaxed_mode_syncs_after_flush_messages_and_after_flush_ms() {
+    let disk = FaultyDisk::new();
+    let (dir, _) = try_open(&disk, Durability::Relaxed, 1).unwrap();
+    let by_count = LogConfig {
+        flush_messages: 3,
+        ..LogConfig::default()
+    };
+    let by_time = LogConfig {
+        flush_ms: 1_000,
+        ..LogConfig::default()
+    };
+    let counted = dir.create_partition(partition_id(0), by_count);
+    let timed = dir.create_partition(partition_id(1), by_time);
+    for value in ["a", "b", "c", "d"] {
+        append(&counted, &[value]);
+    }
+    append(&timed, &["e"]);
+    dir.flush_due(NOW).unwrap();
+    append(&timed, &["f"]);
+    dir.flush_due(NOW + 999).unwrap();
+    drop(dir);
+    let (dir, _) = try_open(&disk.power_cut(Survival::Nothing), Durability::Relaxed, 2).unwrap();
+    assert_eq!(values(&partition(&dir, 0)), ["a", "b", "c"]);
+    assert_eq!(values(&partition(&dir, 1)), ["e"]);
 }

@@ -41,7 +41,7 @@ fn log_files(disk: &FaultyDisk) -> usize {
 }
 
 #[test]
-fn old_segments_go_by_time_the_active_one_too() {
+fn retention_by_time_deletes_whole_segments_and_the_active_one_rolls_by_time_too() {
     let disk = FaultyDisk::new();
     let (dir, _) = open(&disk, 1);
     let log = filled(&dir);
@@ -64,7 +64,7 @@ fn old_segments_go_by_time_the_active_one_too() {
 }
 
 #[test]
-fn old_segments_go_by_size() {
+fn retention_by_size_deletes_whole_segments() {
     let disk = FaultyDisk::new();
     let (dir, _) = open(&disk, 1);
     let log = filled(&dir);
@@ -169,7 +169,7 @@ fn the_active_segment_rolls_by_time_without_appends() {
 }
 
 #[test]
-fn deleted_records_stay_deleted() {
+fn delete_records_moves_the_log_start_and_below_it_offsets_are_out_of_range() {
     let disk = FaultyDisk::new();
     let (dir, _) = open(&disk, 1);
     let log = filled(&dir);
@@ -200,4 +200,33 @@ fn deleted_records_stay_deleted() {
     dir.commit_pending().unwrap();
     dir.checkpoint(NOW).unwrap();
     assert_eq!(log_files(&disk), 1);
+}
+
+#[test]
+fn segment_jitter_rolls_partitions_at_different_times_and_never_late() {
+    let disk = FaultyDisk::new();
+    let (dir, _) = open(&disk, 1);
+    let config = LogConfig {
+        segment_ms: 1_000,
+        segment_jitter_ms: 900,
+        ..LogConfig::default()
+    };
+    for number in 0..20 {
+        let log = dir.create_partition(partition_id(number), config.clone());
+        log.append(batch_at(NOW, "first"), CLIENT).unwrap();
+    }
+    let rolled = || {
+        let segments = |number| {
+            let path = PathBuf::from("/data/partitions").join(partition_id(number).to_string());
+            let names = disk.list(&path).unwrap();
+            names.iter().filter(|name| name.ends_with(".log")).count()
+        };
+        (0..20).filter(|number| segments(*number) == 2).count()
+    };
+    dir.apply_retention(NOW + 100).unwrap();
+    assert_eq!(rolled(), 0);
+    dir.apply_retention(NOW + 550).unwrap();
+    assert!((1..20).contains(&rolled()), "{}", rolled());
+    dir.apply_retention(NOW + 1_001).unwrap();
+    assert_eq!(rolled(), 20);
 }

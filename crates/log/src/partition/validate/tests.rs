@@ -296,7 +296,7 @@ fn a_batch_that_unpacks_beyond_all_measure_is_refused() {
 }
 
 #[test]
-fn sizes_are_limited_exactly() {
+fn message_too_large_and_record_list_too_large_at_the_right_limits() {
     let batch = two_records().build(0);
     let limits = |max_message_bytes, segment_bytes| LogConfig {
         segment_bytes,
@@ -331,34 +331,57 @@ fn log_append_time_is_written_into_the_batch() {
 }
 
 #[test]
-fn another_codec_is_rewritten_record_for_record() {
-    let config = LogConfig {
-        compression_type: CompressionType::Codec(Compression::Lz4),
-        ..LogConfig::default()
+fn a_compression_type_other_than_producer_recompresses_all_four_codecs() {
+    for wanted in Compression::ALL {
+        let config = LogConfig {
+            compression_type: CompressionType::Codec(wanted),
+            ..LogConfig::default()
+        };
+        for sent in Compression::ALL {
+            let batch = two_records()
+                .compression(sent)
+                .producer(4, 1, 7)
+                .transactional()
+                .build(0);
+            let before = RecordBatch::parse(&batch).unwrap();
+            let accepted = validate(&batch, &config, &CLIENT).unwrap().remove(0);
+            accepted.check_crc().unwrap();
+            let header = &accepted.header;
+            assert_eq!(header.attributes.compression(), Ok(wanted));
+            assert!(header.is_transactional());
+            assert_eq!((header.producer_id, header.producer_epoch), (4, 1));
+            assert_eq!((header.base_sequence, header.last_sequence()), (7, 8));
+            let records = |batch: &RecordBatch| -> Vec<_> {
+                batch.records(1000).unwrap().map(Result::unwrap).collect()
+            };
+            assert_eq!(records(&before), records(&accepted), "{sent} to {wanted}");
+        }
+    }
+}
+
+#[test]
+fn recompression_is_at_the_level_of_the_topic() {
+    let mut builder = BatchBuilder::new();
+    for n in 0..2_000_u32 {
+        let value = format!("{} {}", n.wrapping_mul(2_654_435_761), n % 17);
+        builder.append(NOW, None, Some(value.as_bytes()), &[]);
+    }
+    let batch = builder.build(0);
+    let size = |codec, level| {
+        let config = LogConfig {
+            compression_type: CompressionType::Codec(codec),
+            compression_levels: crate::CompressionLevels {
+                gzip: level,
+                lz4: 9,
+                zstd: level,
+            },
+            ..LogConfig::default()
+        };
+        validate(&batch, &config, &CLIENT).unwrap()[0].bytes.len()
     };
-    let batch = two_records()
-        .compression(Compression::Gzip)
-        .producer(4, 1, 7)
-        .build(0);
-    let before: Vec<_> = RecordBatch::parse(&batch)
-        .unwrap()
-        .records(1000)
-        .unwrap()
-        .collect();
-    let accepted = validate(&batch, &config, &CLIENT).unwrap();
-    let header = &accepted[0].header;
-    assert_eq!(header.attributes.compression(), Ok(Compression::Lz4));
-    assert_eq!(
-        (
-            header.producer_id,
-            header.producer_epoch,
-            header.base_sequence
-        ),
-        (4, 1, 7)
-    );
-    accepted[0].check_crc().unwrap();
-    let after: Vec<_> = accepted[0].records(1000).unwrap().collect();
-    assert_eq!(before, after);
+    for codec in [Compression::Gzip, Compression::Zstd] {
+        assert_ne!(size(codec, 9), size(codec, 1), "{codec}");
+    }
 }
 
 #[test]
