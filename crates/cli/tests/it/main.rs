@@ -16,6 +16,7 @@ mod groups;
 mod headwater;
 mod kill;
 mod kill_demo;
+mod kill_transactions;
 mod records;
 mod topics;
 mod usage;
