@@ -224,7 +224,8 @@ impl Fetch {
                 };
                 with_offsets(data, served)
             }
-            Err(code) => with_offsets(without_records(wanted, code), served),
+            // Without offsets, as in Kafka: the client asks for them.
+            Err(code) => without_records(wanted, code),
         }
     }
 

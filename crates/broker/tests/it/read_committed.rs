@@ -171,7 +171,7 @@ async fn a_parked_fetch_wakes_on_an_error_of_its_partition() {
         let (_, response) = consumer.receive::<FetchRequest>(FETCH).await;
         let data = &response.responses[0].partitions[0];
         assert_eq!(data.error_code, i16::from(ErrorCode::OffsetOutOfRange));
-        assert_eq!((data.log_start_offset, data.last_stable_offset), (1, 1));
+        assert_eq!((data.log_start_offset, data.last_stable_offset), (-1, -1));
     }
 }
 

@@ -1,5 +1,6 @@
 //! A transactional producer, request by request, as transactions v2 have it (KIP-890).
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,7 +37,11 @@ pub(crate) struct Transactional {
 impl Transactional {
     /// Connects and fences its predecessors.
     pub(crate) async fn begin(broker: &Broker, transactional_id: &str) -> Transactional {
-        let mut wire = Wire::to(broker).await;
+        Transactional::begin_at(broker.local_addr(), transactional_id).await
+    }
+
+    pub(crate) async fn begin_at(address: SocketAddr, transactional_id: &str) -> Transactional {
+        let mut wire = Wire::connect(address).await;
         let find = FindCoordinatorRequest {
             key: transactional_id.to_owned(),
             key_type: 1,
