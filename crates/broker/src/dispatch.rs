@@ -21,9 +21,10 @@ use tracing::{Instrument, Span, debug, debug_span, error};
 
 use crate::context::{ConnectionInfo, Context};
 use crate::handlers;
-use crate::quotas::{Meter, Throttled};
+use crate::quotas::{Meter, Settled, Throttled};
 use crate::reply::Reply;
 use crate::security::authenticate;
+use crate::security::guard::{self, Guarded};
 
 /// One row: what is served, what is advertised, who answers.
 pub(crate) struct Api {
@@ -220,7 +221,7 @@ fn run<R>(
     begin: fn(&Context, &ConnectionInfo, i16, R) -> Reply<R::Response>,
 ) -> Result<Answer, Refusal>
 where
-    R: Request + Send + 'static,
+    R: Guarded + Send + 'static,
     R::Response: Throttled + Send + 'static,
 {
     let (version, correlation_id) = (header.api_version, header.correlation_id);
@@ -244,7 +245,7 @@ where
     let begun = Instant::now();
     // A bug in one handler costs one request, not the node: locks below recover from poison.
     let reply = catch_unwind(AssertUnwindSafe(|| {
-        begin(context, connection, version, request)
+        guard::begin(context, connection, version, request, begin)
     }))
     .unwrap_or_else(|panic| Reply::Now(after_panic::<R>(&body, version, &*panic)));
     if let Some(meter) = &mut meter {
@@ -292,13 +293,16 @@ impl Destination {
         };
         let chunks = encode(R::KEY, version, correlation_id, &response)?;
         let fetched = (R::KEY == ApiKey::Fetch).then(|| chunks.iter().map(Bytes::len).sum());
-        match meter.settle(fetched) {
-            0 => Ok(chunks),
-            throttle_time_ms => {
-                response.throttle(throttle_time_ms);
-                encode(R::KEY, version, correlation_id, &response)
+        let throttle_time_ms = match meter.settle(fetched) {
+            Settled::Free => return Ok(chunks),
+            Settled::Throttled { throttle_time_ms } => throttle_time_ms,
+            Settled::HeldBack { throttle_time_ms } => {
+                response.hold_back();
+                throttle_time_ms
             }
-        }
+        };
+        response.throttle(throttle_time_ms);
+        encode(R::KEY, version, correlation_id, &response)
     }
 
     /// There is no reply.

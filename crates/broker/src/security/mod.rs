@@ -8,6 +8,7 @@
 mod acl;
 mod acls;
 mod authorizer;
+pub(crate) mod guard;
 mod jaas;
 mod plain;
 mod sasl;
