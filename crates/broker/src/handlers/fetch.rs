@@ -298,6 +298,9 @@ fn aborted_in(
     from: i64,
     records: &Bytes,
 ) -> Result<Vec<AbortedTransaction>, ReadError> {
+    if records.is_empty() || !log.has_aborted_behind(from) {
+        return Ok(Vec::new());
+    }
     let batches = Batches::new(records.clone());
     let last = batches.map_while(Result::ok).last();
     let Some(end) = last.map(|batch| batch.header.next_offset()) else {

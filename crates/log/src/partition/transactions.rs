@@ -179,6 +179,18 @@ impl PartitionLog {
         })
     }
 
+    /// Whether any transaction with records at or behind `offset` was aborted. Most partitions have none, and readers
+    /// of theirs need not look closer.
+    pub fn has_aborted_behind(&self, offset: i64) -> bool {
+        let state = self.lock();
+        let first = state.segment_index(offset).unwrap_or(0);
+        let mut segments = state.segments.iter().skip(first);
+        segments.any(|segment| {
+            let last = segment.transaction_index().last();
+            last.is_some_and(|last| last.last_offset >= offset)
+        })
+    }
+
     /// What was aborted of the transactions with records at or behind `from` and before `to`, by first offset. `to` is
     /// at most the last stable offset.
     pub fn aborted_transactions(

@@ -202,6 +202,8 @@ impl Ledger {
         ] {
             let found = log.aborted_transactions(from, to.min(stable)).unwrap();
             let expected = self.aborted(from, to.min(stable));
+            let any = !self.aborted(from, i64::MAX).is_empty();
+            assert_eq!(log.has_aborted_behind(from), any, "{context}: from {from}");
             assert_eq!(
                 found, expected,
                 "{context}: aborted in {from}..{to}: {self:?}"
