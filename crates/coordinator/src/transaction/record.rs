@@ -5,7 +5,7 @@ use headwater_protocol::{Decoder, EncodeError, Message};
 
 use super::partition_set::PartitionSet;
 use super::state::TransactionState;
-use super::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, Transaction};
+use super::{NO_PRODUCER_EPOCH, Transaction};
 use crate::effect::CoordinatorRecord;
 use crate::record::{RecordError, value, versioned};
 
@@ -27,7 +27,7 @@ struct TransactionLogKey {
 #[message(flexible = 1)]
 pub struct TransactionLogValue {
     pub producer_id: i64,
-    /// The one before, when ids were changed because epochs had run out.
+    /// The one before the latest change of anything: another one if epochs had run out.
     #[field(versions = 1.., tag = 0, default = -1, ignorable)]
     pub previous_producer_id: i64,
     /// The one to come when the transaction has ended.
@@ -120,15 +120,9 @@ impl From<&Transaction> for TransactionLogValue {
             topic: topic.to_owned(),
             partition_ids: partitions.iter().copied().collect(),
         });
-        // The same id as now says nothing.
-        let previous = transaction.previous_producer_id;
         Self {
             producer_id: transaction.producer_id,
-            previous_producer_id: if previous == transaction.producer_id {
-                NO_PRODUCER_ID
-            } else {
-                previous
-            },
+            previous_producer_id: transaction.previous_producer_id,
             next_producer_id: transaction.next_producer_id,
             producer_epoch: transaction.producer_epoch,
             next_producer_epoch: NO_PRODUCER_EPOCH,

@@ -290,17 +290,35 @@ impl Bench {
         producer: ProducerIdAndEpoch,
         partition: i32,
     ) -> Result<(), ErrorCode> {
+        self.write_to(TOPIC, producer, partition)
+    }
+
+    /// The same of offsets.
+    pub(super) fn write_offsets(
+        &mut self,
+        producer: ProducerIdAndEpoch,
+        partition: i32,
+    ) -> Result<(), ErrorCode> {
+        self.write_to(OFFSETS, producer, partition)
+    }
+
+    fn write_to(
+        &mut self,
+        topic: &str,
+        producer: ProducerIdAndEpoch,
+        partition: i32,
+    ) -> Result<(), ErrorCode> {
         let writer = TransactionalProducer {
             transactional_id: ID,
             producer,
         };
-        let partitions = PartitionSet::from_iter([(TOPIC, partition)]);
+        let partitions = PartitionSet::from_iter([(topic, partition)]);
         let now_ms = self.now_ms;
         let effects = self
             .coordinator
             .add_written_partitions(now_ms, writer, &partitions)?;
         self.carry_out(effects);
-        self.coordinator.verify(writer, TOPIC, partition)
+        self.coordinator.verify(writer, topic, partition)
     }
 
     /// Whether an older client may write.

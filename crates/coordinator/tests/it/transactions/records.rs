@@ -34,6 +34,120 @@ fn ongoing() -> TransactionLogValue {
     }
 }
 
+const FIXTURE: &str = include_str!("../fixtures/kafka-4.3.1-transaction-state.txt");
+
+fn unhex(text: &str) -> Bytes {
+    let digits = text.as_bytes().chunks(2);
+    digits
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+/// What Apache Kafka wrote.
+fn written_by_kafka() -> Vec<CoordinatorRecord> {
+    let lines = FIXTURE.lines().filter(|line| !line.starts_with('#'));
+    let records = lines.map(|line| {
+        let (key, value) = line.split_once(' ').unwrap();
+        CoordinatorRecord {
+            key: unhex(key),
+            value: Some(unhex(value)),
+        }
+    });
+    records.collect()
+}
+
+#[test]
+fn records_of_apache_kafka_decode_and_encode_to_the_same_bytes() {
+    let records = written_by_kafka();
+    assert_eq!(records.len(), 12);
+    for record in records {
+        let decoded = TransactionRecord::decode(&record).unwrap();
+        assert_eq!(decoded.encode(2).unwrap(), record, "{decoded:?}");
+    }
+}
+
+#[test]
+fn the_coordinator_loads_the_partition_of_an_apache_kafka() {
+    use TransactionState::{
+        CompleteAbort, CompleteCommit, Empty, Ongoing, PrepareAbort, PrepareCommit,
+    };
+
+    let mut coordinator = TransactionCoordinator::new(TransactionConfig::default(), 2);
+    let mut states = Vec::new();
+    for record in written_by_kafka() {
+        coordinator.replay(&record).unwrap();
+        let (_, transaction) = coordinator.transactions().next().unwrap();
+        states.push((transaction.state, transaction.producer_epoch));
+    }
+    let expected = [
+        (Empty, 0),
+        (Ongoing, 0),
+        (PrepareCommit, 0),
+        (CompleteCommit, 0),
+        (Ongoing, 0),
+        (Ongoing, 0),
+        (PrepareCommit, 1),
+        (CompleteCommit, 1),
+        (Ongoing, 1),
+        (PrepareAbort, 2),
+        (CompleteAbort, 2),
+        (Empty, 3),
+    ];
+    assert_eq!(states, expected);
+    let (_, transaction) = coordinator.transactions().next().unwrap();
+    assert_eq!(transaction.timeout_ms, 70_000);
+    assert_eq!(transaction.previous_producer_id, transaction.producer_id);
+}
+
+/// What does not hang on the moment or on the names.
+fn shape(value: &TransactionLogValue, first_id: i64) -> (i8, i16, i64, i16, Option<usize>) {
+    (
+        value.transaction_status,
+        value.producer_epoch,
+        value.previous_producer_id - first_id,
+        value.client_transaction_version,
+        value.transaction_partitions.as_ref().map(Vec::len),
+    )
+}
+
+fn values(records: &[CoordinatorRecord]) -> Vec<TransactionLogValue> {
+    let decoded = records.iter().map(TransactionRecord::decode);
+    let values = decoded.filter_map(|decoded| match decoded.unwrap() {
+        TransactionRecord::Transaction { value, .. } => value,
+        TransactionRecord::Unknown { .. } => None,
+    });
+    values.collect()
+}
+
+#[test]
+fn the_same_requests_leave_the_same_records_as_on_apache_kafka() {
+    let mut bench = Bench::new();
+    let producer = bench.producer();
+    bench.add(3, producer, &[2]);
+    bench.end(4, producer, Outcome::Commit);
+    bench.write(producer, 0).unwrap();
+    bench.write_offsets(producer, 2).unwrap();
+    let producer = bench.ended(producer, Outcome::Commit);
+    bench.write(producer, 1).unwrap();
+    bench.ended(producer, Outcome::Abort);
+    bench.init();
+    let ours: Vec<CoordinatorRecord> = bench
+        .journal
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Record(record) => Some(record.clone()),
+            Entry::Marker { .. } => None,
+        })
+        .collect();
+    let ours = values(&ours);
+    let theirs = values(&written_by_kafka());
+    let shapes = |values: &[TransactionLogValue]| -> Vec<_> {
+        let first_id = values[0].producer_id;
+        values.iter().map(|value| shape(value, first_id)).collect()
+    };
+    assert_eq!(shapes(&ours), shapes(&theirs));
+}
+
 #[test]
 fn the_bytes_are_those_of_kafkas_schema_at_both_versions() {
     let key = [0, 0, 0, 2, b't', b'x'];
