@@ -9,6 +9,7 @@ use crate::command::command;
 use crate::workspace::root;
 
 mod absences;
+mod configs;
 mod edges;
 mod sources;
 
@@ -23,6 +24,7 @@ pub(crate) fn check() -> Result<String> {
     let mut findings = edges::findings(&root())?;
     findings.extend(absences::findings(&files));
     findings.extend(sources::findings(&files));
+    findings.extend(configs::findings(&files));
     findings.extend(readme()?);
     println!("{}", sources::longest_functions(&files));
     if !findings.is_empty() {

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use regex::Regex;
+
 use super::alter::ConfigError;
 use super::definition::{ConfigDefinition, ConfigType, Constraint, Update, Use, list_items};
 
@@ -40,8 +42,9 @@ pub(crate) fn validate_subscription_configs(
         )));
     }
     let is_pattern = |item: &str| {
-        item.split_once('=')
-            .is_some_and(|(name, pattern)| MATCHED.contains(&name.trim()) && !pattern.is_empty())
+        item.split_once('=').is_some_and(|(name, pattern)| {
+            MATCHED.contains(&name.trim()) && Regex::new(pattern.trim()).is_ok()
+        })
     };
     let patterns = own.get("match").map_or("", String::as_str);
     match list_items(patterns).find(|item| !is_pattern(item)) {

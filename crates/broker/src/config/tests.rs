@@ -281,7 +281,18 @@ fn shown(synonym: &Synonym) -> String {
 }
 
 fn broker_error(name: &str, value: &str, scope: BrokerScope) -> String {
-    validate_broker_configs(&map(&[(name, value)]), scope).unwrap_err()
+    with_nothing_set(|current| {
+        validate_broker_configs(&map(&[(name, value)]), scope, current).unwrap_err()
+    })
+}
+
+fn with_nothing_set<T>(look: impl FnOnce(DynamicConfigs<'_>) -> T) -> T {
+    let (none, fixed) = (BTreeMap::new(), StaticConfigs::new(map(&[("log.dirs", "/data")])));
+    look(DynamicConfigs {
+        broker: &none,
+        default_broker: &none,
+        fixed: &fixed,
+    })
 }
 
 #[test]
@@ -360,7 +371,33 @@ fn broker_configs_change_at_run_time_only_as_their_update_mode_says() {
         ("follower.replication.throttled.rate", "10"),
         ("of.a.plug.in", "x"),
     ] {
-        validate_broker_configs(&map(&[(name, value)]), Broker).unwrap();
+        let configs = map(&[(name, value)]);
+        with_nothing_set(|current| validate_broker_configs(&configs, Broker, current)).unwrap();
+    }
+}
+
+#[test]
+fn broker_configs_must_agree_with_those_that_hold() {
+    for (name, value, text) in [
+        ("num.io.threads", "17", "greater than double the current value 8"),
+        ("num.io.threads", "3", "at least half the current value 8"),
+        ("log.cleaner.threads", "0", "at least half"),
+        ("log.cleaner.dedupe.buffer.size", "5", "1MB per cleaner thread"),
+        ("group.consumer.assignment.interval.ms", "5000000", "group.consumer.max.assignment.interval.ms"),
+        ("cordoned.log.dirs", "/nope", "Missing entries : /nope"),
+    ] {
+        let error = broker_error(name, value, BrokerScope::Broker);
+        assert!(error.contains(text), "{error}");
+    }
+    for (name, value) in [
+        ("num.io.threads", "16"),
+        ("log.cleaner.threads", "2"),
+        ("group.consumer.assignment.interval.ms", "0"),
+        ("cordoned.log.dirs", "/data"),
+    ] {
+        let configs = map(&[(name, value)]);
+        let scope = BrokerScope::Broker;
+        with_nothing_set(|current| validate_broker_configs(&configs, scope, current)).unwrap();
     }
 }
 
@@ -466,6 +503,7 @@ fn a_subscription_has_an_interval_in_bounds_and_patterns_of_known_properties() {
         ("nope", "1", true),
         ("match", "zz", false),
         ("match", "foo=a", false),
+        ("match", "client_id=[", false),
     ] {
         let error = validate_subscription_configs(&map(&[(name, value)])).unwrap_err();
         assert_eq!(

@@ -2,7 +2,7 @@
 //!
 //! There is one directory, and no topics asked for means all of them. Partitions without a record
 //! are listed with size 0, unknown ones are left out. Version 3 adds an error for the whole, 4 the
-//! volume's size and room (KIP-827), 5 whether the directory is cordoned, which it never is.
+//! volume's size and room (KIP-827), 5 whether the directory is cordoned (KIP-1066).
 
 use std::collections::BTreeSet;
 
@@ -44,7 +44,7 @@ pub(crate) fn begin(
         },
         total_bytes: bytes(room.as_ref().map(|room| room.total_bytes)),
         usable_bytes: bytes(room.as_ref().map(|room| room.free_bytes)),
-        is_cordoned: false,
+        is_cordoned: context.metadata.is_cordoned(),
     };
     let response = DescribeLogDirsResponse {
         results: vec![result],

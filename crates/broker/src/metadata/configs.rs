@@ -120,6 +120,12 @@ impl Metadata {
         broker_value(name, self.image().dynamic_configs(&self.fixed))
     }
 
+    /// Whether the data directory takes no new partitions (KIP-1066).
+    pub(crate) fn is_cordoned(&self) -> bool {
+        self.text("cordoned.log.dirs")
+            .is_some_and(|directories| !directories.trim().is_empty())
+    }
+
     /// The value of a group's config that is a number: its own, or that of the broker.
     pub(crate) fn group_number(&self, group_id: &str, name: &str) -> Option<i64> {
         let image = self.image();
@@ -260,7 +266,7 @@ fn check(
         ResourceType::Broker => {
             let scope = broker_scope(name)?;
             // INVALID_REQUEST where INVALID_CONFIG would fit better, as in Kafka (KAFKA-13609).
-            validate_broker_configs(next, scope).map_err(invalid_request)
+            validate_broker_configs(next, scope, dynamic).map_err(invalid_request)
         }
         ResourceType::Group if name.is_empty() => {
             Err(invalid_request("Default group resources are not allowed."))

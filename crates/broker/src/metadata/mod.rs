@@ -91,7 +91,7 @@ impl Refused {
 /// A topic that was made, or would have been.
 #[derive(Debug)]
 pub(crate) struct CreatedTopic {
-    /// Zero if the topic was only checked.
+    /// Nobody's if the topic was only checked.
     pub(crate) id: Uuid,
     pub(crate) partitions: i32,
     pub(crate) configs: Vec<ConfigEntry>,
@@ -253,12 +253,14 @@ impl Metadata {
             replication_factor: self.number("default.replication.factor") as i16,
         };
         let records = topics::create(&image, topic, id, defaults)?;
+        self.check_room_for_partitions()?;
         let is_partition =
             |record: &&MetadataRecord| matches!(record, MetadataRecord::Partition(_));
         let partitions = records.iter().filter(is_partition).count() as i32;
         let configs = topic_entries(&topic.configs, image.dynamic_configs(&self.fixed));
         let (id, position) = match change {
-            Change::Validate => (Uuid::ZERO, Position::ZERO),
+            // As in Kafka, an id that nobody will meet again.
+            Change::Validate => (id, Position::ZERO),
             Change::Apply => {
                 let position = self.commit(&mut writer, &image, &records)?;
                 self.open_topic(&topic.name);
@@ -285,6 +287,7 @@ impl Metadata {
         let mut writer = self.writer();
         let image = self.image();
         let records = topics::grow(&image, name, count, assignments)?;
+        self.check_room_for_partitions()?;
         if change == Change::Validate {
             return Ok(Position::ZERO);
         }
@@ -321,6 +324,17 @@ impl Metadata {
             name: topic.name.clone(),
             position,
         })
+    }
+
+    /// A cordoned directory takes no new partitions.
+    fn check_room_for_partitions(&self) -> Result<(), Refused> {
+        if !self.is_cordoned() {
+            return Ok(());
+        }
+        Err(Refused::new(
+            ErrorCode::InvalidReplicationFactor,
+            "Unable to place the partition: the data directory is cordoned.",
+        ))
     }
 
     /// How far the metadata's own log has come.

@@ -7,10 +7,12 @@ use headwater_protocol::messages::alter_configs::{
     AlterConfigsRequest, AlterConfigsResource, AlterableConfig,
 };
 use headwater_protocol::messages::api_versions::ApiVersionsRequest;
+use headwater_protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
+use headwater_protocol::messages::describe_log_dirs::DescribeLogDirsRequest;
 use headwater_protocol::messages::list_config_resources::ListConfigResourcesRequest;
 
 use crate::configs::{BROKER, DELETE, SET, TOPIC, alter, describe, value};
-use crate::support::ephemeral_with;
+use crate::support::{durable_in, ephemeral_with};
 use crate::support::wire::Wire;
 
 const LOGGER: i8 = 8;
@@ -243,4 +245,32 @@ async fn config_resources_are_listed_by_type_and_version_0_knows_only_subscripti
     assert_eq!(list(1, &[GROUP]).await, (0, vec![row(GROUP, "shop")]));
     let unknown = list(1, &[BROKER, 99]).await;
     assert_eq!(unknown, (code(ErrorCode::UnsupportedVersion), Vec::new()));
+}
+
+#[tokio::test]
+async fn a_cordoned_directory_takes_no_new_partitions() {
+    let root = tempfile::tempdir().unwrap();
+    let broker = Broker::start(durable_in(root.path())).await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    let directory = root.path().display().to_string();
+    let cordoned = [("cordoned.log.dirs", SET, Some(directory.as_str()))];
+    assert_eq!(alter(&mut wire, BROKER, "1", &cordoned).await, 0);
+    let topic = CreatableTopic {
+        name: "orders".to_owned(),
+        num_partitions: 1,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    let request = CreateTopicsRequest {
+        topics: vec![topic],
+        ..CreateTopicsRequest::default()
+    };
+    let refused = wire.call(7, &request).await.topics.remove(0).error_code;
+    assert_eq!(refused, code(ErrorCode::InvalidReplicationFactor));
+    let all = DescribeLogDirsRequest { topics: None };
+    assert!(wire.call(5, &all).await.results[0].is_cordoned);
+    let free = [("cordoned.log.dirs", DELETE, None)];
+    assert_eq!(alter(&mut wire, BROKER, "1", &free).await, 0);
+    assert_eq!(wire.call(7, &request).await.topics[0].error_code, 0);
+    broker.stop().await.unwrap();
 }

@@ -15,7 +15,7 @@ pub(super) const LOG_CONFIGS: &[ConfigDefinition] = &[
     honoured(ClusterWide, "compression.lz4.level", Int, Some("9"), Between(1, 17), "The lz4 level for topics whose compression.type is lz4."),
     honoured(ClusterWide, "compression.type", Text, Some("producer"), OneOf(COMPRESSION_TYPES), "The codec in which batches are kept; producer keeps each as it was sent."),
     honoured(ClusterWide, "compression.zstd.level", Int, Some("3"), Between(-131_072, 22), "The zstd level for topics whose compression.type is zstd."),
-    reported(PerBroker, "cordoned.log.dirs", List, Some(""), Any, "Data directories that get no new partitions; there is one directory here and it takes them all."),
+    honoured(PerBroker, "cordoned.log.dirs", List, Some(""), Any, "Data directories that get no new partitions; with the only one in it, no topic can be made."),
     honoured(ReadOnly, "default.replication.factor", Int, Some("1"), Any, "How many replicas a topic made by use gets; one is all a single node can hold."),
     honoured(ReadOnly, "delete.topic.enable", Boolean, Some("true"), Any, "Whether topics can be deleted."),
     honoured(ClusterWide, "log.cleaner.backoff.ms", Long, Some("15000"), AtLeast(0), "How long the cleaner waits before it looks again when there was nothing to compact."),

@@ -3,6 +3,7 @@
 //! Each row says how a value may change and whether this node obeys it; what it only accepts and
 //! reports stays visible to tools with Kafka's default.
 
+mod agreement;
 mod cluster;
 mod groups;
 mod log;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::definition::{ConfigDefinition, ConfigType, Constraint, Update, Use};
+use super::effective::DynamicConfigs;
 
 const FOREVER: &str = "9223372036854775807";
 
@@ -93,6 +95,7 @@ pub(crate) enum BrokerScope {
 pub(crate) fn validate_broker_configs(
     configs: &BTreeMap<String, String>,
     scope: BrokerScope,
+    current: DynamicConfigs<'_>,
 ) -> Result<(), String> {
     let named = |is_bad: &dyn Fn(&str) -> bool, reason: &str| {
         let bad: Vec<&str> = configs
@@ -130,7 +133,7 @@ pub(crate) fn validate_broker_configs(
             "Cannot update these configs at default cluster level, broker id must be specified",
         )?;
     }
-    Ok(())
+    agreement::check(configs, current)
 }
 
 /// A row of a config that this node obeys.
