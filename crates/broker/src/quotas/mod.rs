@@ -26,7 +26,7 @@ pub(crate) use self::alter::{Alteration, alter};
 pub(crate) use self::client_quotas::ClientQuotas;
 pub(crate) use self::entity::{Entity, EntityType};
 pub(crate) use self::filter::{Filter, Match};
-pub(crate) use self::meter::Meter;
+pub(crate) use self::meter::{Meter, Settled};
 pub(crate) use self::mutations::{Mutations, Strictness};
 pub(crate) use self::mute::Mute;
 pub(crate) use self::record::ClientQuotaRecord;
@@ -145,16 +145,20 @@ impl Quotas {
     }
 
     /// Records what the client used of a quota, if it has one, and tells how long it has to wait.
-    fn record(&self, quota: Quota, user: &str, client_id: &str, value: f64) -> i64 {
+    fn record(&self, quota: Quota, user: &str, client_id: &str, value: f64) -> Recorded {
         let image = self.metadata.image();
         let Some(limited) = image.client_quotas().limit(quota, user, client_id) else {
-            return 0;
+            return Recorded::default();
         };
         let now_ms = clock::steady_ms();
         let mut tracked = self.tracked();
         let rate = tracked.rate(quota, &limited, self.window, now_ms);
+        let after_a_pause = rate.is_idle(self.window, now_ms);
         rate.record(self.window, now_ms, value);
-        rate.throttle_ms(self.window, now_ms, limited.limit)
+        Recorded {
+            throttle_ms: rate.throttle_ms(self.window, now_ms, limited.limit),
+            after_a_pause,
+        }
     }
 
     fn tracked(&self) -> MutexGuard<'_, Tracked> {
@@ -162,7 +166,15 @@ impl Quotas {
     }
 }
 
-/// Whose quotas apply to the connection.
+/// What came of recording something.
+#[derive(Clone, Copy, Debug, Default)]
+struct Recorded {
+    throttle_ms: i64,
+    /// The client had used nothing for a whole window.
+    after_a_pause: bool,
+}
+
+/// Whose quotas apply to the connection: its user, or the anonymous one.
 fn user_of(connection: &ConnectionInfo) -> Arc<str> {
     connection.session.user()
 }

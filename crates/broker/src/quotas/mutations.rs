@@ -33,7 +33,7 @@ impl Strictness {
 pub(crate) struct Mutations {
     quotas: Arc<Quotas>,
     strictness: Strictness,
-    user: String,
+    user: Arc<str>,
     client_id: Arc<str>,
     mute: Mute,
     throttle_ms: i64,
@@ -48,7 +48,7 @@ impl Mutations {
         Mutations {
             quotas,
             strictness,
-            user: (*user_of(connection)).to_owned(),
+            user: user_of(connection),
             client_id: Arc::clone(&connection.client_id),
             mute: connection.mute.clone(),
             throttle_ms: 0,

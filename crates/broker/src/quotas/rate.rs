@@ -52,6 +52,12 @@ impl Rate {
         }
     }
 
+    /// Whether nothing that was recorded counts any more.
+    pub(super) fn is_idle(&mut self, window: Window, now_ms: i64) -> bool {
+        self.forget(window, now_ms);
+        self.samples.iter().all(|sample| sample.sum <= 0.0)
+    }
+
     /// How long nothing more may be recorded for the rate to be back at `limit` a second. If O is
     /// the rate over W and T the limit, that is X where O * W / (W + X) = T.
     pub(super) fn throttle_ms(&mut self, window: Window, now_ms: i64, limit: f64) -> i64 {
@@ -122,7 +128,9 @@ mod tests {
         assert!(rate.throttle_ms(WINDOW, 10_999, 1.0) > 0);
         assert_eq!(rate.throttle_ms(WINDOW, 11_000, 1.0), 0);
         rate.record(WINDOW, 20_000, 500.0);
+        assert!(!rate.is_idle(WINDOW, 20_000));
         rate.record(WINDOW, 20_000, -500.0);
+        assert!(rate.is_idle(WINDOW, 20_000));
         assert_eq!(rate.throttle_ms(WINDOW, 20_000, 1.0), 0);
     }
 

@@ -6,12 +6,17 @@ use headwater_protocol::messages;
 pub(crate) trait Throttled {
     /// The client has to wait for that long, or longer if the reply says so already.
     fn throttle(&mut self, throttle_time_ms: i32);
+
+    /// Leaves out what the client has to wait for; only replies to fetches hold such.
+    fn hold_back(&mut self) {}
 }
 
-/// The fetch that has to wait gets its records when it comes back.
 impl Throttled for messages::fetch::FetchResponse {
     fn throttle(&mut self, throttle_time_ms: i32) {
         self.throttle_time_ms = self.throttle_time_ms.max(throttle_time_ms);
+    }
+
+    fn hold_back(&mut self) {
         self.responses.clear();
     }
 }
