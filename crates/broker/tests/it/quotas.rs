@@ -283,6 +283,25 @@ async fn a_fetch_above_its_quota_gets_nothing_until_it_has_waited() {
 }
 
 #[tokio::test]
+async fn a_batch_larger_than_the_quota_of_a_window_gets_through() {
+    let broker = ephemeral_with("quota.window.num", "2").await;
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    wire.produce("orders", 0, batch_of_size(30_000)).await;
+    let entity = [("client-id", Some(CLIENT))];
+    set(&mut wire, &entity, "consumer_byte_rate", 1_000.0).await;
+    let request = fetch_request("orders", &[(0, 0)]);
+    let fetched = wire.call(FETCH, &request).await;
+    assert!(fetched.throttle_time_ms > 0);
+    let fetched = fetched.responses[0].partitions[0].records.as_ref();
+    assert_eq!(records(fetched.unwrap()).len(), 1);
+    // The wait is the client's, not the connection's.
+    let mut other = Wire::to(&broker).await;
+    let again = other.call(FETCH, &request).await;
+    assert!(again.throttle_time_ms > 0 && again.responses.is_empty());
+}
+
+#[tokio::test]
 async fn a_client_that_keeps_threads_busy_is_told_to_wait_in_any_reply() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
