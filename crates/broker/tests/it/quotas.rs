@@ -17,6 +17,7 @@ use rdkafka::ClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::statistics::Statistics;
 
+use crate::security::{authenticating, connected_as};
 use crate::support::batches::{batch_of_size, records};
 use crate::support::clients::config;
 use crate::support::wire::{FETCH, PRODUCE, Wire, fetch_request, produce_request};
@@ -244,6 +245,19 @@ async fn a_producer_above_its_quota_is_told_to_wait_and_others_are_not() {
     // The connection is heard again after the wait, and other requests are not the producer's fault.
     let metadata = wire.call(9, &MetadataRequest::default()).await;
     assert_eq!(metadata.throttle_time_ms, 0);
+}
+
+#[tokio::test]
+async fn the_quota_of_a_user_is_felt_by_that_user_alone() {
+    let broker = authenticating().await;
+    let mut admin = connected_as(&broker, "admin").await;
+    let mut alice = connected_as(&broker, "alice").await;
+    admin.create_topic("orders", 1).await;
+    let entity = [("user", Some("alice"))];
+    set(&mut admin, &entity, "producer_byte_rate", 5_990.0).await;
+    let request = produce_request("orders", 0, batch_of_size(60_000));
+    assert_eq!(admin.call(PRODUCE, &request).await.throttle_time_ms, 0);
+    assert!(alice.call(PRODUCE, &request).await.throttle_time_ms > 0);
 }
 
 #[tokio::test]
