@@ -1,5 +1,5 @@
-//! The operations a client may do on a resource, as bit fields: all that the resource has, since
-//! nobody is refused anything here.
+//! The operations there are on a resource, as bit fields. Where an authorizer is, it takes out those
+//! that the client may not do.
 
 const READ: i32 = 1 << 3;
 const WRITE: i32 = 1 << 4;
