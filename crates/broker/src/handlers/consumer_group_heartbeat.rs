@@ -3,7 +3,7 @@
 //!
 //! From version 1 on clients make their own member ids, and may subscribe by regular expression.
 //! Expressions are matched at once, not in the background as in Kafka, so that the first answer may
-//! already assign.
+//! already assign; topics that the client may not describe are not matched.
 
 use headwater_coordinator::Client;
 use headwater_protocol::messages::consumer_group_heartbeat::{
@@ -12,6 +12,7 @@ use headwater_protocol::messages::consumer_group_heartbeat::{
 
 use crate::context::{ConnectionInfo, Context};
 use crate::reply::Reply;
+use crate::security::{Operation, ResourceType};
 
 pub(crate) fn begin(
     context: &Context,
@@ -27,11 +28,15 @@ pub(crate) fn begin(
         client_host: &client_host,
         new_member_uuid: &new_member_uuid,
     };
+    let authorizer = &context.authorizer;
+    let may_describe = |topic: &str| {
+        authorizer.allows(connection, Operation::Describe, ResourceType::Topic, topic)
+    };
     let answer =
         context
             .groups
             .ask_with_image(&group, version, request, |coordinator, call, request| {
-                coordinator.consumer_group_heartbeat(call, client, request, &|_| true)
+                coordinator.consumer_group_heartbeat(call, client, request, &may_describe)
             });
     Reply::Later(answer)
 }
