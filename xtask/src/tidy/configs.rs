@@ -3,7 +3,7 @@
 use super::File;
 
 const PAGE: &str = "docs/configs.md";
-const STORE: &str = "crates/broker/src/";
+const STORE: [&str; 2] = ["crates/broker/src/", "crates/coordinator/src/"];
 /// Where the tables are, by the page's sections: what stands there is no use.
 const TABLES: &[(&str, &str)] = &[
     ("Topics", "crates/broker/src/config/topic_configs.rs"),
@@ -34,11 +34,15 @@ pub(super) fn findings(files: &[File]) -> Vec<String> {
         let quoted = format!("\"{name}\"");
         let is_read = files
             .iter()
-            .filter(|file| file.is_product() && file.path.starts_with(STORE))
+            .filter(|file| {
+                file.is_product() && STORE.iter().any(|path| file.path.starts_with(path))
+            })
             .filter(|file| table.is_empty() || !file.path.starts_with(table))
             .any(|file| file.product_lines().any(|(_, line)| line.contains(&quoted)));
         if !is_read {
-            findings.push(format!("{PAGE}: {name} is called honoured and nothing reads it"));
+            findings.push(format!(
+                "{PAGE}: {name} is called honoured and nothing reads it"
+            ));
         }
     }
     findings

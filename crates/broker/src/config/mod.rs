@@ -22,7 +22,7 @@ pub(crate) use broker_configs::{BrokerScope, broker_config, validate_broker_conf
 pub(crate) use definition::{Use, address_limits};
 pub(crate) use effective::{
     ConfigEntry, ConfigSource, DynamicConfigs, StaticConfigs, broker_default_entries,
-    broker_entries, broker_value, group_entries, group_value, subscription_entries, topic_entries,
+    broker_entries, broker_value, group_entries, subscription_entries, topic_entries,
 };
 pub(crate) use group_configs::{group_config, validate_group_configs};
 pub(crate) use log_config::log_config;

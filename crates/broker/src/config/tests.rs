@@ -287,7 +287,10 @@ fn broker_error(name: &str, value: &str, scope: BrokerScope) -> String {
 }
 
 fn with_nothing_set<T>(look: impl FnOnce(DynamicConfigs<'_>) -> T) -> T {
-    let (none, fixed) = (BTreeMap::new(), StaticConfigs::new(map(&[("log.dirs", "/data")])));
+    let (none, fixed) = (
+        BTreeMap::new(),
+        StaticConfigs::new(map(&[("log.dirs", "/data")])),
+    );
     look(DynamicConfigs {
         broker: &none,
         default_broker: &none,
@@ -379,11 +382,23 @@ fn broker_configs_change_at_run_time_only_as_their_update_mode_says() {
 #[test]
 fn broker_configs_must_agree_with_those_that_hold() {
     for (name, value, text) in [
-        ("num.io.threads", "17", "greater than double the current value 8"),
+        (
+            "num.io.threads",
+            "17",
+            "greater than double the current value 8",
+        ),
         ("num.io.threads", "3", "at least half the current value 8"),
         ("log.cleaner.threads", "0", "at least half"),
-        ("log.cleaner.dedupe.buffer.size", "5", "1MB per cleaner thread"),
-        ("group.consumer.assignment.interval.ms", "5000000", "group.consumer.max.assignment.interval.ms"),
+        (
+            "log.cleaner.dedupe.buffer.size",
+            "5",
+            "1MB per cleaner thread",
+        ),
+        (
+            "group.consumer.assignment.interval.ms",
+            "5000000",
+            "group.consumer.max.assignment.interval.ms",
+        ),
         ("cordoned.log.dirs", "/nope", "Missing entries : /nope"),
     ] {
         let error = broker_error(name, value, BrokerScope::Broker);

@@ -34,7 +34,7 @@ pub(crate) fn begin(
                 .map(|config| (config.name.clone(), config.value.clone()))
                 .collect();
             Resource {
-                resource_type: resource.resource_type,
+                kind: resource.resource_type,
                 name: &resource.resource_name,
                 alteration: Ok(Alteration::Values(values)),
             }

@@ -12,7 +12,8 @@ use crate::metadata::{Alteration, Change, Refused, ResourceType};
 
 /// One resource to change.
 pub(super) struct Resource<'a> {
-    pub(super) resource_type: i8,
+    /// The number of its type.
+    pub(super) kind: i8,
     pub(super) name: &'a str,
     pub(super) alteration: Result<Alteration, Refused>,
 }
@@ -25,14 +26,14 @@ pub(super) fn alter_all(
 ) -> (Position, Vec<(i16, Option<String>)>) {
     let mut times_named = HashMap::new();
     for resource in &resources {
-        let key = (resource.resource_type, resource.name);
+        let key = (resource.kind, resource.name);
         *times_named.entry(key).or_insert(0) += 1;
     }
     let mut position = Position::ZERO;
     let outcomes = resources
         .into_iter()
         .map(|resource| {
-            let altered = match times_named[&(resource.resource_type, resource.name)] {
+            let altered = match times_named[&(resource.kind, resource.name)] {
                 1 => alter(context, resource, change),
                 _ => Err(Refused::new(
                     ErrorCode::InvalidRequest,
@@ -55,10 +56,10 @@ fn alter(context: &Context, resource: Resource<'_>, change: Change) -> Result<Po
     let unknown = || {
         Refused::new(
             ErrorCode::InvalidRequest,
-            format!("Unknown resource type {}", resource.resource_type),
+            format!("Unknown resource type {}", resource.kind),
         )
     };
-    let kind = ResourceType::from_wire(resource.resource_type).ok_or_else(unknown)?;
+    let kind = ResourceType::from_wire(resource.kind).ok_or_else(unknown)?;
     let alteration = resource.alteration?;
     match (kind, &alteration) {
         (ResourceType::BrokerLogger, Alteration::Operations(operations)) => context

@@ -131,11 +131,7 @@ fn delete(
     }
 }
 
-fn resolve(
-    context: &Context,
-    version: i16,
-    (name, topic_id): Wanted<'_>,
-) -> Result<Uuid, Refused> {
+fn resolve(context: &Context, version: i16, (name, topic_id): Wanted<'_>) -> Result<Uuid, Refused> {
     if !context.metadata.is_enabled("delete.topic.enable") {
         let code = if version < 3 {
             ErrorCode::InvalidRequest

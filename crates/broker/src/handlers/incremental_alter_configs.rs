@@ -30,7 +30,7 @@ pub(crate) fn begin(
         .resources
         .iter()
         .map(|resource| Resource {
-            resource_type: resource.resource_type,
+            kind: resource.resource_type,
             name: &resource.resource_name,
             alteration: operations(resource),
         })

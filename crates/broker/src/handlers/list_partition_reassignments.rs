@@ -7,10 +7,6 @@ use headwater_protocol::messages::list_partition_reassignments::{
 use crate::context::{ConnectionInfo, Context};
 use crate::reply::Reply;
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature of every handler"
-)]
 pub(crate) fn begin(
     _context: &Context,
     _connection: &ConnectionInfo,

@@ -14,7 +14,7 @@ use super::{Change, Metadata, Refused};
 use crate::config::{
     AlterOperation, BrokerScope, ConfigEntry, ConfigError, DynamicConfigs, StaticConfigs, Use,
     alter, broker_config, broker_default_entries, broker_entries, broker_value, group_config,
-    group_entries, group_value, replace, subscription_entries, topic_config, topic_entries,
+    group_entries, replace, subscription_entries, topic_config, topic_entries,
     validate_broker_configs, validate_group_configs, validate_subscription_configs,
     validate_topic_configs,
 };
@@ -76,7 +76,10 @@ pub(super) fn fixed_configs(settings: &Settings) -> Result<StaticConfigs, StartE
         .entry("num.partitions".into())
         .or_insert_with(|| broker.num_partitions.to_string());
     let protocol = settings.security.protocol.name();
-    values.insert("listeners".into(), format!("{protocol}://{}", broker.listen));
+    values.insert(
+        "listeners".into(),
+        format!("{protocol}://{}", broker.listen),
+    );
     if let Some((host, port)) = &broker.advertised {
         let listener = format!("{protocol}://{host}:{port}");
         values.insert("advertised.listeners".into(), listener);
@@ -124,17 +127,6 @@ impl Metadata {
     pub(crate) fn is_cordoned(&self) -> bool {
         self.text("cordoned.log.dirs")
             .is_some_and(|directories| !directories.trim().is_empty())
-    }
-
-    /// The value of a group's config that is a number: its own, or that of the broker.
-    pub(crate) fn group_number(&self, group_id: &str, name: &str) -> Option<i64> {
-        let image = self.image();
-        let own = image.configs(ResourceType::Group, group_id);
-        let dynamic = image.dynamic_configs(&self.fixed);
-        group_value(group_config(name)?, own, dynamic)
-            .trim()
-            .parse()
-            .ok()
     }
 
     /// Every config of a resource, and the position the description depends on. Log levels are not

@@ -61,8 +61,14 @@ async fn delete_records_moves_the_log_start_and_below_it_is_offset_out_of_range(
     // What is gone already changes nothing.
     assert_eq!(delete_records(&mut wire, "orders", 0, 2).await, (4, 0));
     let out_of_range = (-1, code(ErrorCode::OffsetOutOfRange));
-    assert_eq!(delete_records(&mut wire, "orders", 0, 11).await, out_of_range);
-    assert_eq!(delete_records(&mut wire, "orders", 0, -2).await, out_of_range);
+    assert_eq!(
+        delete_records(&mut wire, "orders", 0, 11).await,
+        out_of_range
+    );
+    assert_eq!(
+        delete_records(&mut wire, "orders", 0, -2).await,
+        out_of_range
+    );
     let below = wire.fetch("orders", 0, 3).await;
     assert_eq!(below.error_code, code(ErrorCode::OffsetOutOfRange));
     let above = wire.fetch("orders", 0, 4).await;
@@ -97,8 +103,18 @@ async fn records_are_deleted_only_where_the_topic_deletes() {
     for (topic, partition, low_watermark, error) in [
         ("compacted", 0, -1, ErrorCode::PolicyViolation),
         ("both", 0, 0, ErrorCode::None),
-        ("__consumer_offsets", 0, -1, ErrorCode::InvalidTopicException),
-        ("__consumer_offsets", 99, -1, ErrorCode::UnknownTopicOrPartition),
+        (
+            "__consumer_offsets",
+            0,
+            -1,
+            ErrorCode::InvalidTopicException,
+        ),
+        (
+            "__consumer_offsets",
+            99,
+            -1,
+            ErrorCode::UnknownTopicOrPartition,
+        ),
         ("unknown", 0, -1, ErrorCode::UnknownTopicOrPartition),
         ("both", 1, -1, ErrorCode::UnknownTopicOrPartition),
     ] {
@@ -161,7 +177,9 @@ async fn the_quorum_is_this_node_and_its_offsets_grow_with_the_metadata() {
     let mut offsets = Vec::new();
     for version in 0..=2 {
         wire.create_topic(&format!("topic-{version}"), 1).await;
-        let mut response = wire.call(version, &quorum_of("__cluster_metadata", 0)).await;
+        let mut response = wire
+            .call(version, &quorum_of("__cluster_metadata", 0))
+            .await;
         let partition = response.topics.remove(0).partitions.remove(0);
         assert_eq!((partition.error_code, partition.leader_id), (0, 1));
         assert_eq!(partition.current_voters.len(), 1);
@@ -172,7 +190,10 @@ async fn the_quorum_is_this_node_and_its_offsets_grow_with_the_metadata() {
         assert_eq!(response.nodes.len(), usize::from(version >= 2));
         offsets.push(partition.high_watermark);
     }
-    assert!(offsets.windows(2).all(|pair| pair[0] < pair[1]), "{offsets:?}");
+    assert!(
+        offsets.windows(2).all(|pair| pair[0] < pair[1]),
+        "{offsets:?}"
+    );
     for (topic, partition) in [("orders", 0), ("__cluster_metadata", 1)] {
         let response = wire.call(2, &quorum_of(topic, partition)).await;
         let found = response.topics[0].partitions[0].error_code;
@@ -202,7 +223,10 @@ async fn no_election_is_needed_and_no_partition_moves() {
             .map(|partition| partition.error_code)
             .collect();
         let unknown = code(ErrorCode::UnknownTopicOrPartition);
-        assert_eq!(codes, [code(ErrorCode::ElectionNotNeeded), unknown, unknown]);
+        assert_eq!(
+            codes,
+            [code(ErrorCode::ElectionNotNeeded), unknown, unknown]
+        );
     }
     request.election_type = 7;
     let refused = wire.call(2, &request).await;
@@ -232,7 +256,10 @@ async fn endpoints_of_controllers_are_elsewhere_and_of_others_unknown() {
         };
         let response = wire.call(2, &request).await;
         assert_eq!(response.error_code, code(error));
-        assert_eq!(response.brokers.len(), usize::from(error == ErrorCode::None));
+        assert_eq!(
+            response.brokers.len(),
+            usize::from(error == ErrorCode::None)
+        );
     }
 }
 

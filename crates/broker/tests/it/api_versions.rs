@@ -128,7 +128,8 @@ async fn the_advertised_ranges_are_those_of_a_running_apache_kafka() {
 }
 
 #[tokio::test]
-async fn an_unsupported_api_versions_version_is_answered_in_v0_form_with_error_35_and_the_key_list() {
+async fn an_unsupported_api_versions_version_is_answered_in_v0_form_with_error_35_and_the_key_list()
+{
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     // Key 18, version 99, correlation id 5, no client id, no tagged fields, and a body nobody here knows.

@@ -42,7 +42,12 @@ pub(crate) async fn describe(
     wire.call(4, &request).await.results.remove(0)
 }
 
-pub(crate) async fn value(wire: &mut Wire, kind: i8, name: &str, key: &str) -> DescribeConfigsResourceResult {
+pub(crate) async fn value(
+    wire: &mut Wire,
+    kind: i8,
+    name: &str,
+    key: &str,
+) -> DescribeConfigsResourceResult {
     let mut result = describe(wire, kind, name, Some(&[key])).await;
     assert_eq!((result.error_code, result.configs.len()), (0, 1), "{key}");
     result.configs.remove(0)

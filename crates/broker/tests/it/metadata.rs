@@ -180,7 +180,7 @@ async fn the_topic_of_offsets_is_shown_as_internal_and_the_metadata_log_not_at_a
     let metadata = wire.call(12, &named(&["__cluster_metadata"])).await.topics;
     assert_eq!(
         metadata[0].error_code,
-        i16::from(ErrorCode::InvalidTopicException)
+        i16::from(ErrorCode::UnknownTopicOrPartition)
     );
 }
 

@@ -12,8 +12,8 @@ use headwater_protocol::messages::describe_log_dirs::DescribeLogDirsRequest;
 use headwater_protocol::messages::list_config_resources::ListConfigResourcesRequest;
 
 use crate::configs::{BROKER, DELETE, SET, TOPIC, alter, describe, value};
-use crate::support::{durable_in, ephemeral_with};
 use crate::support::wire::Wire;
+use crate::support::{durable_in, ephemeral_with};
 
 const LOGGER: i8 = 8;
 const SUBSCRIPTION: i8 = 16;
@@ -46,7 +46,12 @@ async fn describe_configs_gives_every_broker_config_with_source_synonyms_type_an
     // As many as Apache Kafka 4.3.1 describes.
     assert_eq!(configs.len(), 340);
     for config in &configs {
-        assert!(config.documentation.as_ref().is_some_and(|text| !text.is_empty()));
+        assert!(
+            config
+                .documentation
+                .as_ref()
+                .is_some_and(|text| !text.is_empty())
+        );
         assert_ne!(config.config_type, 0, "{}", config.name);
     }
     let find = |name: &str| configs.iter().find(|config| config.name == name).unwrap();
@@ -85,13 +90,38 @@ async fn what_only_one_broker_may_say_is_refused_for_all_and_the_other_way_round
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     for (name, config, given, error) in [
-        ("", "listeners", Some("PLAINTEXT://:1"), ErrorCode::InvalidRequest),
-        ("", "log.retention.hours", Some("1"), ErrorCode::InvalidRequest),
+        (
+            "",
+            "listeners",
+            Some("PLAINTEXT://:1"),
+            ErrorCode::InvalidRequest,
+        ),
+        (
+            "",
+            "log.retention.hours",
+            Some("1"),
+            ErrorCode::InvalidRequest,
+        ),
         ("", "min.insync.replicas", Some("2"), ErrorCode::None),
         ("", "min.insync.replicas", None, ErrorCode::InvalidConfig),
-        ("1", "min.insync.replicas", Some("1"), ErrorCode::InvalidConfig),
-        ("abc", "log.retention.ms", Some("1"), ErrorCode::InvalidRequest),
-        ("2", "log.retention.ms", Some("1"), ErrorCode::InvalidRequest),
+        (
+            "1",
+            "min.insync.replicas",
+            Some("1"),
+            ErrorCode::InvalidConfig,
+        ),
+        (
+            "abc",
+            "log.retention.ms",
+            Some("1"),
+            ErrorCode::InvalidRequest,
+        ),
+        (
+            "2",
+            "log.retention.ms",
+            Some("1"),
+            ErrorCode::InvalidRequest,
+        ),
     ] {
         let operation = if given.is_some() { SET } else { DELETE };
         let answer = alter(&mut wire, BROKER, name, &[(config, operation, given)]).await;
@@ -108,10 +138,16 @@ async fn a_limit_on_connections_holds_as_soon_as_it_is_changed() {
         ("max.connections.per.ip", "1"),
         ("max.connections.per.ip.overrides", "10.0.0.1:9,127.0.0.1:1"),
     ] {
-        assert_eq!(alter(&mut wire, BROKER, "1", &[(name, SET, Some(given))]).await, 0);
+        assert_eq!(
+            alter(&mut wire, BROKER, "1", &[(name, SET, Some(given))]).await,
+            0
+        );
         let mut second = Wire::to(&broker).await;
         assert!(second.is_closed().await, "{name}");
-        assert_eq!(alter(&mut wire, BROKER, "1", &[(name, DELETE, None)]).await, 0);
+        assert_eq!(
+            alter(&mut wire, BROKER, "1", &[(name, DELETE, None)]).await,
+            0
+        );
         let mut third = Wire::to(&broker).await;
         let versions = third.call(0, &ApiVersionsRequest::default()).await;
         assert_eq!(versions.error_code, 0);
@@ -124,20 +160,32 @@ async fn a_group_has_configs_before_it_exists() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     let timeout = "consumer.session.timeout.ms";
-    assert_eq!(describe(&mut wire, GROUP, "shop", None).await.configs.len(), 17);
+    assert_eq!(
+        describe(&mut wire, GROUP, "shop", None).await.configs.len(),
+        17
+    );
     let default = value(&mut wire, GROUP, "shop", timeout).await;
-    assert_eq!((default.value.as_deref(), default.config_source), (Some("45000"), 5));
+    assert_eq!(
+        (default.value.as_deref(), default.config_source),
+        (Some("45000"), 5)
+    );
     let longer = (timeout, SET, Some("50000"));
     assert_eq!(alter(&mut wire, GROUP, "shop", &[longer]).await, 0);
     let own = value(&mut wire, GROUP, "shop", timeout).await;
-    assert_eq!((own.value.as_deref(), own.config_source), (Some("50000"), 8));
+    assert_eq!(
+        (own.value.as_deref(), own.config_source),
+        (Some("50000"), 8)
+    );
     assert_eq!(own.synonyms[1].name, "group.consumer.session.timeout.ms");
     for (name, operation, error) in [
         ("shop", (timeout, SET, Some("5")), ErrorCode::InvalidConfig),
         ("shop", ("nope", SET, Some("5")), ErrorCode::InvalidConfig),
         ("", longer, ErrorCode::InvalidRequest),
     ] {
-        assert_eq!(alter(&mut wire, GROUP, name, &[operation]).await, code(error));
+        assert_eq!(
+            alter(&mut wire, GROUP, name, &[operation]).await,
+            code(error)
+        );
     }
     let nameless = describe(&mut wire, GROUP, "", None).await;
     assert_eq!(nameless.error_code, code(ErrorCode::InvalidRequest));
@@ -147,11 +195,23 @@ async fn a_group_has_configs_before_it_exists() {
 async fn client_metrics_subscriptions_are_kept_and_checked() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
-    assert_eq!(describe(&mut wire, SUBSCRIPTION, "all", None).await.configs.len(), 3);
+    assert_eq!(
+        describe(&mut wire, SUBSCRIPTION, "all", None)
+            .await
+            .configs
+            .len(),
+        3
+    );
     let interval = |value| [("interval.ms", SET, Some(value))];
-    assert_eq!(alter(&mut wire, SUBSCRIPTION, "all", &interval("1000")).await, 0);
+    assert_eq!(
+        alter(&mut wire, SUBSCRIPTION, "all", &interval("1000")).await,
+        0
+    );
     let kept = value(&mut wire, SUBSCRIPTION, "all", "interval.ms").await;
-    assert_eq!((kept.value.as_deref(), kept.config_source), (Some("1000"), 7));
+    assert_eq!(
+        (kept.value.as_deref(), kept.config_source),
+        (Some("1000"), 7)
+    );
     let refused = alter(&mut wire, SUBSCRIPTION, "all", &interval("10")).await;
     assert_eq!(refused, code(ErrorCode::InvalidRequest));
     let pattern = [("match", SET, Some("foo=a"))];
@@ -201,9 +261,18 @@ async fn the_older_alter_configs_replaces_all_of_a_resources_values() {
     }
     assert_eq!(sources(&mut wire).await, [5, 1, 1]);
     for (request, error) in [
-        (replaced(TOPIC, "orders", &[("nope", Some("1"))]), ErrorCode::InvalidConfig),
-        (replaced(TOPIC, "orders", &[("flush.ms", None)]), ErrorCode::InvalidRequest),
-        (replaced(TOPIC, "unknown", &[]), ErrorCode::UnknownTopicOrPartition),
+        (
+            replaced(TOPIC, "orders", &[("nope", Some("1"))]),
+            ErrorCode::InvalidConfig,
+        ),
+        (
+            replaced(TOPIC, "orders", &[("flush.ms", None)]),
+            ErrorCode::InvalidRequest,
+        ),
+        (
+            replaced(TOPIC, "unknown", &[]),
+            ErrorCode::UnknownTopicOrPartition,
+        ),
         (replaced(LOGGER, "1", &[]), ErrorCode::InvalidRequest),
         (replaced(BROKER, "", &[]), ErrorCode::InvalidConfig),
     ] {

@@ -170,10 +170,7 @@ async fn what_cannot_be_is_refused_topic_by_topic() {
             topic("__consumer_offsets", 1, 1),
             ErrorCode::InvalidTopicException,
         ),
-        (
-            topic("__cluster_metadata", 1, 1),
-            ErrorCode::InvalidTopicException,
-        ),
+        (topic("__cluster_metadata", 1, 1), ErrorCode::InvalidRequest),
         (assigned(&[2]), ErrorCode::InvalidReplicaAssignment),
         (unknown_config, ErrorCode::InvalidConfig),
         (null_config, ErrorCode::InvalidConfig),
