@@ -201,26 +201,40 @@ fn path(root: &Path) -> PathBuf {
 
 /// Replaces a small file as a whole: written beside it, synced, renamed, directory synced.
 pub(crate) fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
-    rename_into_place(disk, path, bytes)?;
+    write_beside(disk, path, bytes)?;
+    rename_into_place(disk, path)?;
     let dir = path.parent().unwrap_or(Path::new("."));
     disk.sync_dir(dir).map_err(LogError::io("sync", dir))
 }
 
-/// The same without syncing the directory, for a caller who does so once for several files.
-pub(crate) fn rename_into_place(
-    disk: &dyn Disk,
-    path: &Path,
-    bytes: &[u8],
-) -> Result<(), LogError> {
-    let unfinished = path.with_added_extension("tmp");
+/// The first step: the file is written beside the one it is to replace.
+pub(crate) fn write_beside(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    let unfinished = unfinished(path);
     let file = disk
         .open(&unfinished, OpenMode::Truncated)
         .map_err(LogError::io("create", &unfinished))?;
     file.write_at(&[IoSlice::new(bytes)], 0)
-        .map_err(LogError::io("write", &unfinished))?;
-    file.sync().map_err(LogError::io("sync", &unfinished))?;
+        .map_err(LogError::io("write", &unfinished))
+}
+
+/// The second step: it is synced and renamed. The directory is left to the caller, who may have several such files.
+pub(crate) fn rename_into_place(disk: &dyn Disk, path: &Path) -> Result<(), LogError> {
+    let unfinished = unfinished(path);
+    sync_file(disk, &unfinished)?;
     disk.rename(&unfinished, path)
         .map_err(LogError::io("rename", &unfinished))
+}
+
+/// Syncs a file by its name.
+pub(crate) fn sync_file(disk: &dyn Disk, path: &Path) -> Result<(), LogError> {
+    let file = disk
+        .open(path, OpenMode::Existing)
+        .map_err(LogError::io("open", path))?;
+    file.sync().map_err(LogError::io("sync", path))
+}
+
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_added_extension("tmp")
 }
 
 /// Reads a file that fits in memory; `None` if it is not there.

@@ -172,11 +172,10 @@ impl LogDir {
         };
         let dir = journal_dir(&log_dir.node.root);
         log_dir.node.journal.begin(&dir, options.incarnation)?;
-        if !report.clean {
-            // Recovery has written to many files: together they are on disk far sooner than one after another.
-            log_dir.node.disk.write_back(&log_dir.node.root);
+        for partition in log_dir.all_partitions() {
+            partition.expire_producers(options.now_ms);
         }
-        log_dir.checkpoint(options.now_ms)?;
+        log_dir.checkpoint_recovered()?;
         log_dir.node.journal.remove_unusable()?;
         losses.forget(log_dir.node.disk.as_ref())?;
         Ok((log_dir, report))

@@ -10,16 +10,33 @@ use crate::partition::Capture;
 use crate::recovery::remove_partition_dir;
 use crate::{LogError, PartitionId, PartitionLog, Position};
 
+/// With more changed partitions than this, syncing one file after another takes long.
+const MANY_PARTITIONS: usize = 32;
+
+/// How what was written comes to the disk before its files are synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WriteBack {
+    /// Each by its own sync: commits go on meanwhile, and must not wait behind everything.
+    FileByFile,
+    /// All together, while nobody waits for anything else.
+    AllAtOnce,
+}
+
 impl LogDir {
     pub(super) fn checkpoint_running(&self) -> Result<(), LogError> {
-        self.make_checkpoint(Shutdown::Running)
+        self.make_checkpoint(Shutdown::Running, WriteBack::FileByFile)
+    }
+
+    /// The first one of a start, after recovery has written to many files.
+    pub(super) fn checkpoint_recovered(&self) -> Result<(), LogError> {
+        self.make_checkpoint(Shutdown::Running, WriteBack::AllAtOnce)
     }
 
     pub(super) fn checkpoint_clean(&self) -> Result<(), LogError> {
-        self.make_checkpoint(Shutdown::Clean)
+        self.make_checkpoint(Shutdown::Clean, WriteBack::AllAtOnce)
     }
 
-    fn make_checkpoint(&self, shutdown: Shutdown) -> Result<(), LogError> {
+    fn make_checkpoint(&self, shutdown: Shutdown, write_back: WriteBack) -> Result<(), LogError> {
         let poison = self.node.journal.poison();
         let mut last = lock(&self.checkpoint);
         poison.check()?;
@@ -32,7 +49,7 @@ impl LogDir {
                 captures.push((partition, capture));
             }
         }
-        self.sync_captures(&captures)
+        self.sync_captures(&captures, write_back)
             .map_err(|error| poison.set_if_sync(error))?;
 
         let checkpoint = Checkpoint {
@@ -89,9 +106,33 @@ impl LogDir {
         (to_capture, deleted.collect())
     }
 
-    fn sync_captures(&self, captures: &[(Arc<PartitionLog>, Capture)]) -> Result<(), LogError> {
-        for (partition, capture) in captures {
+    fn sync_captures(
+        &self,
+        captures: &[(Arc<PartitionLog>, Capture)],
+        write_back: WriteBack,
+    ) -> Result<(), LogError> {
+        let changed = || {
+            captures
+                .iter()
+                .filter(|(_, capture)| capture.changes_files())
+        };
+        let at_once =
+            write_back == WriteBack::AllAtOnce && changed().nth(MANY_PARTITIONS).is_some();
+        let write_back = || {
+            if at_once {
+                self.node.disk.write_back(&self.node.root);
+            }
+        };
+        for (partition, capture) in changed() {
+            partition.write_capture(capture)?;
+        }
+        write_back();
+        for (partition, capture) in changed() {
             partition.sync_capture(capture)?;
+        }
+        write_back();
+        for (partition, capture) in changed() {
+            partition.sync_capture_dir(capture)?;
         }
         if captures.iter().any(|(_, capture)| capture.dir_changed()) {
             let dir = partitions_dir(&self.node.root);

@@ -9,8 +9,8 @@ use super::producer_state::snapshot_path;
 use super::segment::{Segment, SegmentFile};
 use super::state::{Checkpointed, State};
 use crate::LogError;
-use crate::checkpoint::{PartitionCheckpoint, rename_into_place};
-use crate::disk::{Disk, OpenMode};
+use crate::checkpoint::{PartitionCheckpoint, rename_into_place, sync_file, write_beside};
+use crate::disk::Disk;
 
 /// A segment that has something to sync.
 #[derive(Debug)]
@@ -38,6 +38,15 @@ impl Capture {
     /// Whether the partition's own directory may be new.
     pub(crate) fn dir_changed(&self) -> bool {
         self.dir_changed
+    }
+
+    /// Whether there is anything to sync. Index files come into being at their first flush, which no count of the
+    /// directory's changes knows of.
+    pub(crate) fn changes_files(&self) -> bool {
+        self.dir_changed
+            || !self.segments.is_empty()
+            || self.snapshot.is_some()
+            || self.epochs.is_some()
     }
 }
 
@@ -90,7 +99,23 @@ impl PartitionLog {
         }))
     }
 
-    /// Makes what was captured durable.
+    /// Writes what a checkpoint needs besides the segments. Nothing counts yet.
+    pub(crate) fn write_capture(&self, capture: &Capture) -> Result<(), LogError> {
+        let disk = self.node.disk.as_ref();
+        if let Some(snapshot) = &capture.snapshot {
+            write_beside(disk, &self.snapshot_path(capture), snapshot)?;
+        }
+        if let Some(epochs) = &capture.epochs {
+            write_beside(disk, &leader_epoch_path(&self.dir), epochs.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn snapshot_path(&self, capture: &Capture) -> PathBuf {
+        snapshot_path(&self.dir, capture.entry.recovery_point.base_offset)
+    }
+
+    /// Makes the files of what was captured durable, and gives them their names.
     pub(crate) fn sync_capture(&self, capture: &Capture) -> Result<(), LogError> {
         let disk = self.node.disk.as_ref();
         for segment in &capture.segments {
@@ -101,27 +126,25 @@ impl PartitionLog {
                 .sync()
                 .map_err(LogError::io("sync", path))?;
             for path in &segment.indexes {
-                let file = disk
-                    .open(path, OpenMode::Existing)
-                    .map_err(LogError::io("open", path))?;
-                file.sync().map_err(LogError::io("sync", path))?;
+                sync_file(disk, path)?;
             }
         }
-        if let Some(snapshot) = &capture.snapshot {
-            let path = snapshot_path(&self.dir, capture.entry.recovery_point.base_offset);
-            rename_into_place(disk, &path, snapshot)?;
+        if capture.snapshot.is_some() {
+            rename_into_place(disk, &self.snapshot_path(capture))?;
         }
-        if let Some(epochs) = &capture.epochs {
-            rename_into_place(disk, &leader_epoch_path(&self.dir), epochs.as_bytes())?;
-        }
-        // Index files come into being at their first flush, which no count of the directory's changes knows of.
-        let names_changed =
-            !capture.segments.is_empty() || capture.snapshot.is_some() || capture.epochs.is_some();
-        if capture.dir_changed || names_changed {
-            disk.sync_dir(&self.dir)
-                .map_err(LogError::io("sync", &self.dir))?;
+        if capture.epochs.is_some() {
+            rename_into_place(disk, &leader_epoch_path(&self.dir))?;
         }
         Ok(())
+    }
+
+    /// Makes the names of the files durable.
+    pub(crate) fn sync_capture_dir(&self, capture: &Capture) -> Result<(), LogError> {
+        if !capture.changes_files() {
+            return Ok(());
+        }
+        let synced = self.node.disk.sync_dir(&self.dir);
+        synced.map_err(LogError::io("sync", &self.dir))
     }
 
     /// Notes that the checkpoint with this capture is durable, and removes what nothing refers to any more.
