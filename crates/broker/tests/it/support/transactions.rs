@@ -1,6 +1,5 @@
 //! A transactional producer, request by request, as transactions v2 have it (KIP-890).
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,7 +26,7 @@ const END_TXN: i16 = 5;
 
 pub(crate) struct Transactional {
     wire: Wire,
-    transactional_id: String,
+    id: String,
     pub(crate) producer_id: i64,
     pub(crate) epoch: i16,
     /// The next one; one partition only.
@@ -37,11 +36,7 @@ pub(crate) struct Transactional {
 impl Transactional {
     /// Connects and fences its predecessors.
     pub(crate) async fn begin(broker: &Broker, transactional_id: &str) -> Transactional {
-        Transactional::begin_at(broker.local_addr(), transactional_id).await
-    }
-
-    pub(crate) async fn begin_at(address: SocketAddr, transactional_id: &str) -> Transactional {
-        let mut wire = Wire::connect(address).await;
+        let mut wire = Wire::to(broker).await;
         let find = FindCoordinatorRequest {
             key: transactional_id.to_owned(),
             key_type: 1,
@@ -58,7 +53,7 @@ impl Transactional {
             if is_ready(response.error_code).await {
                 return Transactional {
                     wire,
-                    transactional_id: transactional_id.to_owned(),
+                    id: transactional_id.to_owned(),
                     producer_id: response.producer_id,
                     epoch: response.producer_epoch,
                     sequence: 0,
@@ -89,7 +84,7 @@ impl Transactional {
 
     pub(crate) async fn send(&mut self, topic: &str, batch: Bytes) -> PartitionProduceResponse {
         let mut request = produce_request(topic, 0, batch);
-        request.transactional_id = Some(self.transactional_id.clone());
+        request.transactional_id = Some(self.id.clone());
         loop {
             let mut response = self.wire.call(PRODUCE, &request).await;
             let partition = response.responses.remove(0).partition_responses.remove(0);
@@ -111,7 +106,7 @@ impl Transactional {
 
     async fn end(&mut self, committed: bool) {
         let request = EndTxnRequest {
-            transactional_id: self.transactional_id.clone(),
+            transactional_id: self.id.clone(),
             producer_id: self.producer_id,
             producer_epoch: self.epoch,
             committed,
