@@ -1,6 +1,7 @@
 //! SASL, SCRAM credentials and ACLs: raw exchanges, and librdkafka with PLAIN.
 
 mod acls;
+mod enforcement;
 mod sasl;
 mod scram;
 

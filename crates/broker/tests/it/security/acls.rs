@@ -11,17 +11,25 @@ use super::{NONE, authenticating, authorizing, authorizing_in, connected_as};
 use crate::support::wire::Wire;
 
 const ALICE: &str = "User:alice";
-const TOPIC: i8 = 2;
-const GROUP: i8 = 3;
-const LITERAL: i8 = 3;
-const PREFIXED: i8 = 4;
-const READ: i8 = 3;
-const WRITE: i8 = 4;
+pub(super) const TOPIC: i8 = 2;
+pub(super) const GROUP: i8 = 3;
+pub(super) const TRANSACTIONAL_ID: i8 = 5;
+pub(super) const LITERAL: i8 = 3;
+pub(super) const PREFIXED: i8 = 4;
+pub(super) const READ: i8 = 3;
+pub(super) const WRITE: i8 = 4;
 const CREATE: i8 = 5;
+pub(super) const DESCRIBE: i8 = 8;
 const DENY: i8 = 2;
-const ALLOW: i8 = 3;
+pub(super) const ALLOW: i8 = 3;
 
-fn entry(resource_type: i8, pattern: i8, name: &str, operation: i8, permission: i8) -> AclCreation {
+pub(super) fn entry(
+    resource_type: i8,
+    pattern: i8,
+    name: &str,
+    operation: i8,
+    permission: i8,
+) -> AclCreation {
     AclCreation {
         resource_type,
         resource_name: name.to_owned(),
@@ -33,7 +41,7 @@ fn entry(resource_type: i8, pattern: i8, name: &str, operation: i8, permission: 
     }
 }
 
-async fn create(wire: &mut Wire, creations: Vec<AclCreation>) -> Vec<i16> {
+pub(super) async fn create(wire: &mut Wire, creations: Vec<AclCreation>) -> Vec<i16> {
     let response = wire.call(3, &CreateAclsRequest { creations }).await;
     let results = response.results.into_iter();
     results.map(|result| result.error_code).collect()
