@@ -104,7 +104,7 @@ enum Phase {
     /// Copying group after group.
     Copy {
         groups: VecDeque<Vec<SourceSegment>>,
-        group: Option<Group>,
+        group: Option<Box<Group>>,
         transactions: CleanedTransactions,
     },
     Done,
@@ -247,13 +247,13 @@ impl Clean {
     fn copy_some(
         &mut self,
         mut groups: VecDeque<Vec<SourceSegment>>,
-        group: Option<Group>,
+        group: Option<Box<Group>>,
         mut transactions: CleanedTransactions,
     ) -> Result<CleanStep, LogError> {
         let mut group = match (group, groups.front()) {
             (Some(group), _) => group,
             (None, Some(sources)) => {
-                let group = self.begin_group(sources.clone())?;
+                let group = Box::new(self.begin_group(sources.clone())?);
                 groups.pop_front();
                 group
             }
@@ -274,7 +274,7 @@ impl Clean {
             }
             Copied::All => group,
         };
-        if self.put_in_place(group)? == Replaced::GroupIsGone {
+        if self.put_in_place(*group)? == Replaced::GroupIsGone {
             // Retention was faster. The next round finds what is left.
             return Ok(CleanStep::Done);
         }

@@ -66,10 +66,9 @@ impl CleanerCheckpoint {
                 segment.end_offset, segment.size
             ));
         }
-        let mut text = lines.join("\n") + "\n";
+        let text = lines.join("\n") + "\n";
         let checksum = crc32c::crc32c(text.as_bytes());
-        text.push_str(&format!("{checksum}\n"));
-        text
+        text + &format!("{checksum}\n")
     }
 
     /// `None` where it is damaged.

@@ -184,15 +184,14 @@ pub(super) fn group(
                 && segment.end_offset - 1 - base_offset <= i64::from(i32::MAX)
         };
         let last = groups.back_mut();
-        match last.filter(|group| group.first().is_some_and(|first| fits(first.base_offset))) {
-            Some(group) => {
-                (size, index_sizes) = (joined, joined_indexes);
-                group.push(segment);
-            }
-            None => {
-                (size, index_sizes) = (segment.size, segment.index_sizes);
-                groups.push_back(vec![segment]);
-            }
+        if let Some(group) = last
+            && group.first().is_some_and(|first| fits(first.base_offset))
+        {
+            (size, index_sizes) = (joined, joined_indexes);
+            group.push(segment);
+        } else {
+            (size, index_sizes) = (segment.size, segment.index_sizes);
+            groups.push_back(vec![segment]);
         }
     }
     groups
