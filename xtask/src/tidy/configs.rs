@@ -38,7 +38,7 @@ pub(super) fn findings(files: &[File]) -> Vec<String> {
                 file.is_product() && STORE.iter().any(|path| file.path.starts_with(path))
             })
             .filter(|file| table.is_empty() || !file.path.starts_with(table))
-            .any(|file| file.product_lines().any(|(_, line)| line.contains(&quoted)));
+            .any(|file| file.text.contains(&quoted));
         if !is_read {
             findings.push(format!(
                 "{PAGE}: {name} is called honoured and nothing reads it"
