@@ -24,12 +24,20 @@ import org.apache.kafka.common.serialization.StringSerializer;
 final class Kafka implements AutoCloseable {
     final String bootstrap;
     final Admin admin;
+    private final Map<String, Object> settings;
     private final String run = Long.toString(System.currentTimeMillis(), 36);
     private final AtomicInteger names = new AtomicInteger();
 
     Kafka(String bootstrap) {
+        this(bootstrap, Map.of());
+    }
+
+    /** With settings that all clients get. */
+    Kafka(String bootstrap, Map<String, Object> settings) {
         this.bootstrap = bootstrap;
-        this.admin = Admin.create(Map.of("bootstrap.servers", bootstrap));
+        this.settings = new HashMap<>(settings);
+        this.settings.put("bootstrap.servers", bootstrap);
+        this.admin = Admin.create(this.settings);
     }
 
     String name(String what) {
@@ -66,7 +74,7 @@ final class Kafka implements AutoCloseable {
     }
 
     KafkaProducer<String, String> producer(Map<String, Object> settings) {
-        Map<String, Object> all = new HashMap<>(Map.of("bootstrap.servers", bootstrap));
+        Map<String, Object> all = new HashMap<>(this.settings);
         all.putAll(settings);
         return new KafkaProducer<>(all, new StringSerializer(), new StringSerializer());
     }
@@ -76,8 +84,8 @@ final class Kafka implements AutoCloseable {
     }
 
     KafkaConsumer<String, String> consumer(Map<String, Object> settings) {
-        Map<String, Object> all = new HashMap<>(Map.of(
-                "bootstrap.servers", bootstrap, "auto.offset.reset", "earliest", "enable.auto.commit", false));
+        Map<String, Object> all = new HashMap<>(this.settings);
+        all.putAll(Map.of("auto.offset.reset", "earliest", "enable.auto.commit", false));
         all.putAll(settings);
         return new KafkaConsumer<>(all, new StringDeserializer(), new StringDeserializer());
     }

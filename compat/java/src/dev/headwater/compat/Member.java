@@ -1,6 +1,7 @@
 package dev.headwater.compat;
 
 import java.time.Duration;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -73,20 +74,24 @@ final class Member implements AutoCloseable {
 
     /** Waits until the members own each partition of these topics once, shared as evenly as can be. */
     static void awaitBalance(Set<TopicPartition> all, List<Member> members) throws Exception {
-        Expect.eventually("a balance", () -> {
-            List<Integer> sizes = members.stream().map(member -> member.assignment.size()).toList();
-            Set<TopicPartition> owned =
-                    members.stream().flatMap(member -> member.assignment.stream()).collect(Collectors.toSet());
-            int sum = sizes.stream().mapToInt(Integer::intValue).sum();
-            int most = sizes.stream().max(Integer::compare).orElse(0);
-            int least = sizes.stream().min(Integer::compare).orElse(0);
-            for (Member member : members) {
-                if (member.failure != null) {
-                    throw member.failure;
-                }
+        try {
+            Expect.eventually("a balance", () -> isBalanced(all, members));
+        } catch (AssertionError e) {
+            throw new AssertionError(e.getMessage() + ": " + members.stream().map(Member::assignment).toList(), e);
+        }
+    }
+
+    private static boolean isBalanced(Set<TopicPartition> all, List<Member> members) {
+        List<Integer> sizes = members.stream().map(member -> member.assignment.size()).toList();
+        Set<TopicPartition> owned =
+                members.stream().flatMap(member -> member.assignment.stream()).collect(Collectors.toSet());
+        int sum = sizes.stream().mapToInt(Integer::intValue).sum();
+        for (Member member : members) {
+            if (member.failure != null) {
+                throw member.failure;
             }
-            return owned.equals(all) && sum == all.size() && most - least <= 1;
-        });
+        }
+        return owned.equals(all) && sum == all.size() && Collections.max(sizes) - Collections.min(sizes) <= 1;
     }
 
     /** Commits what it read and leaves. */

@@ -83,6 +83,7 @@ public final class Suite {
         TransactionTools.register(this);
         ClusterTools.register(this);
         PerformanceTools.register(this);
+        SecurityChecks.register(this, headwater);
         StreamsChecks.register(this, headwater);
         ConnectChecks.register(this);
     }
