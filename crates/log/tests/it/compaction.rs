@@ -634,3 +634,32 @@ fn relaxed_mode_compacts_too() {
     let log = log_in(&dir, compacted());
     assert_eq!(without_filler(&log), [entry(19, "a", Some("value"))]);
 }
+
+#[test]
+fn a_reader_always_comes_to_the_end_even_if_no_record_is_left_there() {
+    let disk = FaultyDisk::new();
+    let (dir, _) = open(&disk, 1);
+    let rolled = LogConfig {
+        segment_ms: 10,
+        ..compacted()
+    };
+    let log = log_in(&dir, rolled);
+    put(&log, "a", Some("1"));
+    put(&log, "a", None);
+    dir.commit_pending().unwrap();
+    // The active segment is rolled by time, and is empty from here on.
+    dir.apply_retention(NOW + 100).unwrap();
+    clean(&dir, NOW + 100);
+    put(&log, "a", None);
+    dir.commit_pending().unwrap();
+    dir.apply_retention(NOW + 100).unwrap();
+    clean(&dir, NOW + 100 + RETENTION);
+    assert_eq!(records(&log).len(), 1);
+    let last = batches(&log).last().unwrap().header;
+    assert_eq!(last.next_offset(), log.log_end_offset());
+    drop(dir);
+    let (dir, _) = open(&disk.power_cut(Survival::Nothing), 2);
+    let log = log_in(&dir, compacted());
+    let last = batches(&log).last().unwrap().header;
+    assert_eq!(last.next_offset(), log.log_end_offset());
+}
