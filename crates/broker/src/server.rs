@@ -157,9 +157,7 @@ fn info(stream: &TcpStream, peer: SocketAddr, shared: &Shared) -> io::Result<Con
         local: stream.local_addr()?,
         client_id: "".into(),
         mute: Mute::default(),
-        session: Arc::new(Session::new(
-            shared.context.settings.security.protocol,
-        )),
+        session: Arc::new(Session::new(shared.context.settings.security.protocol)),
     })
 }
 

@@ -30,5 +30,5 @@ mod resource_configs;
 mod security;
 mod support;
 mod topics;
-mod transactions;
 mod transactional_offsets;
+mod transactions;
