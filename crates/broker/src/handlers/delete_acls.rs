@@ -3,6 +3,7 @@
 //! What any filter matches is removed, all in one change. Without an authorizer each filter is
 //! answered `SECURITY_DISABLED`. Version 3 knows users as a resource.
 
+use headwater_log::Position;
 use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::delete_acls::{
     DeleteAclsFilter, DeleteAclsFilterResult, DeleteAclsMatchingAcl, DeleteAclsRequest,
@@ -45,7 +46,7 @@ pub(crate) fn begin(
                 error_message: Some(refused.message),
                 ..DeleteAclsFilterResult::default()
             };
-            (vec![result; request.filters.len()], Default::default())
+            (vec![result; request.filters.len()], Position::ZERO)
         }
     };
     let response = DeleteAclsResponse {

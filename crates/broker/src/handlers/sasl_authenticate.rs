@@ -17,6 +17,10 @@ use crate::security::authenticate;
 /// `connection.failed.authentication.delay.ms`, at its default.
 const FAILURE_DELAY: Duration = Duration::from_millis(100);
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature of every handler"
+)]
 pub(crate) fn begin(
     context: &Context,
     connection: &ConnectionInfo,

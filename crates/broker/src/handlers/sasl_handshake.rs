@@ -12,6 +12,10 @@ use crate::context::{ConnectionInfo, Context};
 use crate::reply::Reply;
 use crate::security::TokenForm;
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature of every handler"
+)]
 pub(crate) fn begin(
     context: &Context,
     connection: &ConnectionInfo,

@@ -159,11 +159,14 @@ pub(crate) struct AclFilter {
     pub(crate) permission_type: Option<PermissionType>,
 }
 
-/// A number as a filter has it: 1 is any; `None` if there is none of that number.
-fn filtered<T>(number: i8, from_wire: fn(i8) -> Option<T>) -> Option<Option<T>> {
+/// There is nothing of that number.
+struct UnknownNumber;
+
+/// A number as a filter has it: 1 is any.
+fn filtered<T>(number: i8, from_wire: fn(i8) -> Option<T>) -> Result<Option<T>, UnknownNumber> {
     match number {
-        1 => Some(None),
-        number => from_wire(number).map(Some),
+        1 => Ok(None),
+        number => from_wire(number).map(Some).ok_or(UnknownNumber),
     }
 }
 
@@ -181,13 +184,13 @@ impl AclFilter {
             number => PatternFilter::Only(PatternType::from_wire(number)?),
         };
         Some(AclFilter {
-            resource_type: filtered(resource_type, ResourceType::from_wire)?,
+            resource_type: filtered(resource_type, ResourceType::from_wire).ok()?,
             pattern_type,
             resource_name: None,
             principal: None,
             host: None,
-            operation: filtered(operation, Operation::from_wire)?,
-            permission_type: filtered(permission_type, PermissionType::from_wire)?,
+            operation: filtered(operation, Operation::from_wire).ok()?,
+            permission_type: filtered(permission_type, PermissionType::from_wire).ok()?,
         })
     }
 

@@ -173,11 +173,10 @@ macro_rules! screen_each {
         if refused.is_empty() {
             $crate::security::guard::Screened::Passed
         } else {
-            let mut answer = Self {
-                $items: refused,
-                ..Self::default()
-            }
-            .error_response(headwater_protocol::ErrorCode::$code, $version);
+            let kept = std::mem::replace(&mut $request.$items, refused);
+            let mut answer =
+                $request.error_response(headwater_protocol::ErrorCode::$code, $version);
+            $request.$items = kept;
             let results = std::mem::take(&mut answer.$results);
             if $request.$items.is_empty() {
                 let mut response = <Self as headwater_protocol::Request>::Response::default();
