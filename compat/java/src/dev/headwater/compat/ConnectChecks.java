@@ -3,6 +3,7 @@ package dev.headwater.compat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
 
@@ -13,7 +14,8 @@ final class ConnectChecks {
     private ConnectChecks() {}
 
     static void register(Suite suite) {
-        suite.check("Kafka Connect copies a file through a topic, and goes on after a kill", ConnectChecks::copies);
+        suite.check("Kafka Connect copies a file through a topic, and goes on after a kill", Suite.Lane.CLIENTS,
+                Duration.ofSeconds(240), ConnectChecks::copies);
     }
 
     private static void copies(Kafka kafka) throws Exception {
