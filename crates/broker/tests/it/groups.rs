@@ -396,7 +396,7 @@ async fn stopping_the_node_answers_a_join_that_waits() {
 }
 
 #[tokio::test]
-async fn every_group_is_found_here_and_what_is_not_built_is_refused() {
+async fn every_group_and_transaction_is_found_here_and_what_is_not_built_is_refused() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     let old = FindCoordinatorRequest {
@@ -410,7 +410,7 @@ async fn every_group_is_found_here_and_what_is_not_built_is_refused() {
     }
     for (key_type, error) in [
         (0, ErrorCode::None),
-        (1, ErrorCode::TransactionalIdAuthorizationFailed),
+        (1, ErrorCode::None),
         (2, ErrorCode::UnsupportedVersion),
         (9, ErrorCode::InvalidRequest),
     ] {
