@@ -22,11 +22,13 @@ type Share = BTreeSet<(String, i32)>;
 
 /// Members are told to heartbeat often, so that tests take no longer than they must.
 fn with_quick_heartbeats(mut settings: BrokerSettings) -> BrokerSettings {
-    for name in [
-        "group.consumer.heartbeat.interval.ms",
-        "group.consumer.min.heartbeat.interval.ms",
+    for (name, value) in [
+        ("group.consumer.heartbeat.interval.ms", "100"),
+        ("group.consumer.min.heartbeat.interval.ms", "100"),
+        ("group.consumer.session.timeout.ms", "8000"),
+        ("group.consumer.min.session.timeout.ms", "8000"),
     ] {
-        settings.overrides.insert(name.to_owned(), "100".to_owned());
+        settings.overrides.insert(name.to_owned(), value.to_owned());
     }
     settings
 }
