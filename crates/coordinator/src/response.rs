@@ -99,15 +99,8 @@ impl Response {
                     ..ConsumerGroupHeartbeatResponse::default()
                 })
             }
-            Self::ConsumerGroupDescribe(mut response) => {
-                for group in &mut response.groups {
-                    *group = DescribedConsumerGroup {
-                        error_code: code,
-                        group_id: std::mem::take(&mut group.group_id),
-                        ..DescribedConsumerGroup::default()
-                    };
-                }
-                Self::ConsumerGroupDescribe(response)
+            Self::ConsumerGroupDescribe(response) => {
+                Self::ConsumerGroupDescribe(refused_descriptions(response, code))
             }
             Self::DescribeGroups(mut response) => {
                 for group in &mut response.groups {
@@ -179,6 +172,20 @@ impl Response {
             other => other,
         }
     }
+}
+
+fn refused_descriptions(
+    mut response: ConsumerGroupDescribeResponse,
+    code: i16,
+) -> ConsumerGroupDescribeResponse {
+    for group in &mut response.groups {
+        *group = DescribedConsumerGroup {
+            error_code: code,
+            group_id: std::mem::take(&mut group.group_id),
+            ..DescribedConsumerGroup::default()
+        };
+    }
+    response
 }
 
 fn refused_fetch(mut response: OffsetFetchResponse, code: i16) -> OffsetFetchResponse {

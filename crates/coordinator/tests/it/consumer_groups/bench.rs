@@ -121,7 +121,7 @@ impl<'a> Beat<'a> {
         }
     }
 
-    pub(super) fn as_instance(self, instance: &'a str) -> Self {
+    pub(super) fn of_instance(self, instance: &'a str) -> Self {
         Self {
             instance: Some(instance),
             ..self

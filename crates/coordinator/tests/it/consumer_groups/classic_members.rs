@@ -327,7 +327,7 @@ fn a_classic_member_leaves_by_the_classic_request() {
 #[test]
 fn an_administrator_removes_a_static_consumer_by_its_instance() {
     let mut bench = ConsumerBench::new(&[("a", 2)]);
-    bench.joined(&Beat::join("m1", &["a"]).as_instance("i1"));
+    bench.joined(&Beat::join("m1", &["a"]).of_instance("i1"));
     let left = bench.bench.leave(&[("", Some("i1"))]);
     assert_eq!(left.members[0].error_code, 0);
     assert_eq!(bench.state(), "Empty");

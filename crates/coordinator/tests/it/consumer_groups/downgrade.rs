@@ -114,9 +114,9 @@ fn a_group_stays_a_consumer_group_without_anybody() {
 #[test]
 fn an_instance_that_comes_back_by_the_classic_protocol_takes_the_group_back_without_a_rebalance() {
     let mut bench = ConsumerBench::new(&[("a", 4)]);
-    let (epoch, all) = bench.joined(&Beat::join("m1", &["a"]).as_instance("i1"));
+    let (epoch, all) = bench.joined(&Beat::join("m1", &["a"]).of_instance("i1"));
     assert_eq!((epoch, all.len()), (1, 4));
-    bench.beat(&Beat::of("m1", -2).as_instance("i1"));
+    bench.beat(&Beat::of("m1", -2).of_instance("i1"));
     let mut back = ClassicSim {
         instance: Some("i1"),
         ..ClassicSim::new(&["a"])

@@ -205,7 +205,7 @@ fn heartbeats_that_say_nonsense_are_refused() {
             },
             "GroupId can't be empty.",
         ),
-        (join().as_instance(""), "InstanceId can't be empty."),
+        (join().of_instance(""), "InstanceId can't be empty."),
         (
             Beat {
                 rebalance_ms: -1,

@@ -6,7 +6,7 @@ use super::bench::{Beat, CONSUMER_SESSION_MS, ConsumerBench, Sim, owned};
 use crate::harness::GROUP;
 
 fn joined(bench: &mut ConsumerBench, id: &str, instance: &str) -> Sim {
-    let (epoch, owned) = bench.joined(&Beat::join(id, &["a"]).as_instance(instance));
+    let (epoch, owned) = bench.joined(&Beat::join(id, &["a"]).of_instance(instance));
     Sim {
         id: id.to_owned(),
         epoch,
@@ -24,7 +24,7 @@ fn kip_848_an_instance_that_left_for_a_while_comes_back_to_its_partitions_withou
     ];
     bench.settle(&mut members);
     let epoch = bench.describe(GROUP).group_epoch;
-    let answer = bench.beat(&Beat::of("m1", -2).as_instance("i1"));
+    let answer = bench.beat(&Beat::of("m1", -2).of_instance("i1"));
     assert_eq!((answer.error_code, answer.member_epoch), (0, -2));
     bench.bench.advance(CONSUMER_SESSION_MS / 2);
     members[1].beat(&mut bench);
@@ -48,25 +48,25 @@ fn kip_848_an_instance_that_left_for_a_while_comes_back_to_its_partitions_withou
 fn kip_848_an_instance_id_in_use_is_unreleased_to_others_and_its_old_member_is_fenced() {
     let mut bench = ConsumerBench::new(&[("a", 2)]);
     joined(&mut bench, "m1", "i1");
-    let second = Beat::join("m2", &["a"]).as_instance("i1");
+    let second = Beat::join("m2", &["a"]).of_instance("i1");
     let message = bench.refused(&second, ErrorCode::UnreleasedInstanceId);
     assert!(
         message.contains("m1") && message.contains("i1"),
         "{message}"
     );
-    bench.beat(&Beat::of("m1", -2).as_instance("i1"));
+    bench.beat(&Beat::of("m1", -2).of_instance("i1"));
     assert_eq!(bench.error(&second).0, 0);
     let message = bench.refused(
-        &Beat::of("m1", 1).as_instance("i1"),
+        &Beat::of("m1", 1).of_instance("i1"),
         ErrorCode::FencedInstanceId,
     );
     assert!(message.contains("m2"), "{message}");
     bench.refused(
-        &Beat::of("m1", -1).as_instance("i1"),
+        &Beat::of("m1", -1).of_instance("i1"),
         ErrorCode::FencedInstanceId,
     );
     bench.refused(
-        &Beat::of("m3", 1).as_instance("i9"),
+        &Beat::of("m3", 1).of_instance("i9"),
         ErrorCode::UnknownMemberId,
     );
 }
@@ -75,7 +75,7 @@ fn kip_848_an_instance_id_in_use_is_unreleased_to_others_and_its_old_member_is_f
 fn an_instance_that_does_not_come_back_within_its_session_is_gone() {
     let mut bench = ConsumerBench::new(&[("a", 2)]);
     joined(&mut bench, "m1", "i1");
-    bench.beat(&Beat::of("m1", -2).as_instance("i1"));
+    bench.beat(&Beat::of("m1", -2).of_instance("i1"));
     bench.bench.advance(CONSUMER_SESSION_MS);
     assert_eq!(bench.state(), "Empty");
     let back = joined(&mut bench, "m2", "i1");
@@ -87,7 +87,7 @@ fn an_instance_that_leaves_for_good_leaves_its_partitions() {
     let mut bench = ConsumerBench::new(&[("a", 2)]);
     joined(&mut bench, "m1", "i1");
     let mut m2 = joined(&mut bench, "m2", "i2");
-    let answer = bench.beat(&Beat::of("m1", -1).as_instance("i1"));
+    let answer = bench.beat(&Beat::of("m1", -1).of_instance("i1"));
     assert_eq!((answer.error_code, answer.member_epoch), (0, -1));
     bench.settle(std::slice::from_mut(&mut m2));
     assert_eq!(m2.owned.len(), 2);
@@ -99,9 +99,9 @@ fn an_instance_that_left_while_it_had_to_give_up_comes_back_to_what_it_kept() {
     let m1 = joined(&mut bench, "m1", "i1");
     assert_eq!(m1.owned.len(), 4);
     let m2 = joined(&mut bench, "m2", "i2");
-    let answer = bench.beat(&Beat::of("m1", 1).as_instance("i1"));
+    let answer = bench.beat(&Beat::of("m1", 1).of_instance("i1"));
     let kept = bench.assigned(&answer).unwrap();
-    bench.beat(&Beat::of("m1", -2).as_instance("i1"));
+    bench.beat(&Beat::of("m1", -2).of_instance("i1"));
     let mut members = vec![m2, joined(&mut bench, "m1-again", "i1")];
     assert_eq!(members[1].owned, kept);
     bench.settle(&mut members);
@@ -113,12 +113,12 @@ fn an_instance_that_left_while_it_had_to_give_up_comes_back_to_what_it_kept() {
 fn static_membership_survives_a_restart() {
     let mut bench = ConsumerBench::new(&[("a", 2)]);
     let m1 = joined(&mut bench, "m1", "i1");
-    bench.beat(&Beat::of("m1", -2).as_instance("i1"));
+    bench.beat(&Beat::of("m1", -2).of_instance("i1"));
     bench.restart();
     let back = joined(&mut bench, "m1-again", "i1");
     assert_eq!(back.owned, m1.owned);
     bench.refused(
-        &Beat::of("m1", 1).as_instance("i1"),
+        &Beat::of("m1", 1).of_instance("i1"),
         ErrorCode::FencedInstanceId,
     );
 }
