@@ -213,3 +213,61 @@ fn credential_record(change: &ScramChange) -> MetadataRecord {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_have_krafts_numbers_and_read_back() {
+        let credential = ScramChange {
+            user: "bob".to_owned(),
+            mechanism: ScramMechanism::Sha512,
+            credential: Some(ScramCredential {
+                salt: bytes::Bytes::from_static(b"salt"),
+                stored_key: bytes::Bytes::from_static(b"stored"),
+                server_key: bytes::Bytes::from_static(b"server"),
+                iterations: 4096,
+            }),
+        };
+        let removal = ScramChange {
+            credential: None,
+            ..credential.clone()
+        };
+        let acl = Acl {
+            resource_type: ResourceType::Topic,
+            pattern_type: PatternType::Prefixed,
+            resource_name: "orders".to_owned(),
+            principal: "User:bob".to_owned(),
+            host: "*".to_owned(),
+            operation: Operation::Read,
+            permission_type: PermissionType::Deny,
+        };
+        let entry = entry_record(&acl);
+        assert_eq!(super::entry(&entry), Some(acl));
+        let id = entry.id;
+        for (api_key, record) in [
+            (11, credential_record(&credential)),
+            (22, credential_record(&removal)),
+            (18, MetadataRecord::AccessControlEntry(entry)),
+            (
+                19,
+                MetadataRecord::RemoveAccessControlEntry(RemoveAccessControlEntryRecord { id }),
+            ),
+        ] {
+            let value = record.encode().unwrap();
+            assert_eq!(value[..3], [1, api_key, 0]);
+            assert_eq!(MetadataRecord::decode(Some(value)).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn a_credential_shows_no_secret_in_a_log() {
+        let record = UserScramCredentialRecord {
+            name: "bob".to_owned(),
+            stored_key: bytes::Bytes::from_static(b"hush"),
+            ..UserScramCredentialRecord::default()
+        };
+        assert!(!format!("{record:?}").contains("hush"));
+    }
+}
