@@ -1,7 +1,7 @@
 //! `cargo xtask compat`: the same suites against the embedded event store and against Apache Kafka.
 //!
 //! Suites: the command line's tests, the ordering system's end-to-end tests, and unmodified clients and tools in
-//! Python, Java, Go, Node and Rust.
+//! Python, Java, Go, Node and Rust; and the test suites that clients publish.
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -13,10 +13,13 @@ use crate::outcome::Outcomes;
 use crate::tests;
 use crate::workspace::root;
 
+use self::public::Broker;
+
 mod codec;
 mod go;
 mod java;
 mod node;
+mod public;
 mod python;
 mod rust;
 
@@ -43,6 +46,10 @@ enum Suite {
     Node,
     NodeConfluent,
     Rust,
+    /// franz-go's own tests
+    PublicFranzGo,
+    /// kafka-python's own tests
+    PublicKafkaPython,
     /// Our wire formats and Kafka's, without any broker
     Codec,
 }
@@ -55,9 +62,34 @@ enum Target {
 
 /// The cluster that the suites run against.
 const CLUSTER: &str = "compat";
-const BROKERS: u16 = 3;
 
-const SUITES: [(Suite, &str); 8] = [
+/// What a group of suites runs against.
+struct Setup {
+    suites: &'static [(Suite, &'static str)],
+    settings: &'static [&'static str],
+    /// Of Apache Kafka; the embedded store is one.
+    brokers: u16,
+}
+
+const OWN: Setup = Setup {
+    suites: OWN_SUITES,
+    settings: &["group.initial.rebalance.delay.ms=0"],
+    brokers: 3,
+};
+
+/// One broker: that is what these suites' defaults are made for, and three are slow on a small machine.
+const PUBLIC: Setup = Setup {
+    suites: PUBLIC_SUITES,
+    settings: public::SETTINGS,
+    brokers: 1,
+};
+
+const PUBLIC_SUITES: &[(Suite, &str)] = &[
+    (Suite::PublicFranzGo, "public: franz-go"),
+    (Suite::PublicKafkaPython, "public: kafka-python"),
+];
+
+const OWN_SUITES: &[(Suite, &str)] = &[
     (Suite::Cli, "cli"),
     (Suite::Ordering, "ordering"),
     (Suite::Python, "python"),
@@ -93,7 +125,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             missing.push(reason);
             continue;
         }
-        on_target(target, name, arguments, &mut outcomes, &mut missing)?;
+        for setup in [OWN, PUBLIC] {
+            on_target(target, name, &setup, arguments, &mut outcomes, &mut missing)?;
+        }
     }
     finish(outcomes, arguments, missing)
 }
@@ -120,45 +154,67 @@ fn compare_codecs(outcomes: &mut Outcomes, missing: &mut Vec<String>) {
 fn on_target(
     target: Target,
     target_name: &str,
+    setup: &Setup,
     arguments: &Arguments,
     outcomes: &mut Outcomes,
     missing: &mut Vec<String>,
 ) -> Result<()> {
-    let running = Running::start(target)?;
-    for (suite, suite_name) in SUITES {
-        if arguments.only.is_some_and(|only| only != suite) {
-            continue;
-        }
+    let selected: Vec<_> = setup
+        .suites
+        .iter()
+        .copied()
+        .filter(|(suite, _)| arguments.only.is_none_or(|only| only == *suite))
+        .collect();
+    if selected.is_empty() {
+        return Ok(());
+    }
+    let running = Running::start(target, setup)?;
+    let broker = Broker {
+        bootstrap: running.bootstrap(),
+        target,
+    };
+    for (suite, suite_name) in selected {
         let name = format!("{suite_name} on {target_name}");
-        let absent = match suite {
-            Suite::Python => absent(&["python3"]),
-            Suite::Java => java::missing(),
-            Suite::Go => absent(&["go"]),
-            Suite::Node => absent(&["npm"]),
-            Suite::NodeConfluent => absent(&["npm", "node", "make", "c++"]),
-            Suite::Cli | Suite::Ordering | Suite::Rust | Suite::Codec => None,
-        };
-        if let Some(reason) = absent {
+        if let Some(reason) = lacking(suite) {
             outcomes.skipped(&name, &reason);
             missing.push(reason);
             continue;
         }
-        outcomes.step(&name, || match suite {
-            Suite::Cli => cargo_test("headwater-cli", running.bootstrap()),
-            Suite::Ordering => cargo_test("headwater-ordering", running.bootstrap()),
-            Suite::Python => python::run(running.bootstrap()),
-            Suite::Java => match target {
-                Target::Embedded => java::run(running.bootstrap(), Some(&headwater::binary()?)),
-                Target::Kafka => java::run(running.bootstrap(), None),
-            },
-            Suite::Go => go::run(running.bootstrap()),
-            Suite::Node => node::run(running.bootstrap()),
-            Suite::NodeConfluent => node::run_confluent(running.bootstrap()),
-            Suite::Rust => rust::run(running.bootstrap()),
-            Suite::Codec => bail!("it needs no Kafka that runs"),
-        });
+        outcomes.step(&name, || run_suite(suite, broker));
     }
     Ok(())
+}
+
+/// What a suite needs and this machine lacks.
+fn lacking(suite: Suite) -> Option<String> {
+    match suite {
+        Suite::Python | Suite::PublicKafkaPython => absent(&["python3"]),
+        Suite::Java => java::missing(),
+        Suite::Go | Suite::PublicFranzGo => absent(&["go"]),
+        Suite::Node => absent(&["npm"]),
+        Suite::NodeConfluent => absent(&["npm", "node", "make", "c++"]),
+        Suite::Cli | Suite::Ordering | Suite::Rust | Suite::Codec => None,
+    }
+}
+
+fn run_suite(suite: Suite, broker: Broker) -> Result<String> {
+    let bootstrap = broker.bootstrap;
+    match suite {
+        Suite::Cli => cargo_test("headwater-cli", bootstrap),
+        Suite::Ordering => cargo_test("headwater-ordering", bootstrap),
+        Suite::Python => python::run(bootstrap),
+        Suite::Java => match broker.target {
+            Target::Embedded => java::run(bootstrap, Some(&headwater::binary()?)),
+            Target::Kafka => java::run(bootstrap, None),
+        },
+        Suite::Go => go::run(bootstrap),
+        Suite::Node => node::run(bootstrap),
+        Suite::NodeConfluent => node::run_confluent(bootstrap),
+        Suite::Rust => rust::run(bootstrap),
+        Suite::PublicFranzGo => public::franz_go::run(broker),
+        Suite::PublicKafkaPython => public::kafka_python::run(broker),
+        Suite::Codec => bail!("it needs no Kafka that runs"),
+    }
 }
 
 /// The first of `programs` that this machine lacks.
@@ -196,13 +252,13 @@ enum Running {
 }
 
 impl Running {
-    fn start(target: Target) -> Result<Self> {
+    fn start(target: Target, setup: &Setup) -> Result<Self> {
         match target {
-            Target::Embedded => Ok(Self::Embedded(TemporaryStore::start()?)),
+            Target::Embedded => Ok(Self::Embedded(TemporaryStore::start(setup.settings)?)),
             Target::Kafka => Ok(Self::Kafka(kafka::up(&UpArguments {
-                brokers: BROKERS,
+                brokers: setup.brokers,
                 port: None,
-                settings: Vec::new(),
+                settings: setup.settings.iter().map(ToString::to_string).collect(),
                 name: NameArguments {
                     name: CLUSTER.to_owned(),
                 },

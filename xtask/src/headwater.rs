@@ -23,19 +23,23 @@ pub(crate) fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// An event store for one suite: on a free port, in a directory that goes with it.
+/// An event store for some suites: on a free port, in a directory that goes with it.
 pub(crate) struct TemporaryStore {
     store: Option<Store>,
     dir: PathBuf,
 }
 
 impl TemporaryStore {
-    pub(crate) fn start() -> Result<Self> {
+    /// Starts one with these broker settings, each `key=value`.
+    pub(crate) fn start(settings: &[&str]) -> Result<Self> {
         let dir = temporary_dir("store")?;
         let store = Store::start(StoreSettings {
             binary: binary()?,
             data_dir: dir.join("data"),
-            arguments: vec!["--set".into(), "group.initial.rebalance.delay.ms=0".into()],
+            arguments: settings
+                .iter()
+                .flat_map(|setting| ["--set".to_owned(), (*setting).to_owned()])
+                .collect(),
         })?;
         Ok(Self {
             store: Some(store),

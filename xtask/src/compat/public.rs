@@ -1,0 +1,133 @@
+//! Public test suites of clients, built from what package registries serve, against one broker.
+//!
+//! Each suite leaves out the tests that `compat/public/README.md` lists with the reason, and passes when no test fails
+//! and at least as many passed as it is known to hold. None of the suites' code is in this repository.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::Target;
+use crate::command::{Finished, shown};
+use crate::workspace::cache_dir;
+
+pub(super) mod franz_go;
+pub(super) mod kafka_python;
+mod left_out;
+
+/// What the broker that these suites run against is told, the store and Apache Kafka alike.
+pub(super) const SETTINGS: &[&str] = &[
+    "group.initial.rebalance.delay.ms=0",
+    // kafka-python's and librdkafka's own brokers have four partitions a topic.
+    "num.partitions=4",
+    // Groups whose sessions are shorter than a broker's default allows.
+    "group.min.session.timeout.ms=100",
+    // Access control is tested, and nobody is refused before a test says so.
+    "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found=true",
+];
+
+/// A broker, and which Kafka it is of.
+#[derive(Clone, Copy)]
+pub(super) struct Broker<'a> {
+    pub(super) bootstrap: &'a str,
+    pub(super) target: Target,
+}
+
+/// What became of a suite's tests.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Ran {
+    passed: usize,
+    failed: Vec<String>,
+    skipped: usize,
+    left_out: usize,
+}
+
+impl Ran {
+    /// The counts, or an error if a test failed or fewer than `least` passed.
+    fn judge(&self, least: usize) -> Result<String> {
+        let counts = format!(
+            "{} passed, {} failed, {} skipped, {} left out",
+            self.passed,
+            self.failed.len(),
+            self.skipped,
+            self.left_out
+        );
+        ensure!(
+            self.failed.is_empty(),
+            "{counts}: {}",
+            self.failed.join(", ")
+        );
+        ensure!(
+            self.passed >= least,
+            "{counts}: at least {least} must have run and passed"
+        );
+        Ok(counts)
+    }
+}
+
+/// Where a suite is unpacked or built, made when missing.
+fn suite_dir(name: &str) -> Result<PathBuf> {
+    let dir = cache_dir()?.join("public").join(name);
+    fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+    Ok(dir)
+}
+
+/// Runs to the end with stderr shown and stdout kept.
+fn run_quietly(command: &mut std::process::Command) -> Result<Finished> {
+    let name = shown(command);
+    let output = command
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .with_context(|| format!("could not run {name}"))?;
+    Ok(Finished {
+        success: output.status.success(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+    })
+}
+
+/// Has `make` fill `dir` unless it was filled for the same `recipe` before.
+fn once(dir: &Path, recipe: &str, make: impl FnOnce() -> Result<()>) -> Result<()> {
+    let complete = dir.join("complete");
+    if fs::read_to_string(&complete).is_ok_and(|made| made == recipe) {
+        return Ok(());
+    }
+    fs::remove_dir_all(dir).with_context(|| format!("emptying {}", dir.display()))?;
+    fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+    make()?;
+    fs::write(complete, recipe).with_context(|| format!("writing to {}", dir.display()))
+}
+
+/// The only host and port of `bootstrap`.
+fn host_and_port(bootstrap: &str) -> Result<(&str, &str)> {
+    match bootstrap.split_once(':') {
+        Some((host, port)) if !port.contains([':', ',']) => Ok((host, port)),
+        _ => bail!("{bootstrap}: these suites want one broker"),
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn a_suite_in_which_nothing_ran_does_not_pass() {
+        let nothing = Ran::default();
+        assert!(nothing.judge(1).is_err());
+    }
+
+    #[test]
+    fn a_failed_test_is_named() {
+        let ran = Ran {
+            passed: 10,
+            failed: vec!["TestGroup".into()],
+            ..Ran::default()
+        };
+        let error = ran.judge(5).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "10 passed, 1 failed, 0 skipped, 0 left out: TestGroup"
+        );
+    }
+}
