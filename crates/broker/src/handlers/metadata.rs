@@ -10,7 +10,7 @@ use headwater_protocol::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
     MetadataResponsePartition, MetadataResponseTopic,
 };
-use headwater_protocol::{ErrorCode, Uuid};
+use headwater_protocol::ErrorCode;
 
 use super::authorized_operations;
 use super::durable::when_durable;
@@ -44,8 +44,11 @@ pub(crate) fn begin(
             if !topics.is_empty() {
                 position = image.position();
             }
+            let by_ids = topics.iter().any(|topic| !topic.topic_id.is_zero());
             topics
                 .iter()
+                // Where one has an id, names are not looked at: the Java client sends the name "" beside an id.
+                .filter(|topic| !by_ids || !topic.topic_id.is_zero())
                 .map(|topic| find(&image, version, topic, &request, &refused))
                 .collect()
         }
@@ -101,34 +104,33 @@ fn find(
     request: &MetadataRequest,
     refused: &[(String, ErrorCode)],
 ) -> MetadataResponseTopic {
-    let by_id = !wanted.topic_id.is_zero();
     let topic = match &wanted.name {
+        _ if !wanted.topic_id.is_zero() => image.topic_by_id(wanted.topic_id),
         Some(name) => image.topic(name),
-        None => image.topic_by_id(wanted.topic_id),
+        None => None,
     };
     let code = match (&wanted.name, topic) {
-        // Before version 12 Kafka takes a topic by its name only.
+        // Before version 12 a topic is asked for by its name only.
         (None, _) if version < 12 => ErrorCode::InvalidRequest,
-        (_, Some(topic)) if !by_id || topic.id == wanted.topic_id => {
-            return describe(topic, request);
-        }
-        _ if by_id => ErrorCode::UnknownTopicId,
+        _ if version < 12 && !wanted.topic_id.is_zero() => ErrorCode::InvalidRequest,
+        (_, Some(topic)) => return describe(topic, request),
+        _ if !wanted.topic_id.is_zero() => ErrorCode::UnknownTopicId,
         (Some(name), _) => refused
             .iter()
             .find(|(other, _)| other == name)
             .map_or_else(|| code_of_unknown(name), |(_, code)| *code),
         (None, _) => ErrorCode::InvalidRequest,
     };
-    // A null name cannot be said before version 12.
-    let nullable = if version < 12 {
-        Some(String::new())
-    } else {
-        None
+    let name = match &wanted.name {
+        Some(name) if wanted.topic_id.is_zero() => Some(name.clone()),
+        // A null name cannot be said before version 12.
+        name if version < 12 => Some(name.clone().unwrap_or_default()),
+        _ => None,
     };
     MetadataResponseTopic {
         error_code: code.into(),
-        name: wanted.name.clone().or(nullable),
-        topic_id: if by_id { wanted.topic_id } else { Uuid::ZERO },
+        name,
+        topic_id: wanted.topic_id,
         ..MetadataResponseTopic::default()
     }
 }

@@ -97,17 +97,25 @@ async fn unknown_topic_id_after_a_topic_is_made_again() {
     wire.delete_topic("orders").await;
     let new = wire.create_topic("orders", 1).await;
     for (topic_id, code) in [(old, ErrorCode::UnknownTopicId), (new, ErrorCode::None)] {
-        let request = MetadataRequest {
-            topics: Some(vec![MetadataRequestTopic {
-                topic_id,
-                name: None,
-            }]),
-            ..MetadataRequest::default()
-        };
-        for version in 12..=13 {
-            let response = wire.call(version, &request).await;
-            assert_eq!(response.topics[0].error_code, i16::from(code), "{version}");
-            assert_eq!(response.topics[0].topic_id, topic_id);
+        // The Java client sends the schema's default name beside an id: ids win, and names are not looked at.
+        for name in [None, Some(String::new()), Some("other".to_owned())] {
+            let by_id = MetadataRequestTopic { topic_id, name };
+            let by_name = MetadataRequestTopic {
+                topic_id: Uuid::ZERO,
+                name: Some("orders".to_owned()),
+            };
+            let request = MetadataRequest {
+                topics: Some(vec![by_id, by_name]),
+                ..MetadataRequest::default()
+            };
+            for version in 12..=13 {
+                let response = wire.call(version, &request).await;
+                assert_eq!(response.topics.len(), 1, "{version}");
+                let topic = &response.topics[0];
+                assert_eq!(topic.error_code, i16::from(code), "{version}");
+                assert_eq!(topic.topic_id, topic_id);
+                assert_eq!(topic.name.is_some(), code == ErrorCode::None);
+            }
         }
     }
 }
