@@ -9,6 +9,7 @@ use crate::command::command;
 use crate::workspace::root;
 
 mod absences;
+mod behaviours;
 mod configs;
 mod edges;
 mod sources;
@@ -25,6 +26,7 @@ pub(crate) fn check() -> Result<String> {
     findings.extend(absences::findings(&files));
     findings.extend(sources::findings(&files));
     findings.extend(configs::findings(&files));
+    findings.extend(behaviours::findings(&files));
     findings.extend(readme()?);
     println!("{}", sources::longest_functions(&files));
     if !findings.is_empty() {

@@ -6,11 +6,11 @@
 //! unless the settings name another. A reply waits until what it shows is on disk.
 
 use headwater_log::Position;
+use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
     MetadataResponsePartition, MetadataResponseTopic,
 };
-use headwater_protocol::ErrorCode;
 
 use super::authorized_operations;
 use super::durable::when_durable;

@@ -257,8 +257,7 @@ async fn a_zombie_with_the_same_transactional_id_is_fenced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behaviour_19_a_timed_out_transaction_is_aborted_and_fenced_and_the_last_stable_offset_moves_on()
- {
+async fn a_timed_out_transaction_is_aborted_and_fenced_and_the_last_stable_offset_moves_on() {
     let name = "transaction.abort.timed.out.transaction.cleanup.interval.ms";
     let broker = ephemeral_with(name, "50").await;
     Wire::to(&broker).await.create_topic("orders", 1).await;
@@ -292,7 +291,7 @@ async fn behaviour_19_a_timed_out_transaction_is_aborted_and_fenced_and_the_last
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behaviour_21_an_offset_only_transaction_commits_its_offsets() {
+async fn an_offset_only_transaction_commits_its_offsets() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("input", 1).await;

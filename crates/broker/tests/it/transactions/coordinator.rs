@@ -69,7 +69,7 @@ async fn added(wire: &mut Wire, version: i16, request: &AddPartitionsToTxnReques
 }
 
 #[tokio::test]
-async fn behaviour_18_a_transaction_timeout_over_the_maximum_is_refused() {
+async fn a_transaction_timeout_over_the_maximum_is_refused() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     let refused = wire.call(5, &init(900_001)).await;
@@ -95,7 +95,7 @@ async fn this_node_coordinates_every_transaction() {
 }
 
 #[tokio::test]
-async fn behaviour_38_internal_topics_are_visible_internal_and_not_writable_by_clients() {
+async fn internal_topics_are_visible_internal_and_not_writable_by_clients() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     let internal = ["__consumer_offsets", "__transaction_state"];
@@ -202,7 +202,7 @@ async fn one_partition_that_does_not_exist_keeps_all_others_out() {
 }
 
 #[tokio::test]
-async fn behaviour_16_a_stale_epoch_is_fenced_at_the_coordinator_in_words_the_client_knows() {
+async fn a_stale_epoch_is_fenced_at_the_coordinator_in_words_the_client_knows() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;
@@ -227,7 +227,7 @@ async fn behaviour_16_a_stale_epoch_is_fenced_at_the_coordinator_in_words_the_cl
 }
 
 #[tokio::test]
-async fn behaviour_17_end_txn_v5_answers_the_bumped_epoch_also_when_it_is_repeated() {
+async fn end_txn_v5_answers_the_bumped_epoch_also_when_it_is_repeated() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;

@@ -49,7 +49,7 @@ async fn a_partition_that_was_not_added_is_refused_in_words_that_the_client_know
 }
 
 #[tokio::test]
-async fn behaviour_16_a_stale_epoch_is_invalid_producer_epoch_on_produce() {
+async fn a_stale_epoch_is_invalid_producer_epoch_on_produce() {
     let broker = Broker::ephemeral().await.unwrap();
     let mut wire = Wire::to(&broker).await;
     wire.create_topic("orders", 1).await;

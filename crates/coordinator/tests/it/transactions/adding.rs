@@ -104,7 +104,7 @@ fn a_broker_adds_for_clients_of_transaction_version_2_and_others_add_themselves(
 }
 
 #[test]
-fn behaviour_17_a_write_of_a_client_of_transactions_v2_adds_its_partition_by_itself() {
+fn a_write_of_a_client_of_transactions_v2_adds_its_partition_by_itself() {
     let mut bench = Bench::new();
     let producer = bench.producer();
     assert_eq!(

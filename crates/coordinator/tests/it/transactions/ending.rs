@@ -31,7 +31,7 @@ fn an_end_marks_every_partition_before_it_is_answered() {
 }
 
 #[test]
-fn behaviour_17_transactions_v2_mark_with_the_next_epoch_and_answer_it() {
+fn transactions_v2_mark_with_the_next_epoch_and_answer_it() {
     let mut bench = Bench::new();
     let mut producer = bench.producer();
     for (round, outcome) in (0_i16..).zip([COMMIT, ABORT, COMMIT]) {
@@ -48,7 +48,7 @@ fn behaviour_17_transactions_v2_mark_with_the_next_epoch_and_answer_it() {
 }
 
 #[test]
-fn behaviour_21_a_transaction_of_offsets_only_commits_them() {
+fn a_transaction_of_offsets_only_commits_them() {
     let mut bench = Bench::new();
     let producer = bench.producer();
     assert_eq!(bench.add_offsets(producer, 11), 0);

@@ -9,7 +9,7 @@ use super::harness::{Bench, FIRST_ID, ID, TIMEOUT_MS, TOPIC, code, init_request}
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 #[test]
-fn behaviour_19_a_timed_out_transaction_is_aborted_and_its_producer_fenced() {
+fn a_timed_out_transaction_is_aborted_and_its_producer_fenced() {
     for version in [0, 2] {
         let mut bench = Bench::with(TransactionConfig::default(), version);
         let producer = bench.producer();

@@ -31,8 +31,7 @@ fn a_new_transactional_id_gets_a_new_producer_id_at_epoch_0_and_later_producers_
 }
 
 #[test]
-fn behaviour_16_a_stale_epoch_is_producer_fenced_at_the_coordinator_and_invalid_producer_epoch_to_old_clients()
- {
+fn a_stale_epoch_is_producer_fenced_at_the_coordinator_and_invalid_producer_epoch_to_old_clients() {
     let mut bench = Bench::new();
     let zombie = bench.producer();
     bench.producer();
@@ -55,7 +54,7 @@ fn behaviour_16_a_stale_epoch_is_producer_fenced_at_the_coordinator_and_invalid_
 }
 
 #[test]
-fn behaviour_18_a_transaction_timeout_over_the_maximum_is_invalid_transaction_timeout() {
+fn a_transaction_timeout_over_the_maximum_is_invalid_transaction_timeout() {
     let config = TransactionConfig {
         max_timeout_ms: 5_000,
         ..TransactionConfig::default()
