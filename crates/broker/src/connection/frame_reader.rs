@@ -43,7 +43,9 @@ pub(super) struct Frame {
 pub(super) enum FrameError {
     #[error("the client closed the connection")]
     Closed,
-    #[error("the announced length {length} is not between {least} and {most} (socket.request.max.bytes)")]
+    #[error(
+        "the announced length {length} is not between {least} and {most} (socket.request.max.bytes)"
+    )]
     Length {
         length: i32,
         least: usize,
