@@ -105,7 +105,7 @@ impl TransactionCoordinator {
 
     /// A write of a client of `transaction.version` 2 that is about to be appended, under the lock that
     /// keeps the transaction from ending: it adds its partitions by itself. Once the effects are
-    /// carried out, [`Self::verify`] tells whether it may be.
+    /// carried out, [`Self::verify`] tells whether it may be; an error refuses it as a whole.
     pub fn add_written_partitions(
         &mut self,
         now_ms: i64,
@@ -142,14 +142,17 @@ impl TransactionCoordinator {
         version: i16,
         now_ms: i64,
     ) -> Result<(), ErrorCode> {
+        // Before anything else: where epochs run out, a client has heard of its next producer id while
+        // the end that brings it is still being carried out.
+        if self.is_ending(producer.transactional_id) {
+            return Err(ErrorCode::ConcurrentTransactions);
+        }
         let transaction = self.of_producer(producer)?;
         match transaction.state {
-            TransactionState::PrepareCommit | TransactionState::PrepareAbort => {
-                Err(ErrorCode::ConcurrentTransactions)
-            }
-            TransactionState::Dead | TransactionState::PrepareEpochFence => {
-                Err(ErrorCode::UnknownServerError)
-            }
+            TransactionState::PrepareCommit
+            | TransactionState::PrepareAbort
+            | TransactionState::Dead
+            | TransactionState::PrepareEpochFence => Err(ErrorCode::UnknownServerError),
             TransactionState::Ongoing if transaction.partitions.contains_all(partitions) => Ok(()),
             _ => {
                 let next = transaction.with_partitions(partitions, version, now_ms);

@@ -4,8 +4,12 @@ use super::TWO_PHASE_COMMIT_TIMEOUT_MS;
 use super::coordinator::{Timer, TransactionCoordinator, Turn};
 use super::state::TransactionState;
 
-/// Ids forgotten in one batch, so that a batch stays within what the partition takes.
+/// Ids forgotten in one batch, and bytes of them, so that a batch stays within what the partition
+/// takes.
 const EXPIRED_PER_TURN: usize = 500;
+const EXPIRED_BYTES_PER_TURN: usize = 256 << 10;
+/// When the next of them come. If the log refuses them, they are tried again no more often.
+const NEXT_EXPIRED_MS: i64 = 100;
 
 impl TransactionCoordinator {
     /// Has each transaction that is over its time aborted in a turn of its own.
@@ -47,18 +51,20 @@ impl TransactionCoordinator {
         let expired = self.transactions.iter().filter(|(_, transaction)| {
             transaction.state.may_expire() && transaction.last_update_ms <= latest_ms
         });
-        let expired: Vec<String> = expired
-            .map(|(id, _)| id.clone())
-            .take(EXPIRED_PER_TURN)
-            .collect();
-        for transactional_id in &expired {
+        let mut bytes = 0;
+        let mut delay_ms = self.config.remove_expired_interval_ms;
+        let mut batch = Vec::new();
+        for (transactional_id, _) in expired {
+            if batch.len() >= EXPIRED_PER_TURN || bytes >= EXPIRED_BYTES_PER_TURN {
+                delay_ms = NEXT_EXPIRED_MS.min(delay_ms);
+                break;
+            }
+            bytes += transactional_id.len();
+            batch.push(transactional_id.clone());
+        }
+        for transactional_id in &batch {
             self.append_tombstone(turn, transactional_id);
         }
-        let delay_ms = if expired.len() < EXPIRED_PER_TURN {
-            self.config.remove_expired_interval_ms
-        } else {
-            0
-        };
         self.schedule_in(Timer::RemoveExpired, now_ms, delay_ms);
     }
 }

@@ -72,6 +72,9 @@ impl TransactionCoordinator {
             return Err(ErrorCode::InvalidTransactionTimeout);
         }
         self.check_serving()?;
+        if self.is_ending(transactional_id) {
+            return Err(ErrorCode::ConcurrentTransactions);
+        }
         let created;
         let transaction = match self.transactions.get(transactional_id) {
             Some(transaction) => transaction,
@@ -87,18 +90,16 @@ impl TransactionCoordinator {
             return Err(ErrorCode::ProducerFenced);
         }
         match transaction.state {
-            TransactionState::PrepareCommit | TransactionState::PrepareAbort => {
-                Err(ErrorCode::ConcurrentTransactions)
-            }
             TransactionState::Ongoing => Ok(Init::AbortFirst),
             TransactionState::Empty
             | TransactionState::CompleteCommit
             | TransactionState::CompleteAbort => transaction
                 .given_to(expected, timeout_ms, now_ms, new_producer_id)
                 .map(Init::Give),
-            TransactionState::Dead | TransactionState::PrepareEpochFence => {
-                Err(ErrorCode::UnknownServerError)
-            }
+            TransactionState::PrepareCommit
+            | TransactionState::PrepareAbort
+            | TransactionState::Dead
+            | TransactionState::PrepareEpochFence => Err(ErrorCode::UnknownServerError),
         }
     }
 }

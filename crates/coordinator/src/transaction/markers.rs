@@ -35,6 +35,13 @@ impl TransactionCoordinator {
         turn.finish()
     }
 
+    /// Whether markers of the transaction are still to be written.
+    pub(super) fn is_ending(&self, transactional_id: &str) -> bool {
+        self.transactions
+            .get(transactional_id)
+            .is_some_and(|transaction| transaction.state.is_prepared())
+    }
+
     /// Tries the rest of the markers again later.
     pub(super) fn retry_markers(&mut self, transactional_id: String, now_ms: i64) {
         let delay_ms = self.config.marker_retry_ms;

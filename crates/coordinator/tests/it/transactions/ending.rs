@@ -204,6 +204,26 @@ fn markers_that_cannot_be_appended_are_tried_again_until_all_are_there() {
 }
 
 #[test]
+fn a_producer_that_has_heard_of_its_next_id_waits_until_the_end_that_brings_it_is_done() {
+    let mut bench = Bench::new();
+    let mut last = bench.producer();
+    while last.producer_epoch < LAST_EPOCH {
+        last = bench.producer();
+    }
+    bench.write(last, 0).unwrap();
+    bench.out_of_reach.insert((TOPIC.to_owned(), 0));
+    let next = bench.ended(last, COMMIT);
+    assert_eq!((next.producer_id, next.producer_epoch), (FIRST_ID + 1, 0));
+    let concurrent = code(ErrorCode::ConcurrentTransactions);
+    assert_eq!(bench.write(next, 0), Err(ErrorCode::ConcurrentTransactions));
+    assert_eq!(bench.add(3, next, &[0]), concurrent);
+    assert_eq!(bench.init_again(next).error_code, concurrent);
+    bench.out_of_reach.clear();
+    bench.advance(1_000);
+    assert_eq!(bench.write(next, 0), Ok(()));
+}
+
+#[test]
 fn an_end_that_the_log_does_not_take_has_not_begun() {
     let mut bench = Bench::new();
     let producer = bench.producer();

@@ -112,6 +112,29 @@ fn an_id_that_nobody_uses_is_forgotten_but_never_one_whose_transaction_is_open()
 }
 
 #[test]
+fn a_log_that_takes_no_tombstones_is_not_asked_at_every_moment() {
+    let mut bench = Bench::new();
+    for number in 0..600 {
+        let request = InitProducerIdRequest {
+            transactional_id: Some(format!("id-{number}")),
+            ..init_request(None)
+        };
+        bench.init_with(5, &request);
+    }
+    bench.failure = Some(AppendFailure::Storage);
+    bench.advance(7 * DAY_MS + 1_000);
+    assert_eq!(bench.coordinator.transactions().count(), 600);
+    let mut attempts = 0;
+    let until_ms = bench.now_ms + 1_000;
+    while bench.now_ms < until_ms {
+        let next_ms = bench.coordinator.next_deadline_ms().unwrap();
+        bench.advance(next_ms - bench.now_ms);
+        attempts += 1;
+    }
+    assert!((1..=20).contains(&attempts), "{attempts} in a second");
+}
+
+#[test]
 fn more_ids_than_fit_into_a_batch_are_forgotten_batch_by_batch() {
     let mut bench = Bench::new();
     for number in 0..1_200 {
