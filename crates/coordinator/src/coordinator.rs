@@ -160,8 +160,8 @@ impl GroupCoordinator {
         }
     }
 
-    /// The log refused the records of the latest [`Effect::Append`], and nothing was replayed.
-    /// `rest`: the effects of the same call that came after it.
+    /// The log refused the records of the latest [`Effect::Append`], and none of them was replayed.
+    /// `rest`: the effects of the same call that came after it; more tombstones are dropped.
     ///
     /// Groups whose change was in the records go back to their durable state: whoever waits in
     /// them is answered with an error, and members the log does not know have to join again.
@@ -176,7 +176,8 @@ impl GroupCoordinator {
             AppendFailure::TooLarge => ErrorCode::UnknownServerError,
             AppendFailure::Producer(code) => code,
         };
-        let refused = rest.into_iter().map(|effect| refuse(effect, failure, code));
+        let rest = rest.into_iter();
+        let refused = rest.filter_map(|effect| refuse(effect, failure, code));
         let mut effects: Vec<Effect> = refused.collect();
         let written = std::mem::take(&mut self.written_groups);
         effects.extend(self.turn(now_ms, |groups, turn| {
@@ -365,20 +366,17 @@ impl GroupCoordinator {
     }
 }
 
-fn refuse(effect: Effect, failure: AppendFailure, code: ErrorCode) -> Effect {
-    match effect {
-        Effect::Reply { token, response } => {
-            let code = match (&response, failure) {
-                (Response::OffsetCommit(_), AppendFailure::TooLarge) => {
-                    ErrorCode::InvalidCommitOffsetSize
-                }
-                _ => code,
-            };
-            Effect::Reply {
-                token,
-                response: response.into_error(code),
-            }
-        }
-        other => other,
-    }
+/// What becomes of an effect when the append before it was refused.
+fn refuse(effect: Effect, failure: AppendFailure, code: ErrorCode) -> Option<Effect> {
+    let Effect::Reply { token, response } = effect else {
+        return None;
+    };
+    let code = match (&response, failure) {
+        (Response::OffsetCommit(_), AppendFailure::TooLarge) => ErrorCode::InvalidCommitOffsetSize,
+        _ => code,
+    };
+    Some(Effect::Reply {
+        token,
+        response: response.into_error(code),
+    })
 }

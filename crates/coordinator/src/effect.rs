@@ -75,7 +75,8 @@ pub struct DeletedTopic {
 /// What the broker has to do; the rules are in the crate's documentation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Append the records as one batch, then replay them. The first effect of a call, if at all.
+    /// Append the records as one batch, then replay them. The first effect of a call, if at all; only
+    /// tombstones may come in several batches.
     Append {
         records: Vec<CoordinatorRecord>,
         /// Given: the batch is part of this producer's transaction, without sequence, and its

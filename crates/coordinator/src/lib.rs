@@ -19,7 +19,8 @@
 //! `OffsetFetch` comes and is answered in the form for several groups at every version.
 //!
 //! *Effects.* A call returns effects, to be carried out in order before the next call:
-//! 1. [`Effect::Append`], at most one and always first: append the records to the partition as one
+//! 1. [`Effect::Append`], always first, and at most one but for tombstones that are too many for one
+//!    batch: append the records to the partition as one
 //!    batch, with a producer as a batch of its transaction. When the log took them (they need not
 //!    be durable yet), call [`GroupCoordinator::replay`] with each, in order, or
 //!    [`GroupCoordinator::replay_transactional`]. When it refused them, replay nothing, drop

@@ -99,7 +99,8 @@ impl Groups {
         turn.reply(call.token, response);
     }
 
-    /// The groups go with their offsets, once the tombstones are replayed.
+    /// The groups go with their offsets, once the tombstones are replayed. A group goes after its
+    /// offsets: if only some of them are taken, it is there to be deleted again.
     pub(crate) fn delete(&self, turn: &mut Turn<'_>, call: Call, request: &DeleteGroupsRequest) {
         let mut results: Vec<DeletableGroupResult> = Vec::new();
         for group_id in &request.groups_names {
@@ -129,7 +130,7 @@ impl Groups {
 
     fn write_tombstones(&self, turn: &mut Turn<'_>, group_id: &str) {
         for key in self.offset_keys(group_id) {
-            turn.append(&GroupRecord::OffsetCommit { key, value: None });
+            turn.append_tombstone(&GroupRecord::OffsetCommit { key, value: None });
         }
         if let Some(group) = self.group(group_id) {
             group.write_tombstones(turn, group_id);

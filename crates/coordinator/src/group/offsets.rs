@@ -17,10 +17,6 @@ use crate::record::{OffsetCommitKey, OffsetCommitValue};
 
 pub(crate) use pending::PendingOffsets;
 
-/// Tombstones of one batch, about 100 bytes each: well below the smallest batch that a partition
-/// refuses.
-const MAX_TOMBSTONES: usize = 2_000;
-
 /// A commit and its place in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Commit {

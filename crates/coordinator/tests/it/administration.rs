@@ -1,6 +1,10 @@
 //! Describing, listing and deleting groups.
 
+use headwater_coordinator::AppendFailure;
 use headwater_protocol::ErrorCode;
+use headwater_protocol::messages::offset_commit::{
+    OffsetCommitRequest, OffsetCommitRequestPartition,
+};
 
 use crate::harness::{Bench, GROUP, Join, Logged, TOPIC, code, commit, commit_by, subscription};
 
@@ -93,6 +97,71 @@ fn an_empty_group_is_deleted_with_its_offsets_by_tombstones() {
     assert_eq!(bench.fetch(GROUP, TOPIC).committed_offset, -1);
     bench.restart();
     assert_eq!(bench.state(), "Dead");
+}
+
+/// Partitions that one batch of tombstones does not hold.
+const MANY: i32 = 4_500;
+
+/// A group that has an offset in each of many partitions.
+fn commit_many(bench: &mut Bench, group: &str) {
+    let mut request: OffsetCommitRequest = commit(group, TOPIC, 1);
+    let partitions = 0..MANY;
+    request.topics[0].partitions = partitions
+        .map(|partition_index| OffsetCommitRequestPartition {
+            partition_index,
+            committed_offset: 7,
+            ..OffsetCommitRequestPartition::default()
+        })
+        .collect();
+    assert!(bench.commit_all(&request).iter().all(|code| *code == 0));
+    bench.batches.clear();
+}
+
+#[test]
+fn the_tombstones_of_a_group_with_many_offsets_come_in_several_batches() {
+    let mut bench = Bench::new();
+    commit_many(&mut bench, "simple");
+    assert_eq!(bench.delete(&["simple"]), [0]);
+    assert!(bench.batches.len() > 1, "{:?}", bench.batches);
+    assert!(bench.batches.iter().all(|records| *records <= 2_001));
+    assert_eq!(bench.coordinator.durable_state().offsets.len(), 0);
+    bench.restart();
+    assert_eq!(bench.describe("simple").group_state, "Dead");
+}
+
+#[test]
+fn the_names_of_groups_count_for_the_size_of_a_batch_too() {
+    let mut bench = Bench::new();
+    let group = "g".repeat(20_000);
+    commit_many(&mut bench, &group);
+    assert_eq!(bench.delete(&[&group]), [0]);
+    assert!(bench.batches.iter().all(|records| *records <= 20));
+}
+
+#[test]
+fn offsets_deleted_one_by_one_come_in_several_batches_too() {
+    let mut bench = Bench::new();
+    commit_many(&mut bench, "simple");
+    let partitions: Vec<i32> = (0..MANY).collect();
+    let (error, deleted) = bench.delete_offsets("simple", TOPIC, &partitions);
+    assert_eq!((error, deleted.len()), (0, partitions.len()));
+    assert!(bench.batches.len() > 1, "{:?}", bench.batches);
+    assert_eq!(bench.coordinator.durable_state().offsets.len(), 0);
+}
+
+#[test]
+fn a_group_whose_deletion_was_cut_short_is_there_to_be_deleted_again() {
+    let mut bench = Bench::new();
+    commit_many(&mut bench, "simple");
+    bench.failure = Some(AppendFailure::Storage);
+    bench.taken_before_failure = 1;
+    assert_eq!(bench.delete(&["simple"]), [code(ErrorCode::NotCoordinator)]);
+    let left = bench.coordinator.durable_state().offsets.len();
+    assert!(left > 0 && left < MANY as usize, "{left}");
+    assert_eq!(bench.describe("simple").group_state, "Empty");
+    bench.failure = None;
+    assert_eq!(bench.delete(&["simple"]), [0]);
+    assert_eq!(bench.describe("simple").group_state, "Dead");
 }
 
 #[test]

@@ -40,6 +40,10 @@ pub(crate) struct Bench {
     pub(crate) log: Vec<Logged>,
     /// Set: the log refuses.
     pub(crate) failure: Option<AppendFailure>,
+    /// Batches of a call that it takes before.
+    pub(crate) taken_before_failure: usize,
+    /// Records of each append so far, refused ones included.
+    pub(crate) batches: Vec<usize>,
     config: GroupConfig,
     tokens: u64,
     asked: Vec<Token>,
@@ -186,6 +190,8 @@ impl Bench {
             now_ms: 1_000_000,
             log: Vec::new(),
             failure: None,
+            taken_before_failure: 0,
+            batches: Vec::new(),
             config,
             tokens: 0,
             asked: Vec::new(),
@@ -236,12 +242,19 @@ impl Bench {
     /// The contract of the crate's documentation, to the letter.
     pub(crate) fn carry_out(&mut self, effects: Vec<Effect>) {
         let mut effects = effects.into_iter().enumerate();
+        let mut others = 0;
         while let Some((index, effect)) = effects.next() {
+            others += usize::from(!matches!(effect, Effect::Append { .. }));
             match effect {
                 Effect::Append { records, producer } => {
-                    assert_eq!(index, 0, "an append is the first effect");
+                    assert_eq!(others, 0, "appends are the first effects");
+                    let is_tombstone = |record: &CoordinatorRecord| record.value.is_none();
+                    assert!(index == 0 || records.iter().all(is_tombstone));
                     assert!(!records.is_empty());
-                    if let Some(failure) = self.failure {
+                    self.batches.push(records.len());
+                    if let Some(failure) = self.failure
+                        && index >= self.taken_before_failure
+                    {
                         let rest = effects.map(|(_, effect)| effect).collect();
                         let failed = self.coordinator.append_failed(self.now_ms, failure, rest);
                         let replies_only = failed

@@ -18,7 +18,7 @@ use headwater_protocol::messages::sync_group::{SyncGroupRequest, SyncGroupRespon
 use super::member::{ConsumerMember, MemberState, topic_set};
 use super::migration::{embedded_assignment, partitions_by_id, supported_protocols};
 use super::reconcile::Subscription;
-use super::subscription::Surroundings;
+use super::subscription::{Regexes, Surroundings};
 use super::{ConsumerGroup, Draft, draft};
 use crate::effect::{Call, Client};
 use crate::group::classic::{AfterDowngrade, join_error, leave_response, rebalance_timeout_ms};
@@ -76,7 +76,6 @@ impl Groups {
             image: &*image,
             config: turn.config,
             now_ms: turn.now_ms,
-            may_describe: &|_| false,
         };
         let downgrades = group.is_last_consumer_replaced_by(request, turn);
         let mut draft = Draft::of(group);
@@ -86,7 +85,7 @@ impl Groups {
         let subscription = draft
             .update_member(&before, metadata, &around)
             .map_err(refused)?;
-        let noticed = draft.refresh(subscription, &around);
+        let noticed = draft.refresh(subscription, Regexes::default(), &around);
         let epoch_moved = draft.group().epoch != group.epoch;
         if !downgrades {
             draft.retarget(&around);

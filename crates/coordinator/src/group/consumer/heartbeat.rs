@@ -57,7 +57,6 @@ impl Groups {
             image: &*image,
             config: turn.config,
             now_ms: turn.now_ms,
-            may_describe,
         };
         let group_id = request.group_id.as_str();
         let (mut draft, origin) = self.draft_for_heartbeat(turn, request)?;
@@ -69,7 +68,8 @@ impl Groups {
         let before = draft.member_for_heartbeat(request, member_id)?;
         let metadata = metadata_of(&before, client, request);
         let subscription = draft.update_member(&before, metadata, &around)?;
-        let noticed = draft.refresh(subscription, &around);
+        let regexes = draft.resolve_regexes(&around, may_describe);
+        let noticed = draft.refresh(subscription, regexes, &around);
         draft.retarget(&around);
         let reported = request::reported(request);
         let after = draft.reconcile(member_id, subscription, reported, &around)?;

@@ -18,8 +18,15 @@ pub(super) struct Surroundings<'a> {
     pub(super) image: &'a dyn ClusterImage,
     pub(super) config: &'a GroupConfig,
     pub(super) now_ms: i64,
-    /// Whether whoever asks may know of the topic: others are not matched by its expression.
-    pub(super) may_describe: &'a dyn Fn(&str) -> bool,
+}
+
+/// What became of the expressions of a group in a turn.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Regexes {
+    /// A topic came or went for one of them.
+    changed: bool,
+    /// All of them were held against the topics.
+    looked: Option<Look>,
 }
 
 /// What is to be remembered of a turn that is not in the log.
@@ -142,15 +149,15 @@ impl Draft<'_> {
     pub(super) fn refresh(
         &mut self,
         subscription: Subscription,
+        regexes: Regexes,
         around: &Surroundings<'_>,
     ) -> Noticed {
-        let (regexes_changed, looked) = self.resolve_regexes(around);
         let mut noticed = Noticed {
             checked_version: None,
-            looked,
+            looked: regexes.looked,
         };
         let group = self.group();
-        let bump = group.epoch == 0 || subscription == Subscription::Changed || regexes_changed;
+        let bump = group.epoch == 0 || subscription == Subscription::Changed || regexes.changed;
         if !bump && group.checked_version == Some(around.image.version()) {
             return noticed;
         }
@@ -171,15 +178,20 @@ impl Draft<'_> {
         }
     }
 
-    /// Unknown expressions at once, all of them when it is time. Whether any topic came or went.
-    fn resolve_regexes(&mut self, around: &Surroundings<'_>) -> (bool, Option<Look>) {
+    /// Unknown expressions at once, all of them when it is time. Topics that whoever asks may not
+    /// know of are not matched, so only a member that may subscribe by expression asks.
+    pub(super) fn resolve_regexes(
+        &mut self,
+        around: &Surroundings<'_>,
+        may_describe: &dyn Fn(&str) -> bool,
+    ) -> Regexes {
         let group = self.group();
         let members = group.members.values();
         let subscribed: BTreeSet<String> = members
             .filter_map(|member| member.regex().map(str::to_owned))
             .collect();
         if subscribed.is_empty() {
-            return (false, None);
+            return Regexes::default();
         }
         let now = Look {
             version: around.image.version(),
@@ -190,7 +202,7 @@ impl Draft<'_> {
             .iter()
             .filter(|regex| is_due || !group.regexes.contains_key(*regex))
             .map(String::as_str);
-        let resolved = topic_regex::resolve(wanted, around.image, around.may_describe);
+        let resolved = topic_regex::resolve(wanted, around.image, may_describe);
         let mut changed = false;
         for (regex, topics) in resolved {
             let topics: Vec<String> = topics.into_iter().collect();
@@ -207,7 +219,10 @@ impl Draft<'_> {
                 });
             }
         }
-        (changed, is_due.then_some(now))
+        Regexes {
+            changed,
+            looked: is_due.then_some(now),
+        }
     }
 }
 

@@ -7,11 +7,14 @@ use headwater_protocol::messages::offset_delete::{
 use headwater_protocol::{ErrorCode, Uuid};
 
 use super::super::Groups;
-use super::MAX_TOMBSTONES;
 use crate::effect::{Call, DeletedTopic};
 use crate::record::{GroupRecord, OffsetCommitKey, OffsetCommitValue};
 use crate::timers::Timer;
 use crate::turn::{Check, Turn};
+
+/// When those tombstones of a topic come that did not fit into a batch. If the log refuses them, they
+/// are tried again no more often.
+const NEXT_TOMBSTONES_MS: i32 = 100;
 
 impl Groups {
     /// Offsets of topics that the group subscribes to stay.
@@ -66,7 +69,7 @@ impl Groups {
             };
             let known = self.offsets.get(&key).is_some() || self.pending_offsets.contains(&key);
             if known && !subscribed {
-                turn.append(&GroupRecord::OffsetCommit { key, value: None });
+                turn.append_tombstone(&GroupRecord::OffsetCommit { key, value: None });
             }
             let refused = subscribed.then_some(ErrorCode::GroupSubscribedToTopic);
             partitions.push(OffsetDeleteResponsePartition {
@@ -105,8 +108,8 @@ impl Groups {
                     || topic.id == Uuid::ZERO)
         };
         for (key, _) in committed.chain(pending).filter(is_of_topic) {
-            if turn.record_count() >= MAX_TOMBSTONES {
-                let deadline_ms = turn.after_ms(1);
+            if turn.is_batch_full() {
+                let deadline_ms = turn.after_ms(NEXT_TOMBSTONES_MS);
                 let topic = topic.clone();
                 turn.timers
                     .schedule(Timer::TopicDeleted { topic }, deadline_ms);

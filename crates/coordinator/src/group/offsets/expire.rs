@@ -1,7 +1,6 @@
 //! Offsets that go without anyone deleting them: by age (KIP-211).
 
 use super::super::Groups;
-use super::MAX_TOMBSTONES;
 use crate::record::GroupRecord;
 use crate::timers::Timer;
 use crate::turn::Turn;
@@ -14,7 +13,7 @@ impl Groups {
             .saturating_add(turn.config.offsets_retention_check_interval_ms.max(1));
         for group_id in self.group_ids() {
             self.expire_group(turn, group_id);
-            if turn.record_count() >= MAX_TOMBSTONES {
+            if turn.is_batch_full() {
                 // The tombstones of this turn are replayed by then; were they refused, this pauses.
                 again_at_ms = turn.now_ms.saturating_add(1_000).min(again_at_ms);
                 break;
@@ -32,7 +31,7 @@ impl Groups {
         let unused_since = group.offsets_unused_since();
         let mut left = 0_usize;
         for (key, commit) in self.offsets.commits_of_group(group_id) {
-            let expired = turn.record_count() < MAX_TOMBSTONES
+            let expired = !turn.is_batch_full()
                 && !group.is_subscribed_to(&key.topic)
                 && !self.pending_offsets.contains(&key)
                 && unused_since.is_expired(commit, turn.now_ms, turn.config.offsets_retention_ms);
