@@ -72,6 +72,19 @@ impl Response {
                 error_code: code,
                 ..LeaveGroupResponse::default()
             }),
+            Self::ConsumerGroupHeartbeat(_) => {
+                Self::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
+                    error_code: code,
+                    ..ConsumerGroupHeartbeatResponse::default()
+                })
+            }
+            other => other.into_offset_error(code),
+        }
+    }
+
+    /// The same for the answers about committed offsets.
+    fn into_offset_error(self, code: i16) -> Self {
+        match self {
             Self::OffsetCommit(mut response) => {
                 let partitions = response
                     .topics
@@ -93,12 +106,13 @@ impl Response {
                 ..OffsetDeleteResponse::default()
             }),
             Self::OffsetFetch(response) => Self::OffsetFetch(refused_fetch(response, code)),
-            Self::ConsumerGroupHeartbeat(_) => {
-                Self::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
-                    error_code: code,
-                    ..ConsumerGroupHeartbeatResponse::default()
-                })
-            }
+            other => other.into_administration_error(code),
+        }
+    }
+
+    /// The same for the answers about groups as a whole.
+    fn into_administration_error(self, code: i16) -> Self {
+        match self {
             Self::ConsumerGroupDescribe(response) => {
                 Self::ConsumerGroupDescribe(refused_descriptions(response, code))
             }
@@ -122,7 +136,7 @@ impl Response {
                 }
                 Self::DeleteGroups(response)
             }
-            transactional => transactional.into_transaction_error(code),
+            other => other.into_transaction_error(code),
         }
     }
 
