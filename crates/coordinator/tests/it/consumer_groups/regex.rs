@@ -4,6 +4,7 @@ use headwater_coordinator::ConsumerGroupRecord;
 use headwater_protocol::ErrorCode;
 
 use super::bench::{Beat, ConsumerBench, Owned, Sim, owned};
+use super::classic_members::ClassicSim;
 use crate::harness::GROUP;
 
 fn sim(bench: &mut ConsumerBench, beat: &Beat<'_>) -> Sim {
@@ -120,4 +121,21 @@ fn what_was_matched_is_read_back_after_a_restart() {
     assert_eq!(resolved(&bench), ["a.*"]);
     m1.beat(&mut bench);
     assert_eq!((m1.epoch, m1.owned.len()), (1, 2), "no rebalance");
+}
+
+#[test]
+fn a_classic_member_that_joins_takes_no_topics_from_an_expression() {
+    let mut bench = ConsumerBench::new(&[("a1", 1), ("b", 1)]);
+    let mut m1 = sim(&mut bench, &Beat::join_by_regex("m1", "a.*"));
+    bench.set_topic("a2", 1);
+    // Late enough for the topics to be looked at again.
+    bench.bench.advance(20_000);
+    let mut classic = ClassicSim::new(&["b"]);
+    classic.join(&mut bench);
+    assert_eq!(classic.owned, owned(&[("b", 0..1)]));
+    let before = bench.described_member("m1").target_assignment;
+    assert_eq!(before.topic_partitions.len(), 1, "{before:?}");
+    // The look is still to come: with the next heartbeat of somebody who may say what is matched.
+    m1.beat(&mut bench);
+    assert_eq!(m1.owned, owned(&[("a1", 0..1), ("a2", 0..1)]));
 }
