@@ -11,7 +11,7 @@ final class ClusterTools {
 
     static void register(Suite suite) {
         suite.tool("FeatureCommand describes features", ClusterTools::describesFeatures);
-        suite.check("FeatureCommand downgrades and upgrades transaction.version", Suite.Lane.ALONE, Duration.ofSeconds(60),
+        suite.check("FeatureCommand downgrades and upgrades transaction.version", Suite.Lane.ALONE, Duration.ofSeconds(240),
                 ClusterTools::changesFeatures);
         suite.tool("MetadataQuorumCommand describes status and replication", ClusterTools::describesQuorum);
         suite.tool("ClusterTool tells the cluster's id and endpoints", ClusterTools::describesCluster);

@@ -15,7 +15,7 @@ final class ConnectChecks {
 
     static void register(Suite suite) {
         suite.check("Kafka Connect copies a file through a topic, and goes on after a kill", Suite.Lane.CLIENTS,
-                Duration.ofSeconds(240), ConnectChecks::copies);
+                Duration.ofSeconds(600), ConnectChecks::copies);
     }
 
     private static void copies(Kafka kafka) throws Exception {

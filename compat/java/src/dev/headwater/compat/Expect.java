@@ -8,7 +8,7 @@ import java.util.concurrent.ExecutionException;
 /** What a check asserts. */
 final class Expect {
     /** How long something may take on a slow machine before it counts as never. */
-    static final Duration PATIENCE = Duration.ofSeconds(60);
+    static final Duration PATIENCE = Duration.ofSeconds(180);
 
     private Expect() {}
 

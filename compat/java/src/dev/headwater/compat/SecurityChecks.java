@@ -33,7 +33,7 @@ final class SecurityChecks {
 
     static void register(Suite suite, String headwater) {
         suite.check("SASL lets in who knows the secret, and ACLs say what for", Suite.Lane.CLIENTS,
-                Duration.ofSeconds(240), kafka -> {
+                Duration.ofSeconds(600), kafka -> {
                     try (SecuredKafka node = new SecuredKafka(headwater); Kafka admin = node.admin()) {
                         admin.admin.describeCluster().nodes().get();
                         logsIn(node, admin);

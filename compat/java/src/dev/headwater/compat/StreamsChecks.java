@@ -16,7 +16,7 @@ import org.apache.kafka.streams.KafkaStreams;
 
 /** A Kafka Streams application counts exactly once, whoever is killed in the middle. */
 final class StreamsChecks {
-    private static final Duration LIMIT = Duration.ofSeconds(240);
+    private static final Duration LIMIT = Duration.ofSeconds(600);
     private static final List<String> WORDS = List.of("river", "lake", "spring", "stone", "sand", "reed");
     private static final int LINES = 600;
 

@@ -35,7 +35,7 @@ public final class Suite {
 
     private record Check(String name, Lane lane, Duration limit, Body body) {}
 
-    private static final Duration LIMIT = Duration.ofSeconds(150);
+    private static final Duration LIMIT = Duration.ofSeconds(420);
     /** Checks of clients mostly wait, so that many more than there are processors may run. */
     private static final int CLIENTS = 6;
 
