@@ -50,6 +50,8 @@ enum Suite {
     PublicFranzGo,
     /// kafka-python's own tests
     PublicKafkaPython,
+    /// librdkafka's own tests
+    PublicLibrdkafka,
     /// Our wire formats and Kafka's, without any broker
     Codec,
 }
@@ -87,6 +89,7 @@ const PUBLIC: Setup = Setup {
 const PUBLIC_SUITES: &[(Suite, &str)] = &[
     (Suite::PublicFranzGo, "public: franz-go"),
     (Suite::PublicKafkaPython, "public: kafka-python"),
+    (Suite::PublicLibrdkafka, "public: librdkafka"),
 ];
 
 const OWN_SUITES: &[(Suite, &str)] = &[
@@ -191,6 +194,7 @@ fn lacking(suite: Suite) -> Option<String> {
         Suite::Python | Suite::PublicKafkaPython => absent(&["python3"]),
         Suite::Java => java::missing(),
         Suite::Go | Suite::PublicFranzGo => absent(&["go"]),
+        Suite::PublicLibrdkafka => public::librdkafka::missing(),
         Suite::Node => absent(&["npm"]),
         Suite::NodeConfluent => absent(&["npm", "node", "make", "c++"]),
         Suite::Cli | Suite::Ordering | Suite::Rust | Suite::Codec => None,
@@ -213,6 +217,7 @@ fn run_suite(suite: Suite, broker: Broker) -> Result<String> {
         Suite::Rust => rust::run(bootstrap),
         Suite::PublicFranzGo => public::franz_go::run(broker),
         Suite::PublicKafkaPython => public::kafka_python::run(broker),
+        Suite::PublicLibrdkafka => public::librdkafka::run(broker),
         Suite::Codec => bail!("it needs no Kafka that runs"),
     }
 }

@@ -15,6 +15,7 @@ use crate::workspace::cache_dir;
 pub(super) mod franz_go;
 pub(super) mod kafka_python;
 mod left_out;
+pub(super) mod librdkafka;
 
 /// What the broker that these suites run against is told, the store and Apache Kafka alike.
 pub(super) const SETTINGS: &[&str] = &[

@@ -1,4 +1,4 @@
-//! kafka-python's integration tests, from the source distribution on PyPI, in a virtual environment of their own.
+//! kafka-python's integration tests, from the source distribution on `PyPI`, in a virtual environment of their own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
