@@ -1,6 +1,6 @@
 //! What `IncrementalAlterConfigs` does to the values of one resource, before anything is written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use thiserror::Error;
 
@@ -136,16 +136,13 @@ fn current_list<'a>(
 
 fn appended(list: &str, value: &str) -> String {
     let mut items: Vec<&str> = list_items(list).collect();
-    for item in list_items(value) {
-        if !items.contains(&item) {
-            items.push(item);
-        }
-    }
+    let mut known: HashSet<&str> = items.iter().copied().collect();
+    items.extend(list_items(value).filter(|item| known.insert(item)));
     items.join(",")
 }
 
 fn subtracted(list: &str, value: &str) -> String {
-    let gone: Vec<&str> = list_items(value).collect();
+    let gone: HashSet<&str> = list_items(value).collect();
     let kept: Vec<&str> = list_items(list)
         .filter(|item| !gone.contains(item))
         .collect();

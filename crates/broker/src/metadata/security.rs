@@ -1,5 +1,7 @@
 //! Access control entries and SCRAM credentials: changed here, kept in the image.
 
+use std::collections::BTreeSet;
+
 use headwater_log::Position;
 use headwater_protocol::{Message, Uuid};
 
@@ -75,12 +77,11 @@ impl Metadata {
     pub(crate) fn create_acls(&self, acls: &[Acl]) -> Result<Position, Refused> {
         let mut writer = self.writer();
         let image = self.image();
-        let mut new: Vec<&Acl> = Vec::new();
-        for acl in acls {
-            if !image.acls().contains(acl) && !new.contains(&acl) {
-                new.push(acl);
-            }
-        }
+        let mut seen: BTreeSet<&Acl> = BTreeSet::new();
+        let new: Vec<&Acl> = acls
+            .iter()
+            .filter(|acl| !image.acls().contains(acl) && seen.insert(acl))
+            .collect();
         if new.is_empty() {
             return Ok(image.position());
         }

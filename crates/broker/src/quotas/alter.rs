@@ -1,6 +1,6 @@
 //! Changes to quotas: which records a request leads to, or why it is refused. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use super::client_quotas::{ClientQuotas, QuotaValues};
@@ -29,14 +29,14 @@ pub(crate) fn alter(
 ) -> (Vec<ClientQuotaRecord>, Vec<Result<(), Refused>>) {
     let mut records = Vec::new();
     let mut results = Vec::with_capacity(alterations.len());
-    let mut seen: Vec<Entity> = Vec::new();
+    let mut seen: HashSet<Entity> = HashSet::new();
     for alteration in alterations {
         let decided = entity_of(alteration).and_then(|entity| {
             if seen.contains(&entity) {
                 return Err(refused("Ignoring duplicate entity"));
             }
             let records = records_of(quotas, &entity, alteration)?;
-            seen.push(entity);
+            seen.insert(entity);
             Ok(records)
         });
         results.push(decided.map(|decided| records.extend(decided)));
@@ -187,6 +187,28 @@ mod tests {
         assert!(results[0].is_ok());
         assert!(results[1..].iter().all(Result::is_err), "{results:?}");
         assert_eq!(records.len(), 1);
+    }
+
+    #[test]
+    fn an_entity_counts_once_among_many() {
+        // So many that looking through all of them for each would take minutes.
+        let names: Vec<String> = (0..50_000).map(|n| format!("user-{n}")).collect();
+        let mut alterations: Vec<Alteration> = names
+            .iter()
+            .map(|name| {
+                alteration(
+                    &[("user", Some(name.as_str()))],
+                    &[("producer_byte_rate", Some(1_024.0))],
+                )
+            })
+            .collect();
+        alterations.push(alterations[0].clone());
+        let (records, results) = alter(&ClientQuotas::default(), &alterations);
+        assert_eq!(records.len(), names.len());
+        assert_eq!(
+            results.last(),
+            Some(&Err(refused("Ignoring duplicate entity")))
+        );
     }
 
     #[test]
