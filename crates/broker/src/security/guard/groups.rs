@@ -1,7 +1,9 @@
 //! Groups, their members and their offsets.
 
+use std::collections::BTreeSet;
+
 use headwater_protocol::messages::consumer_group_describe::{
-    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse,
+    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, DescribedGroup,
 };
 use headwater_protocol::messages::consumer_group_heartbeat::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse,
@@ -74,11 +76,41 @@ impl Guarded for ConsumerGroupDescribeRequest {
         let access = access.clone();
         let limit = move |response: &mut ConsumerGroupDescribeResponse| {
             for group in &mut response.groups {
+                if !may_know_topics(&access, group) {
+                    *group = topics_refused(std::mem::take(&mut group.group_id));
+                    continue;
+                }
                 let operations = &mut group.authorized_operations;
                 access.limit(operations, ResourceType::Group, &group.group_id);
             }
         };
         after(screened, limit)
+    }
+}
+
+/// Whether the client may describe every topic that a member has or is to have.
+fn may_know_topics(access: &Access, group: &DescribedGroup) -> bool {
+    let assignments = group
+        .members
+        .iter()
+        .flat_map(|member| [&member.assignment, &member.target_assignment]);
+    let topics: BTreeSet<&str> = assignments
+        .flat_map(|assignment| &assignment.topic_partitions)
+        .map(|topic| topic.topic_name.as_str())
+        .collect();
+    topics
+        .into_iter()
+        .all(|topic| access.topic(Operation::Describe, topic))
+}
+
+fn topics_refused(group_id: String) -> DescribedGroup {
+    DescribedGroup {
+        error_code: ErrorCode::TopicAuthorizationFailed.into(),
+        error_message: Some(
+            "The group has topics that the client is not authorized to describe.".to_owned(),
+        ),
+        group_id,
+        ..DescribedGroup::default()
     }
 }
 

@@ -53,7 +53,11 @@ impl Guarded for MetadataRequest {
 
 /// Whether the client may know of the topic, and have it made if it is not there.
 fn is_shown(access: &Access, topic: &MetadataRequestTopic, creates: bool) -> bool {
-    let name = topic.name.as_deref().unwrap_or_default();
+    // The id decides where there is one: leave for a name beside it must not open another topic.
+    let name = match &topic.name {
+        Some(name) if topic.topic_id.is_zero() => name.as_str(),
+        _ => "",
+    };
     if !access.topic_or_id(Operation::Describe, name, topic.topic_id) {
         return false;
     }

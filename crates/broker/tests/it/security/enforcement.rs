@@ -5,6 +5,8 @@ use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::add_partitions_to_txn::{
     AddPartitionsToTxnRequest, AddPartitionsToTxnTopic,
 };
+use headwater_protocol::messages::consumer_group_describe::ConsumerGroupDescribeRequest;
+use headwater_protocol::messages::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
 use headwater_protocol::messages::describe_client_quotas::DescribeClientQuotasRequest;
 use headwater_protocol::messages::describe_cluster::DescribeClusterRequest;
 use headwater_protocol::messages::describe_configs::{
@@ -202,6 +204,57 @@ async fn metadata_does_not_disclose_topics_nor_makes_them_for_those_who_may_not(
         told,
         [NONE, NONE, i16::from(ErrorCode::UnknownTopicOrPartition)]
     );
+}
+
+#[tokio::test]
+async fn a_name_that_may_be_known_opens_no_topic_by_an_id_beside_it() {
+    let (_broker, mut admin, mut alice) = node().await;
+    let all = MetadataRequest {
+        topics: None,
+        ..MetadataRequest::default()
+    };
+    let topics = admin.call(12, &all).await.topics;
+    let hidden = topics
+        .iter()
+        .find(|topic| topic.name.as_deref() == Some("hidden"));
+    let request = MetadataRequest {
+        topics: Some(vec![MetadataRequestTopic {
+            name: Some("readable".to_owned()),
+            topic_id: hidden.unwrap().topic_id,
+        }]),
+        ..MetadataRequest::default()
+    };
+    let topics = alice.call(12, &request).await.topics;
+    assert_eq!(topics.len(), 1);
+    assert_eq!(topics[0].error_code, TOPIC_REFUSED);
+    assert!(topics[0].partitions.is_empty());
+}
+
+#[tokio::test]
+async fn a_consumer_group_is_described_to_those_who_may_describe_its_topics() {
+    let (_broker, mut admin, mut alice) = node().await;
+    create(&mut admin, vec![entry(GROUP, PREFIXED, "of-", READ, ALLOW)]).await;
+    for (group, topic) in [("of-alice", "readable"), ("of-admin", "hidden")] {
+        let join = ConsumerGroupHeartbeatRequest {
+            group_id: group.to_owned(),
+            member_id: "member".to_owned(),
+            rebalance_timeout_ms: 30_000,
+            subscribed_topic_names: Some(vec![topic.to_owned()]),
+            topic_partitions: Some(Vec::new()),
+            ..ConsumerGroupHeartbeatRequest::default()
+        };
+        assert_eq!(admin.call(1, &join).await.error_code, NONE);
+    }
+    let describe = ConsumerGroupDescribeRequest {
+        group_ids: vec!["of-alice".to_owned(), "of-admin".to_owned()],
+        ..ConsumerGroupDescribeRequest::default()
+    };
+    let groups = alice.call(1, &describe).await.groups;
+    let told: Vec<_> = groups
+        .iter()
+        .map(|group| (group.error_code, group.members.len()))
+        .collect();
+    assert_eq!(told, [(NONE, 1), (TOPIC_REFUSED, 0)]);
 }
 
 #[tokio::test]
