@@ -129,10 +129,7 @@ impl Markers {
         marker: EndMarker,
     ) -> Result<Position, MarkerError> {
         if topic == CONSUMER_OFFSETS {
-            let coordinator = self.groups.of_partition(partition);
-            return coordinator
-                .ok_or(MarkerError::Unknown)?
-                .append_end_marker(marker);
+            return self.write_to_groups(image, partition, marker);
         }
         let topic = image.topic(topic).ok_or(MarkerError::Unknown)?;
         let served = Served::find(&self.partitions, topic, partition);
@@ -141,6 +138,25 @@ impl Markers {
             .append_end_marker(&served.partition, marker, served.leader_epoch)
             .map(|appended| appended.position)
             .map_err(MarkerError::Append)
+    }
+
+    fn write_to_groups(
+        &self,
+        image: &Image,
+        partition: i32,
+        marker: EndMarker,
+    ) -> Result<Position, MarkerError> {
+        if let Some(coordinator) = self.groups.of_partition(partition) {
+            return coordinator.append_end_marker(marker);
+        }
+        let partitions = image.topic(CONSUMER_OFFSETS).map(|topic| &topic.partitions);
+        let exists = |count: usize| usize::try_from(partition).is_ok_and(|index| index < count);
+        // There is the partition, but its coordinator has not been opened: what the transaction
+        // committed in it is still to be decided.
+        if partitions.is_some_and(|partitions| exists(partitions.len())) {
+            return Err(MarkerError::NotLoaded);
+        }
+        Err(MarkerError::Unknown)
     }
 }
 

@@ -49,9 +49,9 @@ pub(crate) struct InTransaction<'a> {
 impl InTransaction<'_> {
     /// Whether the producer may write to this partition now, in the words its clients know.
     pub(crate) fn check(&self, topic: &str, partition: i32) -> Result<(), ErrorCode> {
-        let coordinator = self.coordinator?;
-        let verified = coordinator.verify(self.producer, topic, partition);
-        verified.map_err(|code| in_words_of(self.client, code))
+        self.coordinator
+            .and_then(|coordinator| coordinator.verify(self.producer, topic, partition))
+            .map_err(|code| in_words_of(self.client, code))
     }
 }
 
@@ -151,28 +151,43 @@ impl Transactions {
         append: impl FnOnce(&InTransaction<'_>) -> T,
     ) -> T {
         let coordinator = self.coordinators.of_known_key(producer.transactional_id);
-        let mut held = match &coordinator {
+        let held = match &coordinator {
             Ok(coordinator) => coordinator.hold(),
             Err(code) => Err(*code),
         };
-        if let Ok(held) = &mut held {
-            let level = self.metadata.feature(TRANSACTION_VERSION);
-            held.change(|coordinator, now_ms| {
-                coordinator.set_transaction_version(level);
-                if client != TransactionalClient::AddsByWriting {
-                    return Vec::new();
-                }
-                // Why they could not be added is found again when each is verified.
-                coordinator
-                    .add_written_partitions(now_ms, producer, partitions)
-                    .unwrap_or_default()
-            });
-        }
+        let held = held.and_then(|mut held| {
+            if client == TransactionalClient::AddsByWriting {
+                self.add(&mut held, producer, partitions)?;
+            }
+            Ok(held)
+        });
         append(&InTransaction {
             coordinator: held.as_ref().map(Held::machine).map_err(|code| *code),
             producer,
             client,
         })
+    }
+
+    /// Makes the partitions part of the transaction. If the log refuses that, they are not, which is
+    /// found when each is verified.
+    fn add(
+        &self,
+        held: &mut Held<'_, TransactionCoordinator>,
+        producer: TransactionalProducer<'_>,
+        partitions: &PartitionSet,
+    ) -> Result<(), ErrorCode> {
+        let level = self.metadata.feature(TRANSACTION_VERSION);
+        let mut refused = None;
+        held.change(|coordinator, now_ms| {
+            coordinator.set_transaction_version(level);
+            coordinator
+                .add_written_partitions(now_ms, producer, partitions)
+                .unwrap_or_else(|code| {
+                    refused = Some(code);
+                    Vec::new()
+                })
+        });
+        refused.map_or(Ok(()), Err)
     }
 
     /// Appends an end marker on behalf of a tool.
