@@ -16,6 +16,7 @@ use super::authorized_operations;
 use super::durable::when_durable;
 use crate::context::{ConnectionInfo, Context};
 use crate::metadata::{CLUSTER_METADATA, Image, Topic};
+use crate::quotas::Strictness;
 use crate::reply::Reply;
 use crate::settings::NODE_ID;
 
@@ -29,7 +30,7 @@ pub(crate) fn begin(
         Some(topics) if version == 0 && topics.is_empty() => None,
         topics => topics.as_deref(),
     };
-    let refused = create_missing(context, version, &request);
+    let refused = create_missing(context, connection, version, &request);
     let image = context.metadata.image();
     let mut position = Position::ZERO;
     let topics = match wanted {
@@ -73,9 +74,10 @@ pub(crate) fn begin(
 }
 
 /// Creates the topics asked for by name that are not there, if request and broker allow it, and
-/// returns those that could not be created with the reason.
+/// returns those that could not be created with the reason. They count for the client's quota.
 fn create_missing(
     context: &Context,
+    connection: &ConnectionInfo,
     version: i16,
     request: &MetadataRequest,
 ) -> Vec<(String, ErrorCode)> {
@@ -89,12 +91,24 @@ fn create_missing(
         let is_missing = name != CLUSTER_METADATA && image.topic(name).is_none();
         (topic.topic_id.is_zero() && is_missing).then_some(name)
     });
+    let mut mutations = context.quotas.mutations(connection, Strictness::Refuse);
     names
         .filter_map(|name| {
-            let refused = context.metadata.auto_create(name).err()?;
-            Some((name.to_owned(), refused.code))
+            let metadata = &context.metadata;
+            let created = mutations
+                .allow(|| metadata.check_auto_create(name))
+                .and_then(|()| metadata.auto_create(name));
+            Some((name.to_owned(), known_refusal(created.err()?.code)))
         })
         .collect()
+}
+
+/// As on Kafka, a client above its quota is not told: the topic is not there yet, and it asks again.
+fn known_refusal(code: ErrorCode) -> ErrorCode {
+    match code {
+        ErrorCode::ThrottlingQuotaExceeded => ErrorCode::UnknownTopicOrPartition,
+        code => code,
+    }
 }
 
 fn find(

@@ -197,37 +197,53 @@ impl Metadata {
     /// Creates a topic because somebody asked for it, with the broker's defaults.
     pub(crate) fn auto_create(&self, name: &str) -> Result<Position, Refused> {
         match name {
-            CONSUMER_OFFSETS => return self.create_consumer_offsets(),
-            TRANSACTION_STATE => return self.create_transaction_state(),
-            _ => {}
+            CONSUMER_OFFSETS => self.create_consumer_offsets(),
+            TRANSACTION_STATE => self.create_transaction_state(),
+            _ => existing_is_fine(self.create(&self.auto_created(name), Change::Apply)),
         }
-        let topic = NewTopic {
-            name: name.to_owned(),
-            partitions: -1,
-            replication_factor: -1,
-            ..NewTopic::default()
-        };
-        existing_is_fine(self.create(&topic, Change::Apply))
+    }
+
+    /// How many partitions [`Self::auto_create`] would make, or why it would not.
+    pub(crate) fn check_auto_create(&self, name: &str) -> Result<usize, Refused> {
+        let created = self.create(&self.auto_created(name), Change::Validate)?;
+        Ok(created.partitions.max(0) as usize)
+    }
+
+    fn auto_created(&self, name: &str) -> NewTopic {
+        match name {
+            CONSUMER_OFFSETS => self.consumer_offsets(),
+            TRANSACTION_STATE => self.transaction_state(),
+            _ => NewTopic {
+                name: name.to_owned(),
+                partitions: -1,
+                replication_factor: -1,
+                ..NewTopic::default()
+            },
+        }
     }
 
     /// Creates the topic of committed offsets unless it is there.
     pub(crate) fn create_consumer_offsets(&self) -> Result<Position, Refused> {
-        self.create_internal(CONSUMER_OFFSETS, || {
-            let partitions = self.number("offsets.topic.num.partitions");
-            let segment_bytes = self.number("offsets.topic.segment.bytes").max(1 << 20);
-            topics::consumer_offsets(partitions as i32, segment_bytes.to_string())
-        })
+        self.create_internal(CONSUMER_OFFSETS, || self.consumer_offsets())
+    }
+
+    fn consumer_offsets(&self) -> NewTopic {
+        let partitions = self.number("offsets.topic.num.partitions");
+        let segment_bytes = self.number("offsets.topic.segment.bytes").max(1 << 20);
+        topics::consumer_offsets(partitions as i32, segment_bytes.to_string())
     }
 
     /// Creates the topic of transactions unless it is there.
     pub(crate) fn create_transaction_state(&self) -> Result<Position, Refused> {
-        self.create_internal(TRANSACTION_STATE, || {
-            let partitions = self.number("transaction.state.log.num.partitions");
-            let segment_bytes = self
-                .number("transaction.state.log.segment.bytes")
-                .max(1 << 20);
-            topics::transaction_state(partitions as i32, segment_bytes.to_string())
-        })
+        self.create_internal(TRANSACTION_STATE, || self.transaction_state())
+    }
+
+    fn transaction_state(&self) -> NewTopic {
+        let partitions = self.number("transaction.state.log.num.partitions");
+        let segment_bytes = self
+            .number("transaction.state.log.segment.bytes")
+            .max(1 << 20);
+        topics::transaction_state(partitions as i32, segment_bytes.to_string())
     }
 
     fn create_internal(

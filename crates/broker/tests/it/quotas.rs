@@ -12,7 +12,7 @@ use headwater_protocol::messages::create_topics::{CreatableTopic, CreateTopicsRe
 use headwater_protocol::messages::describe_client_quotas::{
     ComponentData, DescribeClientQuotasRequest,
 };
-use headwater_protocol::messages::metadata::MetadataRequest;
+use headwater_protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 use rdkafka::ClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::statistics::Statistics;
@@ -357,6 +357,36 @@ async fn topic_changes_above_the_quota_are_refused_for_clients_that_know_the_err
     let third = older.call(5, &create("c")).await;
     assert_eq!(third.topics[0].error_code, 0);
     assert!(third.throttle_time_ms > 0);
+}
+
+#[tokio::test]
+async fn topics_made_because_somebody_asked_for_them_count_for_the_quota() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    // A quota that allows for a dozen topics and then for none within the test.
+    let entity = [("client-id", Some(CLIENT))];
+    set(&mut wire, &entity, "controller_mutation_rate", 0.01).await;
+    let names: Vec<String> = (0..50).map(|number| format!("auto-{number}")).collect();
+    let wanted = names.iter().map(|name| MetadataRequestTopic {
+        name: Some(name.clone()),
+        ..MetadataRequestTopic::default()
+    });
+    let request = MetadataRequest {
+        topics: Some(wanted.collect()),
+        allow_auto_topic_creation: true,
+        ..MetadataRequest::default()
+    };
+    let answered = wire.call(9, &request).await;
+    let unknown = i16::from(ErrorCode::UnknownTopicOrPartition);
+    let is = |code: i16| {
+        answered
+            .topics
+            .iter()
+            .filter(move |topic| topic.error_code == code)
+    };
+    assert!(is(0).count() >= 1, "the quota allows for some");
+    assert!(is(unknown).count() >= 1, "and refuses others");
+    assert_eq!(is(0).count() + is(unknown).count(), names.len());
 }
 
 #[tokio::test]
