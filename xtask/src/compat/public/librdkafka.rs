@@ -2,7 +2,7 @@
 //!
 //! They call Kafka's console tools for what the library cannot do; scripts of a line each stand for those.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +57,7 @@ pub(in super::super) fn run(broker: Broker) -> Result<String> {
         libraries: format!("{0}/src:{0}/src-cpp", built.display()),
         tools,
         dir: run_dir.clone(),
+        log: dir.clone(),
         bootstrap: broker.bootstrap.to_owned(),
     };
     let quick = runner.run(&["-Q"], "TESTS_SKIP", &format!("{numbers},{IN_FULL}"));
@@ -141,6 +142,7 @@ struct Runner {
     libraries: String,
     tools: PathBuf,
     dir: PathBuf,
+    log: PathBuf,
     bootstrap: String,
 }
 
@@ -163,13 +165,21 @@ impl Runner {
             .env("BROKERS", &self.bootstrap)
             // It looks at no more than whether features of 4.0 are there.
             .env("TEST_KAFKA_VERSION", "4.0.0");
-        let finished = run_quietly(&mut runner)?;
-        let output = without_colours(&finished.stdout);
-        let mut ran = read(&output);
-        if !finished.success {
-            for line in output.lines().filter(|line| line.starts_with("### ")) {
+        // What it says while it runs is long: kept beside the build, and looked at only after a failure.
+        let log = self.log.join(format!("{selection}.log"));
+        let said = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+        let finished = runner
+            .stderr(said)
+            .output()
+            .context("could not run test-runner")?;
+        let mut ran = read(&without_colours(&String::from_utf8_lossy(&finished.stdout)));
+        if !finished.status.success() {
+            let said = fs::read(&log).with_context(|| format!("reading {}", log.display()))?;
+            let said = without_colours(&String::from_utf8_lossy(&said));
+            for line in said.lines().filter(|line| line.starts_with("### ")) {
                 println!("{line}");
             }
+            println!("more in {}", log.display());
             if ran.failed.is_empty() {
                 ran.failed.push("the runner itself".into());
             }
