@@ -148,8 +148,15 @@ impl Cleaner {
         let mut bytes = 0;
         while let CleanStep::More { bytes: step } = round.step()? {
             bytes += step;
-            if self.stop.wait(self.hold(begun, bytes)) {
-                return Ok(Look::Stopped);
+            // The rate may have been changed since, so a long wait is cut into pieces.
+            loop {
+                let hold = self.hold(begun, bytes);
+                if self.stop.wait(hold) {
+                    return Ok(Look::Stopped);
+                }
+                if hold < LONGEST_HOLD {
+                    break;
+                }
             }
         }
         tell(&round, begun);

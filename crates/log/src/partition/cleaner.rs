@@ -137,8 +137,8 @@ impl Clean {
         self.stats
     }
 
-    /// Does a little more. After an error the round is over; where it is a batch that cannot be read, the partition is
-    /// not compacted again before a restart.
+    /// Does a little more. After an error the round is over; where it is a batch or a file that cannot be read, the
+    /// partition is not compacted again before a restart, or it would keep all others waiting.
     pub fn step(&mut self) -> Result<CleanStep, LogError> {
         self.log.node.check_writable()?;
         let phase = std::mem::replace(&mut self.phase, Phase::Done);
@@ -156,7 +156,16 @@ impl Clean {
             Phase::Done => Ok(CleanStep::Done),
         };
         result.inspect_err(|error| {
-            if matches!(error, LogError::Corrupt { .. }) {
+            // What cannot be written may be another time, what cannot be read will not.
+            let stays = matches!(
+                error,
+                LogError::Corrupt { .. }
+                    | LogError::Io {
+                        operation: "read",
+                        ..
+                    }
+            );
+            if stays {
                 self.log.give_up_cleaning();
             }
         })

@@ -72,7 +72,8 @@ impl PartitionLog {
         };
         let disk = self.node.disk.as_ref();
         let entry = search.run::<TimestampIndexEntry, 12>(disk, &time_before(timestamp_ms));
-        if let Some(entry) = entry.unwrap_or_default() {
+        let entry = entry.unwrap_or_default();
+        if let Some(entry) = entry.filter(|_| !candidate.location.file.is_replaced()) {
             let offset = offset_of(&entry, candidate.location.segment_base);
             candidate.from_offset = candidate.from_offset.max(offset);
         }

@@ -68,11 +68,17 @@ impl PartitionLog {
         now_ms: i64,
         options: CleanerOptions,
     ) -> Result<Option<Clean>, LogError> {
-        self.forget_swap()?;
+        let clean = self.take_for_cleaning(now_ms, options);
+        if clean.is_some() {
+            // Only now: the directory of a partition that is being cleaned is not removed.
+            self.forget_swap()?;
+        }
+        Ok(clean)
+    }
+
+    fn take_for_cleaning(self: &Arc<Self>, now_ms: i64, options: CleanerOptions) -> Option<Clean> {
         let mut state = self.lock();
-        let Some(range) = range(&state, now_ms, Extent::Checkpointed) else {
-            return Ok(None);
-        };
+        let range = range(&state, now_ms, Extent::Checkpointed)?;
         state.cleaner.work = CleanerWork::Cleaning;
         let segments: Vec<_> = state
             .segments
@@ -91,7 +97,7 @@ impl PartitionLog {
             .iter()
             .filter(|segment| segment.end_offset > range.first_dirty_offset);
         let records = range.upper_bound.abs_diff(range.first_dirty_offset);
-        Ok(Some(Clean {
+        Some(Clean {
             log: Arc::clone(self),
             config: Arc::clone(&state.config),
             options,
@@ -113,7 +119,7 @@ impl PartitionLog {
                 end_offset: range.first_dirty_offset,
                 ..CleanStats::default()
             },
-        }))
+        })
     }
 }
 
