@@ -5,6 +5,8 @@
 //! transaction out. Before version 2 `PRODUCER_FENCED` is told as `INVALID_PRODUCER_EPOCH`. Clients of
 //! `transaction.version` 2 do not ask: their writes add partitions (KIP-890).
 
+use std::sync::Arc;
+
 use futures::future::{BoxFuture, FutureExt, join_all};
 use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::add_partitions_to_txn::{
@@ -13,11 +15,14 @@ use headwater_protocol::messages::add_partitions_to_txn::{
 };
 
 use crate::context::{ConnectionInfo, Context};
+use crate::coordinators::Transactions;
 use crate::metadata::Image;
 use crate::reply::Reply;
 
 /// The first version with several transactions.
 const SEVERAL_SINCE: i16 = 4;
+/// Transactions looked at before others get their turn: a request may name some hundred thousand.
+const AT_A_TIME: usize = 1_000;
 
 pub(crate) fn begin(
     context: &Context,
@@ -26,29 +31,39 @@ pub(crate) fn begin(
     request: AddPartitionsToTxnRequest,
 ) -> Reply<AddPartitionsToTxnResponse> {
     let image = context.metadata.image();
-    let transactions = if version < SEVERAL_SINCE {
-        vec![single(request)]
-    } else {
-        request.transactions
-    };
-    let answers: Vec<_> = transactions
-        .into_iter()
-        .map(|transaction| add(context, &image, version, transaction))
-        .collect();
+    let transactions = &context.transactions;
+    if version >= SEVERAL_SINCE {
+        let transactions = Arc::clone(transactions);
+        return Reply::later(add_all(transactions, image, version, request.transactions));
+    }
+    let answer = add(transactions, &image, version, single(request));
     Reply::later(async move {
-        let mut results = join_all(answers).await;
-        if version >= SEVERAL_SINCE {
-            return AddPartitionsToTxnResponse {
-                results_by_transaction: results,
-                ..AddPartitionsToTxnResponse::default()
-            };
-        }
-        let result = results.pop().unwrap_or_default();
         AddPartitionsToTxnResponse {
-            results_by_topic_v3_and_below: result.topic_results,
+            results_by_topic_v3_and_below: answer.await.topic_results,
             ..AddPartitionsToTxnResponse::default()
         }
     })
+}
+
+/// Some after the other: no producer waits for a request of this kind with its next one.
+async fn add_all(
+    transactions: Arc<Transactions>,
+    image: Arc<Image>,
+    version: i16,
+    asked: Vec<AddPartitionsToTxnTransaction>,
+) -> AddPartitionsToTxnResponse {
+    let mut results = Vec::with_capacity(asked.len());
+    let mut asked = asked.into_iter();
+    while asked.len() > 0 {
+        let some = asked.by_ref().take(AT_A_TIME);
+        let answers = some.map(|transaction| add(&transactions, &image, version, transaction));
+        results.extend(join_all(answers).await);
+        tokio::task::yield_now().await;
+    }
+    AddPartitionsToTxnResponse {
+        results_by_transaction: results,
+        ..AddPartitionsToTxnResponse::default()
+    }
 }
 
 /// The one transaction of an old request.
@@ -63,7 +78,7 @@ fn single(request: AddPartitionsToTxnRequest) -> AddPartitionsToTxnTransaction {
 }
 
 fn add(
-    context: &Context,
+    transactions: &Transactions,
     image: &Image,
     version: i16,
     transaction: AddPartitionsToTxnTransaction,
@@ -77,7 +92,7 @@ fn add(
         transactions: vec![transaction],
         ..AddPartitionsToTxnRequest::default()
     };
-    let answer = context.transactions.ask(
+    let answer = transactions.ask(
         &transactional_id,
         version.max(SEVERAL_SINCE),
         one,

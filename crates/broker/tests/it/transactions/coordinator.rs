@@ -4,7 +4,7 @@ use headwater_broker::Broker;
 use headwater_protocol::ErrorCode;
 use headwater_protocol::messages::add_offsets_to_txn::AddOffsetsToTxnRequest;
 use headwater_protocol::messages::add_partitions_to_txn::{
-    AddPartitionsToTxnRequest, AddPartitionsToTxnTopic,
+    AddPartitionsToTxnRequest, AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
 };
 use headwater_protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use headwater_protocol::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
@@ -199,6 +199,42 @@ async fn one_partition_that_does_not_exist_keeps_all_others_out() {
     assert_eq!(results, [not_attempted, unknown, unknown]);
     let commit = wire.call(3, &end(id, epoch)).await;
     assert_eq!(commit.error_code, code(ErrorCode::InvalidTxnState));
+}
+
+#[tokio::test]
+async fn a_request_for_very_many_transactions_is_answered_for_each_in_its_order() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    let given = wire.call(5, &init(60_000)).await;
+    let names: Vec<String> = (0..2_500).map(|number| format!("{number}")).collect();
+    let asked = |name: &str| AddPartitionsToTxnTransaction {
+        transactional_id: name.to_owned(),
+        producer_id: given.producer_id,
+        producer_epoch: given.producer_epoch,
+        verify_only: false,
+        topics: vec![AddPartitionsToTxnTopic {
+            name: "orders".to_owned(),
+            partitions: vec![0],
+        }],
+    };
+    let names = names.iter().map(String::as_str).chain([ID]);
+    let request = AddPartitionsToTxnRequest {
+        transactions: names.clone().map(asked).collect(),
+        ..AddPartitionsToTxnRequest::default()
+    };
+    let response = wire.call(5, &request).await;
+    let results = response.results_by_transaction;
+    assert_eq!(results.len(), 2_501);
+    for (name, result) in names.zip(results) {
+        assert_eq!(result.transactional_id, name);
+        let expected = match name {
+            ID => 0,
+            _ => code(ErrorCode::InvalidProducerIdMapping),
+        };
+        let partition = &result.topic_results[0].results_by_partition[0];
+        assert_eq!(partition.partition_error_code, expected, "{name}");
+    }
 }
 
 #[tokio::test]
