@@ -22,8 +22,8 @@ pub use position::{Durability, Position};
 use queue::Queue;
 pub(crate) use queue::{QueuedEntry, Reservation, SegmentSync};
 pub(crate) use replay::{Replay, has_journal, holds_commits, missing_files};
+use ring::{Filling, Ring, Slot};
 pub(crate) use ring::{JournalFile, RestartPoint};
-use ring::{Ring, Slot};
 
 use crate::disk::Disk;
 use crate::poison::Poison;
@@ -249,7 +249,7 @@ impl Journal {
         if !ring::may_grow(disk, &dir, size)? {
             return Ok(Some(JournalStep::Done));
         }
-        let file = ring::make_file(disk, &dir, number, size)?;
+        let file = ring::make_file(disk, &dir, number, size, Filling::InSteps)?;
         if let Some(ring) = lock(&self.ring).as_mut() {
             ring.add(file);
         }

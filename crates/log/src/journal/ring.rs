@@ -11,8 +11,9 @@ use crate::{JournalStep, LogError};
 
 const SUFFIX: &str = ".journal";
 const UNFINISHED: &str = ".journal.tmp";
-/// Zeros are written in pieces of this size.
-const FILL_BYTES: usize = 1 << 20;
+/// While commits go on, zeros are written and synced in pieces of this size. A sync takes all with it that waits for the
+/// disk: were a file of 64 MiB synced at once, the commits of that time would wait for all of it.
+const GROWTH_STEP_BYTES: usize = 256 << 10;
 /// A new file has at most this many times the size of the largest before, so that the first steps are quick.
 const GROWTH: u64 = 8;
 /// Room that growing leaves for everything else.
@@ -91,7 +92,8 @@ impl Ring {
         let (mut files, unusable): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|file| file.size >= smallest);
         while files.len() < sizes.initial_files.max(1) {
-            files.push(make_file(disk, dir, number, sizes.initial_file_bytes)?);
+            let size = sizes.initial_file_bytes;
+            files.push(make_file(disk, dir, number, size, Filling::AtOnce)?);
             number += 1;
         }
         let current = files.iter().max_by_key(|file| file.size);
@@ -242,12 +244,22 @@ pub(crate) fn file_path(dir: &Path, number: u32) -> PathBuf {
     dir.join(format!("{number:010}{SUFFIX}"))
 }
 
+/// How a new file comes to the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filling {
+    /// With one sync: nothing else goes on.
+    AtOnce,
+    /// With many syncs, each of them short: commits go on in between.
+    InSteps,
+}
+
 /// Makes a file full of zeros and gives it its name only once it is complete and durable.
 pub(crate) fn make_file(
     disk: &dyn Disk,
     dir: &Path,
     number: u32,
     size: u64,
+    filling: Filling,
 ) -> Result<RingFile, LogError> {
     let size = size.next_multiple_of(BLOCK);
     let unfinished = dir.join(format!("{number:010}{UNFINISHED}"));
@@ -255,9 +267,12 @@ pub(crate) fn make_file(
     let file = disk
         .open(&unfinished, OpenMode::Truncated)
         .map_err(LogError::io("create", &unfinished))?;
-    let zeros = vec![0; FILL_BYTES.min(size as usize)];
+    let zeros = vec![0; GROWTH_STEP_BYTES.min(size as usize)];
     let mut filled = 0;
     while filled < size {
+        if filled > 0 && filling == Filling::InSteps {
+            file.sync().map_err(LogError::io("sync", &unfinished))?;
+        }
         let piece = zeros.len().min((size - filled) as usize);
         let piece = zeros.get(..piece).unwrap_or_default();
         file.write_at(&[IoSlice::new(piece)], filled)

@@ -126,6 +126,52 @@ fn the_journal_grows_file_by_file_and_drops_the_small_ones() {
     assert_eq!(values(&partition(&dir, 0)), expected);
 }
 
+/// A file of four steps.
+const GROWS_BY_A_MEGABYTE: JournalSizes = JournalSizes {
+    initial_files: 1,
+    initial_file_bytes: 128 << 10,
+    files: 2,
+    file_bytes: 1 << 20,
+    queue_bytes: 1 << 20,
+};
+
+#[test]
+fn a_new_file_is_synced_in_short_steps_so_that_commits_never_wait_for_all_of_it() {
+    let disk = FaultyDisk::new();
+    let mut options = options(Durability::Fsync, 1);
+    options.journal = GROWS_BY_A_MEGABYTE;
+    let (dir, _) = LogDir::open(Arc::new(disk.clone()), options).unwrap();
+    let before = disk.syncs();
+    dir.prepare_journal().unwrap();
+    let steps_and_directory = 4 + 1;
+    assert_eq!(disk.syncs() - before, steps_and_directory);
+}
+
+#[test]
+fn a_power_cut_at_any_step_of_a_new_file_loses_nothing() {
+    for at in 0.. {
+        let disk = FaultyDisk::new();
+        let mut options = options(Durability::Fsync, 1);
+        options.journal = GROWS_BY_A_MEGABYTE;
+        let (dir, _) = LogDir::open(Arc::new(disk.clone()), options.clone()).unwrap();
+        let log = partition(&dir, 0);
+        append(&log, &["kept"]);
+        dir.commit_pending().unwrap();
+        disk.crash_at(disk.operations() + at);
+        let grown = dir.prepare_journal();
+        drop((log, dir));
+        let disk = disk.power_cut(Survival::Some { seed: at });
+        options.incarnation = 2;
+        let (dir, _) = LogDir::open(Arc::new(disk.clone()), options).unwrap();
+        assert_eq!(values(&partition(&dir, 0)), ["kept"], "operation {at}");
+        dir.prepare_journal().unwrap();
+        if grown.is_ok() {
+            assert!(at > 8, "four writes, four syncs, a name");
+            return;
+        }
+    }
+}
+
 #[test]
 fn a_ring_of_one_small_file_works() {
     let disk = FaultyDisk::new();
