@@ -12,7 +12,7 @@ use Update::{ClusterWide, PerBroker, ReadOnly};
 pub(super) const LOG_CONFIGS: &[ConfigDefinition] = &[
     honoured(ReadOnly, "auto.create.topics.enable", Boolean, Some("true"), Any, "Whether asking for the metadata of an unknown topic creates it."),
     honoured(ClusterWide, "compression.gzip.level", Int, Some("-1"), BetweenOr(1, 9, -1), "The gzip level for topics whose compression.type is gzip; -1 leaves it to the codec."),
-    honoured(ClusterWide, "compression.lz4.level", Int, Some("9"), Between(1, 17), "The lz4 level for topics whose compression.type is lz4."),
+    reported(ClusterWide, "compression.lz4.level", Int, Some("9"), Between(1, 17), "The lz4 level for topics whose compression.type is lz4; there is one level here."),
     honoured(ClusterWide, "compression.type", Text, Some("producer"), OneOf(COMPRESSION_TYPES), "The codec in which batches are kept; producer keeps each as it was sent."),
     honoured(ClusterWide, "compression.zstd.level", Int, Some("3"), Between(-131_072, 22), "The zstd level for topics whose compression.type is zstd."),
     honoured(PerBroker, "cordoned.log.dirs", List, Some(""), Any, "Data directories that get no new partitions; with the only one in it, no topic can be made."),
