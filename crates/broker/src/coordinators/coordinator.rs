@@ -28,6 +28,9 @@ use crate::throttle::Throttle;
 /// Timers fired under one hold of the lock, so that requests get their turn.
 const TIMERS_PER_TURN: usize = 100;
 
+/// Bytes of records that are left to the log to check.
+const SMALL_BATCH: usize = 64 << 10;
+
 static NOT_APPENDED: Throttle<Discriminant<AppendError>> = Throttle::new();
 
 /// The coordinator of one partition of an internal topic.
@@ -278,6 +281,8 @@ impl<M: Machine> PartitionCoordinator<M> {
         if records.is_empty() {
             return Ok(Position::ZERO);
         }
+        self.check_size(records)
+            .map_err(|error| self.failure(&error))?;
         // The wall clock: the log holds timestamps against it.
         let now_ms = clock::now_ms();
         let mut batch = BatchBuilder::new();
@@ -293,6 +298,23 @@ impl<M: Machine> PartitionCoordinator<M> {
             .append(&self.partition, batch.build(0), Origin::Coordinator, 0)
             .map(|appended| appended.position)
             .map_err(|error| self.failure(&error))
+    }
+
+    /// Refuses what is too large before a batch is made of it. A batch is larger than its records.
+    fn check_size(&self, records: &[CoordinatorRecord]) -> Result<(), AppendError> {
+        let value = |record: &CoordinatorRecord| record.value.as_ref().map_or(0, bytes::Bytes::len);
+        let sizes = records
+            .iter()
+            .map(|record| record.key.len() + value(record));
+        let size = sizes.sum();
+        if size <= SMALL_BATCH {
+            return Ok(());
+        }
+        let limit = self.partition.log().config().max_message_bytes;
+        if size > limit {
+            return Err(AppendError::MessageTooLarge { size, limit });
+        }
+        Ok(())
     }
 
     fn failure(&self, error: &AppendError) -> AppendFailure {

@@ -3,6 +3,7 @@
 use headwater_broker::Broker;
 use headwater_protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+    OffsetCommitResponsePartition,
 };
 use headwater_protocol::messages::offset_delete::{
     OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
@@ -385,4 +386,22 @@ async fn wait_until_loaded(wire: &mut Wire, group: &str) {
         assert!(tokio::time::Instant::now() < deadline, "still loading");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test]
+async fn a_commit_larger_than_a_batch_may_be_is_refused_as_a_whole() {
+    let broker = Broker::ephemeral().await.unwrap();
+    let mut wire = Wire::to(&broker).await;
+    wire.create_topic("orders", 1).await;
+    let mut request = commit("billing", "orders", 1, &"x".repeat(4_000));
+    let partition = request.topics[0].partitions[0].clone();
+    request.topics[0].partitions = vec![partition; 300];
+    let response = wire.call(9, &request).await;
+    let too_large = i16::from(ErrorCode::InvalidCommitOffsetSize);
+    let refused = |partition: &OffsetCommitResponsePartition| partition.error_code == too_large;
+    assert!(response.topics[0].partitions.iter().all(refused));
+    assert_eq!(fetched(&mut wire, "billing", "orders").await.0, -1);
+    let smaller = commit("billing", "orders", 2, "");
+    assert_eq!(committed_code(&mut wire, &smaller).await, 0);
+    assert_eq!(fetched(&mut wire, "billing", "orders").await.0, 2);
 }
