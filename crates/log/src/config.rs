@@ -65,7 +65,7 @@ pub struct LogConfig {
     pub cleanup_policy: CleanupPolicy,
     /// `compression.type`
     pub compression_type: CompressionType,
-    /// `compression.gzip.level`, `.lz4.level` and `.zstd.level`
+    /// `compression.gzip.level` and `.zstd.level`
     pub compression_levels: CompressionLevels,
     /// `flush.messages`: in relaxed mode the partition is synced after so many records
     pub flush_messages: i64,

@@ -37,8 +37,6 @@ pub enum Compression {
 pub struct CompressionLevels {
     /// 1 to 9, or -1 for the codec's own default.
     pub gzip: i32,
-    /// 1 to 17; accepted and of no effect.
-    pub lz4: i32,
     /// -131072 to 22.
     pub zstd: i32,
 }
@@ -47,7 +45,6 @@ impl Default for CompressionLevels {
     fn default() -> Self {
         Self {
             gzip: -1,
-            lz4: 9,
             zstd: zstd::DEFAULT_COMPRESSION_LEVEL,
         }
     }

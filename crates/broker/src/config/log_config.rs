@@ -46,7 +46,6 @@ pub(crate) fn log_config(own: &BTreeMap<String, String>, dynamic: DynamicConfigs
         compression_type: compression_type(&value("compression.type")),
         compression_levels: CompressionLevels {
             gzip: number("compression.gzip.level") as i32,
-            lz4: number("compression.lz4.level") as i32,
             zstd: number("compression.zstd.level") as i32,
         },
         flush_messages: number("flush.messages"),

@@ -372,7 +372,6 @@ fn recompression_is_at_the_level_of_the_topic() {
             compression_type: CompressionType::Codec(codec),
             compression_levels: crate::CompressionLevels {
                 gzip: level,
-                lz4: 9,
                 zstd: level,
             },
             ..LogConfig::default()
