@@ -180,8 +180,9 @@ impl Runner {
                 println!("{line}");
             }
             println!("more in {}", log.display());
+            // A failed test may keep threads, for which the runner aborts before its table is out.
             if ran.failed.is_empty() {
-                ran.failed.push("the runner itself".into());
+                ran.failed.extend(failures(&said));
             }
         }
         Ok(ran)
@@ -212,6 +213,21 @@ fn read(output: &str) -> Ran {
     ran
 }
 
+/// Of lines like `### Test "0050_subscribe_adds (one: two)" failed at test.c:6202`, the names.
+fn failures(said: &str) -> Vec<String> {
+    let names: Vec<String> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("### Test \""))
+        .filter_map(|rest| rest.split(['"', ' ']).next())
+        .filter(|name| *name != "<MAIN>")
+        .map(str::to_owned)
+        .collect();
+    if names.is_empty() {
+        return vec!["the runner itself".into()];
+    }
+    names
+}
+
 /// Without the escape sequences of a terminal.
 fn without_colours(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -226,6 +242,14 @@ fn without_colours(text: &str) -> String {
 #[cfg(test)]
 mod unit {
     use super::*;
+
+    #[test]
+    fn failed_tests_are_named_though_the_runner_aborts() {
+        let said = "### Test \"0050_subscribe_adds (one: two)\" failed at test.c:6202 ###\n\
+                    ### Test \"<MAIN>\" failed at test.c:1798 ###\n";
+        assert_eq!(failures(said), ["0050_subscribe_adds"]);
+        assert_eq!(failures("nothing"), ["the runner itself"]);
+    }
 
     #[test]
     fn rows_of_the_table_are_counted() {
