@@ -25,7 +25,7 @@ const CONFIGURE: &[&str] = &[
     "--disable-optimization",
 ];
 /// Of these tests nothing is left in quick mode, so they run in full.
-const IN_FULL: &str = "0018,0019,0026,0033,0045,0050,0061,0118,0122,0130,0132,0137";
+const IN_FULL: &str = "0018,0019,0026,0033,0045,0050,0061,0122,0130,0132,0137";
 const TOOLS: &[(&str, &str)] = &[
     ("kafka-topics.sh", "org.apache.kafka.tools.TopicCommand"),
     ("kafka-acls.sh", "org.apache.kafka.tools.AclCommand"),
