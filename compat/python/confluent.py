@@ -248,6 +248,8 @@ def transactions(suite):
         producer.begin_transaction()
         for _ in range(2):
             producer.produce(topic, str(number))
+        # An abort throws away what was not sent yet.
+        assert producer.flush(60) == 0
         producer.send_offsets_to_transaction(
             [TopicPartition(source, 0, number + 1)], consumer.consumer_group_metadata(), 60
         )
