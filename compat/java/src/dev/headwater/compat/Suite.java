@@ -42,8 +42,13 @@ public final class Suite {
     private final List<Check> checks = new ArrayList<>();
     /** Tools get another one as {@code System.out}. */
     private final PrintStream out = System.out;
+    private final boolean onCluster;
     private int passed;
     private int failed;
+
+    private Suite(boolean onCluster) {
+        this.onCluster = onCluster;
+    }
 
     public static void main(String[] arguments) throws InterruptedException {
         String headwater = null;
@@ -55,7 +60,7 @@ public final class Suite {
                 default -> throw new IllegalArgumentException(arguments[i]);
             }
         }
-        Suite suite = new Suite();
+        Suite suite = new Suite(headwater == null);
         suite.register(headwater);
         int failed;
         try (Kafka kafka = new Kafka(arguments[0])) {
@@ -125,6 +130,11 @@ public final class Suite {
     private void run(Check check, Kafka kafka) {
         long started = System.nanoTime();
         String failure = failure(check, kafka);
+        // Three brokers on a busy machine hear of a new topic at different times; our one node has no such excuse.
+        if (failure != null && onCluster) {
+            out.printf("again java: %s%n%s%n", check.name, failure.indent(6).stripTrailing());
+            failure = failure(check, kafka);
+        }
         report(check, (System.nanoTime() - started) / 1e9, failure);
     }
 
