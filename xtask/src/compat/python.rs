@@ -3,26 +3,17 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use crate::command::{command, run as run_command, run_keeping_stdout};
+use super::counts;
+use crate::command::{command, run as run_command};
 use crate::workspace::{cache_dir, root};
 
 /// Runs the suite; returns its counts.
 pub(super) fn run(bootstrap: &str) -> Result<String> {
     let python = environment()?;
     let suite = root().join("compat/python");
-    let finished = run_keeping_stdout(&mut command(python, &["run.py", bootstrap], &suite))?;
-    let counts = finished
-        .stdout
-        .lines()
-        .last()
-        .unwrap_or_default()
-        .to_owned();
-    if !finished.success {
-        bail!("{counts}");
-    }
-    Ok(counts)
+    counts(&mut command(python, &["run.py", bootstrap], &suite))
 }
 
 /// The interpreter of an environment with the pinned clients, made when it is missing or they changed.
