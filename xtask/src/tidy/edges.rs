@@ -26,6 +26,7 @@ const TABLE: &[Edges] = &[
         &["protocol", "records", "log", "coordinator"],
         &["rdkafka", "axum", "sqlx"],
     ),
+    ("crates/streams", NO_INTERNALS, &["sqlx"]),
     ("crates/console", NO_INTERNALS, &["sqlx"]),
     ("apps/ordering", &["console"], &[]),
     ("crates/cli", &["broker", "console", "ordering"], &[]),
