@@ -1,7 +1,17 @@
 //! Serdes: how keys and values become bytes and come back.
 
+mod json;
+mod key;
+pub(crate) mod primitive;
+mod value;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub use json::Json;
+pub use key::{KeySerde, WindowedSerde};
+pub use primitive::{Boolean, Double, Float, Int, Long, Nullable, Raw, Short, Utf8, UuidString};
+pub use value::Value;
 
 /// What a payload became: bytes, written to the buffer, or a null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +56,11 @@ pub trait Serde<T>: Send + Sync + 'static {
     fn deserialize_null(&self) -> Option<T> {
         None
     }
+
+    /// Of a key's bytes, the part that the partition is computed from: all by default.
+    fn route<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes
+    }
 }
 
 /// A serde as topics and stores hold it: a constant, or one made at start (with a schema registry, say).
@@ -54,6 +69,21 @@ pub enum Codec<T: 'static> {
     Static(&'static dyn Serde<T>),
     /// A serde made at run time.
     Shared(Arc<dyn Serde<T>>),
+}
+
+impl<T> Codec<T> {
+    /// A codec of a serde that was made at run time.
+    pub fn shared(serde: impl Serde<T>) -> Self {
+        Self::Shared(Arc::new(serde))
+    }
+
+    /// The value of a record's payload; none for a null payload that is no value of this type.
+    pub fn read(&self, topic: &str, payload: Option<&[u8]>) -> Result<Option<T>, SerdeError> {
+        match payload {
+            Some(bytes) => self.deserialize(topic, bytes).map(Some),
+            None => Ok(self.deserialize_null()),
+        }
+    }
 }
 
 impl<T> Clone for Codec<T> {
