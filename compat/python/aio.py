@@ -24,7 +24,16 @@ async def create(suite, name, partitions):
     """A topic of this suite's own. It keeps old records: the suite writes some that retention would take away."""
     topic = suite.name(name)
     new = NewTopic(topic, partitions, 1, topic_configs={"retention.ms": "-1"})
-    await with_admin(suite, lambda client: client.create_topics([new]))
+
+    async def creating(client):
+        await client.create_topics([new])
+
+        async def known():
+            return topic in await client.list_topics()
+
+        await eventually(known)
+
+    await with_admin(suite, creating)
     return topic
 
 
@@ -73,12 +82,16 @@ async def read(suite, topic, count, **config):
 
 
 async def eventually(condition):
-    """Waits until `await condition()` is truthy."""
+    """Waits until `await condition()` is truthy; what it raises before that means not yet."""
     for _ in range(20 * SECONDS):
-        if await condition():
-            return
+        failure = None
+        try:
+            if await condition():
+                return
+        except Exception as raised:
+            failure = raised
         await asyncio.sleep(0.05)
-    raise TimeoutError(f"not within {SECONDS} s")
+    raise TimeoutError(f"not within {SECONDS} s") from failure
 
 
 async def every_codec(suite):
@@ -230,17 +243,31 @@ async def admin(suite):
         except TopicAlreadyExistsError:
             pass
         await client.create_partitions({topic: NewPartitions(3)})
-        described = await client.describe_topics([topic])
-        assert len(described[0]["partitions"]) == 3, described
+
+        # The client asks any broker, and a cluster's others hear of a change later.
+        async def grown():
+            described = await client.describe_topics([topic])
+            return len(described[0]["partitions"]) == 3
+
+        await eventually(grown)
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs={"segment.bytes": "1048576"})
         await client.alter_configs([resource])
-        configs = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-        found = {entry[0]: entry[1] for entry in configs[0].resources[0][4]}
-        assert found["segment.bytes"] == "1048576", found
+
+        async def configured():
+            configs = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+            found = {entry[0]: entry[1] for entry in configs[0].resources[0][4]}
+            return found.get("segment.bytes") == "1048576"
+
+        await eventually(configured)
         listed = await client.list_consumer_group_offsets(group)
         assert listed[TopicPartition(topic, 0)].offset == 10, listed
         assert group in [name for name, _ in await client.list_consumer_groups()]
-        await client.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=4)})
+
+        async def deleted():
+            await client.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=4)})
+            return True
+
+        await eventually(deleted)
         await client.delete_topics([topic])
 
     await with_admin(suite, administering)

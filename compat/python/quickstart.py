@@ -10,6 +10,9 @@ import tempfile
 import threading
 from pathlib import Path
 
+from checks import until
+from confluent_kafka.admin import AdminClient
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 
 
@@ -24,7 +27,7 @@ def configuration(suite, directory, group):
     return str(path)
 
 
-def produce(config):
+def produce(suite, config):
     """Runs producer.py; the pairs it delivered."""
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "producer.py"), config], capture_output=True, text=True, timeout=120
@@ -32,6 +35,9 @@ def produce(config):
     assert done.returncode == 0, done.stderr
     pairs = re.findall(r"^Produced to topic purchases: key = (\S+) +value = (.+)$", done.stdout, re.M)
     assert len(pairs) == 10, done.stdout + done.stderr
+    # The first run makes the topic, of which a cluster's brokers hear at different times.
+    client = AdminClient({"bootstrap.servers": suite.bootstrap})
+    until(lambda: "purchases" in client.list_topics(timeout=60).topics)
     return pairs
 
 
@@ -78,7 +84,7 @@ def purchases_are_produced_and_consumed(suite):
     """confluent-kafka quickstart: producer.py delivers ten purchases, consumer.py prints them."""
     with tempfile.TemporaryDirectory() as directory:
         config = configuration(suite, directory, suite.name("group"))
-        produced = produce(config)
+        produced = produce(suite, config)
         with RunningConsumer(config, "--reset") as consumer:
             consumed = []
             # Earlier runs may have left purchases in the topic.
@@ -91,16 +97,16 @@ def a_consumer_goes_on_where_it_stopped(suite):
     """confluent-kafka quickstart: without --reset the consumer goes on where its group stopped."""
     with tempfile.TemporaryDirectory() as directory:
         config = configuration(suite, directory, suite.name("group"))
-        first = produce(config)
+        first = produce(suite, config)
         with RunningConsumer(config) as consumer:
             consumed = []
             while sorted(consumed[-10:]) != sorted(first):
                 consumed += consumer.consumed(1)
             consumer.interrupt()
-        second = produce(config)
+        second = produce(suite, config)
         with RunningConsumer(config) as consumer:
             assert sorted(consumer.consumed(10)) == sorted(second)
-            third = produce(config)
+            third = produce(suite, config)
             assert sorted(consumer.consumed(10)) == sorted(third), "it waits for new events"
             consumer.interrupt()
 

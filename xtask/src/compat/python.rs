@@ -5,15 +5,18 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::counts;
+use super::{Broker, checks};
 use crate::command::{command, run as run_command};
 use crate::workspace::{cache_dir, root};
 
 /// Runs the suite; returns its counts.
-pub(super) fn run(bootstrap: &str) -> Result<String> {
+pub(super) fn run(broker: Broker) -> Result<String> {
     let python = environment()?;
     let suite = root().join("compat/python");
-    counts(&mut command(python, &["run.py", bootstrap], &suite))
+    checks(
+        &mut command(python, &["run.py", broker.bootstrap], &suite),
+        broker.target,
+    )
 }
 
 /// The interpreter of an environment with the pinned clients, made when it is missing or they changed.

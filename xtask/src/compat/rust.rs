@@ -2,12 +2,18 @@
 
 use anyhow::Result;
 
-use super::counts;
+use super::{Broker, checks};
 use crate::command::command;
 use crate::workspace::root;
 
 /// Runs the suite; returns its counts.
-pub(super) fn run(bootstrap: &str) -> Result<String> {
-    let arguments = ["run", "--package", "headwater-compat", "--", bootstrap];
-    counts(&mut command("cargo", &arguments, &root()))
+pub(super) fn run(broker: Broker) -> Result<String> {
+    let arguments = [
+        "run",
+        "--package",
+        "headwater-compat",
+        "--",
+        broker.bootstrap,
+    ];
+    checks(&mut command("cargo", &arguments, &root()), broker.target)
 }

@@ -42,12 +42,13 @@ public final class Suite {
     private final List<Check> checks = new ArrayList<>();
     /** Tools get another one as {@code System.out}. */
     private final PrintStream out = System.out;
-    private final boolean onCluster;
+    /** Whether a check that failed is run once more: {@code cargo xtask compat} says so on a cluster. */
+    private final boolean secondTry;
     private int passed;
     private int failed;
 
-    private Suite(boolean onCluster) {
-        this.onCluster = onCluster;
+    private Suite(boolean secondTry) {
+        this.secondTry = secondTry;
     }
 
     public static void main(String[] arguments) throws InterruptedException {
@@ -60,7 +61,7 @@ public final class Suite {
                 default -> throw new IllegalArgumentException(arguments[i]);
             }
         }
-        Suite suite = new Suite(headwater == null);
+        Suite suite = new Suite(System.getenv("HEADWATER_COMPAT_SECOND_TRY") != null);
         suite.register(headwater);
         int failed;
         try (Kafka kafka = new Kafka(arguments[0])) {
@@ -130,18 +131,19 @@ public final class Suite {
     private void run(Check check, Kafka kafka) {
         long started = System.nanoTime();
         String failure = failure(check, kafka);
-        // Three brokers on a busy machine hear of a new topic at different times; our one node has no such excuse.
-        if (failure != null && onCluster) {
+        String which = "";
+        if (failure != null && secondTry) {
             out.printf("again java: %s%n%s%n", check.name, failure.indent(6).stripTrailing());
             failure = failure(check, kafka);
+            which = ", pass on the second try";
         }
-        report(check, (System.nanoTime() - started) / 1e9, failure);
+        report(check, (System.nanoTime() - started) / 1e9, which, failure);
     }
 
-    private synchronized void report(Check check, double seconds, String failure) {
+    private synchronized void report(Check check, double seconds, String which, String failure) {
         if (failure == null) {
             passed++;
-            out.printf("pass  java: %s (%.1f s)%n", check.name, seconds);
+            out.printf("pass  java: %s (%.1f s%s)%n", check.name, seconds, which);
         } else {
             failed++;
             out.printf("FAIL  java: %s (%.1f s)%n%s%n", check.name, seconds, failure.indent(6).stripTrailing());
