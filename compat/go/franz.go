@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 var franzChecks = []check{
@@ -32,7 +33,7 @@ func (s *suite) franz(options ...kgo.Opt) (*kgo.Client, error) {
 	return kgo.NewClient(append(all, options...)...)
 }
 
-// franzTopic makes a topic. It keeps old records: checks write some that retention would take away.
+// franzTopic makes a topic that every broker knows. It keeps old records: checks write some that retention would take away.
 func (s *suite) franzTopic(what string, partitions int32) (string, error) {
 	client, err := s.franz()
 	if err != nil {
@@ -43,7 +44,35 @@ func (s *suite) franzTopic(what string, partitions int32) (string, error) {
 	defer cancel()
 	topic, forever := s.name(what), "-1"
 	_, err = kadm.NewClient(client).CreateTopic(ctx, partitions, -1, map[string]*string{"retention.ms": &forever}, topic)
-	return topic, err
+	if err != nil {
+		return "", err
+	}
+	return topic, s.known(client, topic, int(partitions))
+}
+
+// known waits until each broker knows so many partitions of a topic: clients ask any of them, and of a cluster's the
+// others hear of a change after the one that answered it.
+func (s *suite) known(client *kgo.Client, topic string, partitions int) error {
+	return until(fmt.Sprintf("every broker knows %d partitions of %s", partitions, topic), func() (bool, error) {
+		ctx, cancel := deadline()
+		defer cancel()
+		for _, broker := range client.SeedBrokers() {
+			request := kmsg.NewPtrMetadataRequest()
+			asked := kmsg.NewMetadataRequestTopic()
+			asked.Topic = &topic
+			request.Topics = append(request.Topics, asked)
+			response, err := broker.Request(ctx, request)
+			if err != nil {
+				return false, err
+			}
+			for _, found := range response.(*kmsg.MetadataResponse).Topics {
+				if err := kerr.ErrorForCode(found.ErrorCode); err != nil || len(found.Partitions) != partitions {
+					return false, fmt.Errorf("one knows %d: %w", len(found.Partitions), err)
+				}
+			}
+		}
+		return true, nil
+	})
 }
 
 // franzSend sends values keyed by themselves.
@@ -343,6 +372,9 @@ func franzRegex(s *suite) error {
 	admin := kadm.NewClient(client)
 	for _, end := range []string{"-a", "-b"} {
 		if _, err := admin.CreateTopic(ctx, 1, -1, nil, prefix+end); err != nil {
+			return err
+		}
+		if err := s.known(client, prefix+end, 1); err != nil {
 			return err
 		}
 		if err := s.franzSend(prefix+end, []string{end}); err != nil {

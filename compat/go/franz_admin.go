@@ -24,7 +24,7 @@ func franzAdmin(s *suite) error {
 	return nil
 }
 
-func franzAdminTopics(s *suite, _ *kgo.Client, admin *kadm.Client) error {
+func franzAdminTopics(s *suite, client *kgo.Client, admin *kadm.Client) error {
 	ctx, cancel := deadline()
 	defer cancel()
 	topic, compact := s.name("admin"), "compact"
@@ -37,10 +37,14 @@ func franzAdminTopics(s *suite, _ *kgo.Client, admin *kadm.Client) error {
 	if _, err := admin.UpdatePartitions(ctx, 5, topic); err != nil {
 		return err
 	}
-	if err := until("the topic has five partitions", func() (bool, error) {
-		topics, err := admin.ListTopics(ctx, topic)
-		return len(topics[topic].Partitions) == 5, err
-	}); err != nil {
+	if err := s.known(client, topic, 5); err != nil {
+		return err
+	}
+	topics, err := admin.ListTopics(ctx, topic)
+	if err != nil {
+		return err
+	}
+	if err := expect("partitions", len(topics[topic].Partitions), 5); err != nil {
 		return err
 	}
 	bytes := "1048576"

@@ -16,7 +16,8 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	suite := &suite{brokers: strings.Split(flag.Arg(0), ",")}
+	_, secondTry := os.LookupEnv("HEADWATER_COMPAT_SECOND_TRY")
+	suite := &suite{brokers: strings.Split(flag.Arg(0), ","), secondTry: secondTry}
 	for _, checks := range [][]check{franzChecks, saramaChecks, segmentioChecks} {
 		for _, check := range checks {
 			if strings.Contains(check.label, *only) {

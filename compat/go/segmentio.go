@@ -284,13 +284,16 @@ func segmentioAdmin(s *suite) error {
 	}); err != nil {
 		return err
 	}
-	described, err := client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{
-		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{"retention.ms"},
-	}}})
-	if err != nil {
-		return err
-	}
-	if err := expect("retention.ms", described.Resources[0].ConfigEntries[0].ConfigValue, -1); err != nil {
+	if err := until("the topic keeps records forever", func() (bool, error) {
+		described, err := client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{
+			ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{"retention.ms"},
+		}}})
+		if err != nil || len(described.Resources[0].ConfigEntries) == 0 {
+			return false, err
+		}
+		found := described.Resources[0].ConfigEntries[0].ConfigValue
+		return found == "-1", fmt.Errorf("it says %s", found)
+	}); err != nil {
 		return err
 	}
 	if _, err := client.ListGroups(ctx, &kafka.ListGroupsRequest{}); err != nil {

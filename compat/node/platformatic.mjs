@@ -26,7 +26,10 @@ const withProducer = (suite, options, act) => using(new Producer({ ...base(suite
 async function create(suite, what, partitions) {
   const topic = suite.name(what)
   const configs = [{ name: 'retention.ms', value: '-1' }]
-  await withAdmin(suite, admin => admin.createTopics({ topics: [topic], partitions, replicas: 1, configs }))
+  await withAdmin(suite, async admin => {
+    await admin.createTopics({ topics: [topic], partitions, replicas: 1, configs })
+    await until('the topic is listed', async () => (await admin.listTopics()).includes(topic))
+  })
   return topic
 }
 
@@ -160,7 +163,8 @@ async function admin(suite) {
   await send(suite, topic, numbers(0, 10))
   await withAdmin(suite, async admin => {
     await assert.rejects(admin.createTopics({ topics: [topic], partitions: 1, replicas: 1 }))
-    assert.ok((await admin.listTopics()).includes(topic))
+    // It asks any broker, and a cluster's others hear of a change later.
+    await until('the topic is listed', async () => (await admin.listTopics()).includes(topic))
     await admin.createPartitions({ topics: [{ name: topic, count: 3, assignments: null }] })
     const resourceType = 2
     const configs = [{ name: 'segment.bytes', configOperation: 0, value: '1048576' }]
@@ -170,9 +174,11 @@ async function admin(suite) {
       const [described] = await admin.describeConfigs({ resources })
       return described.configs.some(config => config.value === '1048576')
     })
-    await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition: 0, offset: 4n }] }] })
+    const cut = { topics: [{ name: topic, partitions: [{ partition: 0, offset: 4n }] }] }
+    await until('records are deleted', () => admin.deleteRecords(cut).then(() => true))
     const partitionOffsets = [{ partition: 0, offset: 5n }]
-    await admin.alterConsumerGroupOffsets({ groupId, topics: [{ name: topic, partitionOffsets }] })
+    const moved = { groupId, topics: [{ name: topic, partitionOffsets }] }
+    await until('offsets are altered', () => admin.alterConsumerGroupOffsets(moved).then(() => true))
     const [group] = await admin.listConsumerGroupOffsets({ groups: [groupId] })
     assert.equal(group.topics[0].partitions[0].committedOffset, 5n)
     assert.ok((await admin.listGroups()).has(groupId))

@@ -7,6 +7,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicRe
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders, OwnedMessage};
 use rdkafka::producer::{
     BaseRecord, DefaultProducerContext, FutureProducer, FutureRecord, Producer, ThreadedProducer,
@@ -14,7 +15,7 @@ use rdkafka::producer::{
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::suite::{Kafka, LIMIT, Suite, expect, numbers};
+use crate::suite::{Kafka, LIMIT, Suite, expect, numbers, until};
 
 pub(crate) async fn run(suite: &mut Suite) {
     suite
@@ -94,6 +95,12 @@ async fn create(kafka: &Kafka, what: &str, partitions: i32) -> Result<String> {
             bail!("{topic}: {code}");
         }
     }
+    until("the topic is known", || async {
+        let metadata = admin.inner().fetch_metadata(Some(&topic), LIMIT)?;
+        let found = metadata.topics().first();
+        Ok(found.is_some_and(|found| found.partitions().len() == partitions as usize))
+    })
+    .await?;
     Ok(topic)
 }
 
@@ -125,8 +132,12 @@ async fn send(
 async fn read(consumer: &StreamConsumer, count: usize) -> Result<Vec<OwnedMessage>> {
     let mut messages = Vec::new();
     while messages.len() < count {
-        let message = tokio::time::timeout(LIMIT, consumer.recv()).await??;
-        messages.push(message.detach());
+        match tokio::time::timeout(LIMIT, consumer.recv()).await? {
+            Ok(message) => messages.push(message.detach()),
+            // A cluster's brokers hear of a new topic at different times.
+            Err(KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(messages)
 }

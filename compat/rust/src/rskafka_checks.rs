@@ -11,7 +11,7 @@ use rskafka::client::producer::{BatchProducerBuilder, aggregator::RecordAggregat
 use rskafka::client::{Client, ClientBuilder};
 use rskafka::record::Record;
 
-use crate::suite::{Kafka, Suite, expect, numbers};
+use crate::suite::{Kafka, Suite, expect, numbers, until};
 
 pub(crate) async fn run(suite: &mut Suite) {
     suite
@@ -130,11 +130,12 @@ async fn admin(kafka: Kafka) -> Result<()> {
         &4,
     )?;
     let client = client(&kafka).await?;
-    let listed = client.list_topics().await?;
-    ensure!(
-        listed.iter().any(|listed| listed.name == topic),
-        "{topic} is not listed"
-    );
+    // It asks any broker, and a cluster's others hear of a new topic later.
+    until("the topic is listed", || async {
+        let listed = client.list_topics().await?;
+        Ok(listed.iter().any(|listed| listed.name == topic))
+    })
+    .await?;
     client
         .controller_client()?
         .delete_topic(&topic, 5_000)
