@@ -1,0 +1,326 @@
+//! The running instance: its tasks, what they have fetched, and what is on its disk.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::cluster::{Cluster, StoredRecord};
+use super::schedule::{Disk, Interleaving};
+use super::rng::Rng;
+use crate::context::{DropReason, Origin};
+use crate::error::{Failure, RecordError, StreamsError};
+use crate::runtime::TaskId;
+use crate::runtime::task::{Committable, Task, TaskConfig};
+use crate::store::Stores;
+use crate::topology::{PartitionCounts, Topology};
+
+/// How many records of one input wait in a task at most.
+const BUFFERED: usize = 1000;
+
+/// How many records a task fetches of an input at once, at most, where that is random.
+const FETCH_AT_RANDOM: usize = 8;
+
+/// One input of a task.
+struct Input {
+    topic: Arc<str>,
+    /// The offset to fetch next.
+    fetch: i64,
+    /// The timestamps of what waits in the task.
+    waiting: VecDeque<i64>,
+}
+
+pub(super) struct Driven {
+    pub(super) task: Task<StoredRecord>,
+    inputs: Vec<Input>,
+}
+
+/// What of an instance is needed to start its tasks.
+pub(super) struct Plan<'a> {
+    pub(super) topology: &'a Topology,
+    pub(super) counts: &'a PartitionCounts,
+    pub(super) config: &'a TaskConfig,
+    pub(super) wall_clock: i64,
+}
+
+#[derive(Default)]
+pub(super) struct Instance {
+    pub(super) tasks: BTreeMap<TaskId, Driven>,
+    /// The stores of tasks that are not running, as of their last commit.
+    disk: BTreeMap<TaskId, Stores>,
+    /// The inputs that are not fetched for now.
+    pub(super) held: Vec<String>,
+    /// The records that are tried again.
+    pub(super) retried: BTreeMap<TaskId, (Origin, u32)>,
+}
+
+/// What one step came to.
+pub(super) enum Step {
+    /// A record was taken, or one could be dropped.
+    Took,
+    /// No task can go on.
+    Idle,
+    /// A task failed.
+    Failed(TaskId, Failure),
+}
+
+impl Instance {
+    /// Starts the tasks that do not run: stores restored, clocks and positions as committed.
+    pub(super) fn start(
+        &mut self,
+        plan: &Plan<'_>,
+        cluster: &mut Cluster,
+    ) -> Result<(), StreamsError> {
+        for id in plan.counts.tasks() {
+            if self.tasks.contains_key(&id) {
+                continue;
+            }
+            let part = &plan.topology.sub_topologies()[id.sub_topology];
+            let mut stores = match self.disk.remove(&id) {
+                Some(stores) => stores,
+                None => super::state::open(plan.topology, part)?,
+            };
+            super::state::restore(&mut stores, plan.topology, part, id, cluster)?;
+            let topics = plan.counts.inputs(part, id);
+            let mut task = Task::new(
+                plan.topology,
+                id,
+                &topics,
+                stores,
+                plan.config,
+                plan.wall_clock,
+            );
+            let read: Vec<_> = task
+                .inputs()
+                .map(|(input, topic)| (input, Arc::clone(topic)))
+                .collect();
+            let mut inputs = Vec::new();
+            for (input, topic) in read {
+                let fetch = match cluster.committed(&topic, id.partition) {
+                    Some((offset, metadata)) => {
+                        task.restore_clocks(input, metadata);
+                        *offset
+                    }
+                    None => cluster.start(&topic, id.partition),
+                };
+                inputs.push(Input {
+                    topic,
+                    fetch,
+                    waiting: VecDeque::new(),
+                });
+            }
+            if let Some((origin, tried)) = self.retried.get(&id) {
+                task.retried(origin.clone(), *tried);
+            }
+            task.initialize(cluster).map_err(fatal)?;
+            self.tasks.insert(id, Driven { task, inputs });
+        }
+        Ok(())
+    }
+
+    /// Fetches, and has one task take one record.
+    pub(super) fn step(
+        &mut self,
+        cluster: &mut Cluster,
+        interleaving: Interleaving,
+        dice: &mut Rng,
+        wall_clock: i64,
+    ) -> Step {
+        let mut order = self.ready(cluster);
+        match interleaving {
+            Interleaving::ByTimestamp => {
+                for (id, _) in &order {
+                    self.fetch(*id, cluster, |_| BUFFERED);
+                }
+                order = self.ready(cluster);
+                order.sort_by_key(|(id, timestamp)| (*timestamp, *id));
+            }
+            Interleaving::Random => {
+                for place in (1..order.len()).rev() {
+                    order.swap(place, dice.below(place + 1));
+                }
+            }
+        }
+        for (id, _) in order {
+            if interleaving == Interleaving::Random {
+                self.fetch(id, cluster, |buffered| {
+                    if buffered == 0 {
+                        1 + dice.below(FETCH_AT_RANDOM)
+                    } else if dice.one_in(2) {
+                        0
+                    } else {
+                        1 + dice.below(FETCH_AT_RANDOM)
+                    }
+                });
+            }
+            let driven = self.tasks.get_mut(&id).expect("it is ready");
+            let before = driven.waiting();
+            let taken = driven.task.process(cluster, 1, wall_clock);
+            driven.forget_taken();
+            match taken {
+                Err(failure) => return Step::Failed(id, failure),
+                Ok(0) if driven.waiting() == before => {}
+                Ok(_) => return Step::Took,
+            }
+        }
+        Step::Idle
+    }
+
+    /// The tasks that have, or can fetch, records, each with the lowest timestamp among them.
+    fn ready(&self, cluster: &Cluster) -> Vec<(TaskId, i64)> {
+        let next = |id: &TaskId, input: &Input| {
+            if let Some(timestamp) = input.waiting.front() {
+                return Some(*timestamp);
+            }
+            if self.held.iter().any(|held| **held == *input.topic) {
+                return None;
+            }
+            let mut fetched = cluster.read(&input.topic, id.partition, input.fetch);
+            fetched.next().map(|record| record.timestamp)
+        };
+        self.tasks
+            .iter()
+            .filter_map(|(id, driven)| {
+                let least = driven.inputs.iter().filter_map(|input| next(id, input)).min()?;
+                Some((*id, least))
+            })
+            .collect()
+    }
+
+    /// Fetches up to as many records of each input as `how_many` says of what waits.
+    fn fetch(&mut self, id: TaskId, cluster: &Cluster, mut how_many: impl FnMut(usize) -> usize) {
+        let driven = self.tasks.get_mut(&id).expect("it runs");
+        for (index, input) in driven.inputs.iter_mut().enumerate() {
+            let held = self.held.iter().any(|held| **held == *input.topic);
+            let room = BUFFERED - input.waiting.len();
+            let limit = if held {
+                0
+            } else {
+                how_many(input.waiting.len()).min(room)
+            };
+            let records: Vec<_> = cluster
+                .read(&input.topic, id.partition, input.fetch)
+                .take(limit)
+                .cloned()
+                .collect();
+            if let Some(last) = records.last() {
+                input.fetch = last.offset + 1;
+            }
+            input.waiting.extend(records.iter().map(|record| record.timestamp));
+            driven.task.add_records(index, records);
+            let more = cluster
+                .read(&input.topic, id.partition, input.fetch)
+                .next()
+                .is_some();
+            driven.task.set_caught_up(index, !more);
+        }
+    }
+
+    /// The first half of a commit.
+    pub(super) fn prepare_commit(
+        &mut self,
+        cluster: &mut Cluster,
+    ) -> Result<Vec<Committable>, (TaskId, Failure)> {
+        let mut offsets = Vec::new();
+        for (id, driven) in &mut self.tasks {
+            if driven.task.needs_commit() {
+                let positions = driven.task.prepare_commit(cluster);
+                offsets.extend(positions.map_err(|failure| (*id, failure))?);
+            }
+        }
+        Ok(offsets)
+    }
+
+    /// The second half: the stores take over what is committed.
+    pub(super) fn committed(&mut self, topology: &Topology, cluster: &Cluster) -> Result<(), StreamsError> {
+        for (id, driven) in &mut self.tasks {
+            let part = &topology.sub_topologies()[id.sub_topology];
+            super::state::commit(driven.task.stores_mut(), topology, part, *id, cluster)?;
+            driven.task.committed();
+        }
+        self.retried.clear();
+        Ok(())
+    }
+
+    /// Remembers that a task's record failed once more.
+    pub(super) fn tried(&mut self, task: TaskId, error: &RecordError) {
+        let origin = Origin {
+            topic: error.topic.as_str().into(),
+            partition: error.partition,
+            offset: error.offset,
+        };
+        let tried = match self.retried.get(&task) {
+            Some((other, tried)) if *other == origin => tried + 1,
+            _ => 1,
+        };
+        self.retried.insert(task, (origin, tried));
+    }
+
+    /// Ends all tasks at once, without a commit.
+    pub(super) fn stop(&mut self, disk: Disk) {
+        for (id, driven) in std::mem::take(&mut self.tasks) {
+            let mut stores = driven.task.into_stores();
+            super::state::abort(&mut stores);
+            self.disk.insert(id, stores);
+        }
+        if disk == Disk::Lost {
+            self.disk.clear();
+        }
+    }
+
+    /// Forgets the local state of those tasks, none of which run, that `moves` says.
+    pub(super) fn lose(&mut self, mut moves: impl FnMut() -> bool) {
+        self.disk.retain(|_, _| !moves());
+    }
+
+    /// Runs what is due by the wall clock.
+    pub(super) fn punctuate(
+        &mut self,
+        cluster: &mut Cluster,
+        wall_clock: i64,
+    ) -> Result<(), (TaskId, Failure)> {
+        for (id, driven) in &mut self.tasks {
+            let ran = driven.task.punctuate(cluster, wall_clock);
+            ran.map_err(|failure| (*id, failure))?;
+        }
+        Ok(())
+    }
+
+    /// What the running tasks dropped since they started.
+    pub(super) fn drops(&self, topology: &Topology) -> BTreeMap<(String, DropReason), u64> {
+        let mut drops = BTreeMap::new();
+        for driven in self.tasks.values() {
+            for ((node, reason), count) in &driven.task.state().drops {
+                let name = topology.nodes()[node.index()].name.clone();
+                *drops.entry((name, *reason)).or_default() += count;
+            }
+        }
+        drops
+    }
+}
+
+impl Driven {
+    /// How many records wait.
+    fn waiting(&self) -> usize {
+        self.inputs.iter().map(|input| input.waiting.len()).sum()
+    }
+
+    /// Forgets the timestamps of the records that the task has taken.
+    fn forget_taken(&mut self) {
+        for (index, input) in self.inputs.iter_mut().enumerate() {
+            let left = self.task.buffered(index);
+            let taken = input.waiting.len() - left;
+            input.waiting.drain(..taken);
+        }
+    }
+}
+
+/// The error that a failure ends the application with.
+pub(super) fn fatal(failure: Failure) -> StreamsError {
+    match failure {
+        Failure::Fatal(error) | Failure::Retry { error, .. } => Box::new(error).into(),
+        Failure::Migrated(reason) => StreamsError::Client {
+            action: "running a task".to_owned(),
+            reason,
+            retriable: true,
+        },
+    }
+}

@@ -1,0 +1,207 @@
+//! How many partitions each topic of a topology has or must have, and so how many tasks there are.
+//!
+//! Pure arithmetic over the counts of the topics that exist; the runtime and the test driver ask for those, create
+//! what is missing, and come to the same tasks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Copartitioned, InternalTopicKind, SubTopology, Topology};
+use crate::error::StreamsError;
+use crate::runtime::TaskId;
+
+/// The partition counts of a topology's topics.
+///
+/// A repartition topic without a count of the program's has as many partitions as the largest topic that its
+/// sub-topology reads, and as many as what it is joined with; a changelog has one per task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionCounts {
+    topics: BTreeMap<Arc<str>, i32>,
+    /// Tasks by sub-topology.
+    tasks: Vec<i32>,
+}
+
+impl PartitionCounts {
+    /// Works the counts out from those of the topics that the program names; `existing` answers none for a topic
+    /// that does not exist.
+    ///
+    /// # Errors
+    /// [`StreamsError::Topics`] if an input is missing, or topics that are joined have different counts.
+    pub fn resolve(
+        topology: &Topology,
+        mut existing: impl FnMut(&str) -> Option<i32>,
+    ) -> Result<Self, StreamsError> {
+        let repartition: BTreeMap<_, _> = topology
+            .internal_topics()
+            .iter()
+            .filter(|topic| topic.kind == InternalTopicKind::Repartition)
+            .map(|topic| (Arc::clone(&topic.name), topic.partitions))
+            .collect();
+        let mut topics = BTreeMap::new();
+        let mut missing = BTreeSet::new();
+        for source in topology.sub_topologies().iter().flat_map(|part| &part.sources) {
+            if let Some(given) = repartition.get(source) {
+                topics.extend(given.map(|count| (Arc::clone(source), count)));
+                continue;
+            }
+            match existing(source) {
+                Some(count) => _ = topics.insert(Arc::clone(source), count),
+                None => _ = missing.insert(Arc::clone(source)),
+            }
+        }
+        if !missing.is_empty() {
+            let names: Vec<_> = missing.iter().map(|name| &**name).collect();
+            return Err(StreamsError::Topics(format!(
+                "these input topics do not exist: {}. Create them before the application is started",
+                names.join(", ")
+            )));
+        }
+        follow_upstream(topology, &repartition, &mut topics)?;
+        for group in topology.copartitioned() {
+            equalize(topology, group, &repartition, &mut topics)?;
+        }
+        let tasks: Vec<_> = topology
+            .sub_topologies()
+            .iter()
+            .map(|part| largest(&part.sources, &topics).unwrap_or(0))
+            .collect();
+        for (part, count) in topology.sub_topologies().iter().zip(&tasks) {
+            for store in &part.stores {
+                let spec = &topology.stores()[store.index()];
+                let name = spec.changelog_topic(topology.application());
+                topics.extend(name.map(|name| (name.into(), *count)));
+            }
+        }
+        Ok(Self { topics, tasks })
+    }
+
+    /// The partitions of a topic that the topology reads or owns.
+    pub fn of(&self, topic: &str) -> Option<i32> {
+        self.topics.get(topic).copied()
+    }
+
+    /// The topics and their partitions.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, i32)> {
+        self.topics.iter().map(|(topic, count)| (topic, *count))
+    }
+
+    /// All tasks, in order.
+    pub fn tasks(&self) -> impl Iterator<Item = TaskId> {
+        self.tasks
+            .iter()
+            .enumerate()
+            .flat_map(|(sub_topology, count)| {
+                (0..*count).map(move |partition| TaskId {
+                    sub_topology,
+                    partition,
+                })
+            })
+    }
+
+    /// The topics whose partition of the task's number exists: what the task reads.
+    pub fn inputs(&self, part: &SubTopology, task: TaskId) -> Vec<Arc<str>> {
+        part.sources
+            .iter()
+            .filter(|topic| self.of(topic).is_some_and(|count| task.partition < count))
+            .cloned()
+            .collect()
+    }
+}
+
+fn largest(sources: &[Arc<str>], topics: &BTreeMap<Arc<str>, i32>) -> Option<i32> {
+    sources
+        .iter()
+        .filter_map(|source| topics.get(source).copied())
+        .max()
+}
+
+/// Gives each repartition topic without a count that of the largest topic upstream, as far down as they follow one
+/// another.
+fn follow_upstream(
+    topology: &Topology,
+    repartition: &BTreeMap<Arc<str>, Option<i32>>,
+    topics: &mut BTreeMap<Arc<str>, i32>,
+) -> Result<(), StreamsError> {
+    loop {
+        let open: Vec<_> = repartition
+            .keys()
+            .filter(|name| !topics.contains_key(*name))
+            .collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let mut moved = false;
+        for name in &open {
+            let upstream = topology
+                .sub_topologies()
+                .iter()
+                .filter(|part| part.sinks.contains(*name))
+                .filter_map(|part| largest(&part.sources, topics))
+                .max();
+            if let Some(count) = upstream {
+                topics.insert(Arc::clone(*name), count);
+                moved = true;
+            }
+        }
+        if !moved {
+            return Err(StreamsError::Topics(format!(
+                "the repartition topic {} is fed by nothing but itself, so it follows no input's partitions; give \
+                 it a number",
+                open[0]
+            )));
+        }
+    }
+}
+
+/// Makes the topics of a join equal: repartition topics without a count of the program's follow the others.
+fn equalize(
+    topology: &Topology,
+    group: &Copartitioned,
+    repartition: &BTreeMap<Arc<str>, Option<i32>>,
+    topics: &mut BTreeMap<Arc<str>, i32>,
+) -> Result<(), StreamsError> {
+    let fixed: Vec<_> = group
+        .topics
+        .iter()
+        .filter(|topic| !matches!(repartition.get(*topic), Some(None)))
+        .collect();
+    let count = match fixed.first() {
+        Some(first) => topics.get(*first).copied(),
+        None => largest(&group.topics, topics),
+    };
+    let Some(count) = count else {
+        return Ok(());
+    };
+    if fixed.iter().any(|topic| topics.get(*topic) != Some(&count)) {
+        return Err(differ(topology, group, &fixed, topics));
+    }
+    for topic in &group.topics {
+        topics.insert(Arc::clone(topic), count);
+    }
+    Ok(())
+}
+
+fn differ(
+    topology: &Topology,
+    group: &Copartitioned,
+    fixed: &[&Arc<str>],
+    topics: &BTreeMap<Arc<str>, i32>,
+) -> StreamsError {
+    let node = &topology.nodes()[group.node.index()];
+    let counts: Vec<_> = fixed
+        .iter()
+        .map(|topic| format!("{topic} has {}", topics.get(*topic).copied().unwrap_or(0)))
+        .collect();
+    let most = fixed
+        .iter()
+        .filter_map(|topic| topics.get(*topic).copied())
+        .max()
+        .unwrap_or(1);
+    StreamsError::Topics(format!(
+        "\"{}\" ({}) joins topics that must have equally many partitions: {}. Send the smaller ones through \
+         `.repartition(\"name\", {most})`, or write them anew to topics of {most} partitions",
+        node.name,
+        node.location,
+        counts.join(", ")
+    ))
+}

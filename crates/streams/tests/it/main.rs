@@ -1,0 +1,4 @@
+//! The semantics of streams, on the test driver: one file per subject.
+
+mod crashes;
+mod records;
