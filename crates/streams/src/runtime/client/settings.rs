@@ -1,0 +1,209 @@
+//! The clients' settings: ours by default, the user's over them, and a few that nobody may change.
+
+use std::collections::BTreeMap;
+
+use rdkafka::ClientConfig;
+
+/// What a client is for. A user's setting is for all of them, or for one by its prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClientRole {
+    /// The member of the group, which reads the inputs.
+    Group,
+    /// Reads changelogs and global tables from explicit offsets.
+    Restore,
+    /// Writes.
+    Producer,
+    /// Creates and describes topics.
+    Admin,
+}
+
+impl ClientRole {
+    /// The prefixes of settings for this client, the most special one last.
+    fn prefixes(self) -> &'static [&'static str] {
+        match self {
+            Self::Group => &["consumer.", "main.consumer."],
+            Self::Restore => &["consumer.", "restore.consumer."],
+            Self::Producer => &["producer."],
+            Self::Admin => &["admin."],
+        }
+    }
+
+    fn defaults(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Group => GROUP_DEFAULTS,
+            Self::Restore => RESTORE_DEFAULTS,
+            Self::Producer => PRODUCER_DEFAULTS,
+            Self::Admin => &[],
+        }
+    }
+}
+
+const PREFIXES: &[&str] = &[
+    "consumer.",
+    "main.consumer.",
+    "restore.consumer.",
+    "producer.",
+    "admin.",
+];
+
+/// What the runtime relies on: a user's value for one of these is refused.
+const OURS: &[&str] = &[
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.idempotence",
+    "enable.partition.eof",
+    "group.id",
+    "isolation.level",
+    "transactional.id",
+];
+
+const GROUP_DEFAULTS: &[(&str, &str)] = &[
+    // A restarted process is back, with its tasks, before the group notices that it was gone.
+    ("session.timeout.ms", "10000"),
+    ("heartbeat.interval.ms", "500"),
+    // Keeps the partitions of one number of all topics together, as a task needs them.
+    ("partition.assignment.strategy", "range"),
+    ("auto.offset.reset", "earliest"),
+    // Per partition: what is not polled stays here, and then with the broker.
+    ("queued.max.messages.kbytes", "1024"),
+    ("fetch.queue.backoff.ms", "10"),
+    // The end of a partition is told after at most this long.
+    ("fetch.wait.max.ms", "100"),
+];
+
+const RESTORE_DEFAULTS: &[(&str, &str)] = &[
+    // An offset that is not there means a truncated changelog: never to be passed over.
+    ("auto.offset.reset", "error"),
+    ("queued.max.messages.kbytes", "4096"),
+    ("fetch.queue.backoff.ms", "5"),
+    ("fetch.wait.max.ms", "50"),
+];
+
+const PRODUCER_DEFAULTS: &[(&str, &str)] = &[
+    // As Kafka Streams': a commit sends what is waiting at once.
+    ("linger.ms", "100"),
+    ("queue.buffering.max.kbytes", "16384"),
+    ("transaction.timeout.ms", "10000"),
+];
+
+/// What belongs to the classic group protocol, and is refused with that of KIP-848.
+const CLASSIC_ONLY: &[&str] = &[
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "partition.assignment.strategy",
+];
+
+/// The settings of an application's clients.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClientSettings {
+    user: BTreeMap<String, String>,
+}
+
+impl ClientSettings {
+    /// The settings that reach a cluster at `bootstrap`.
+    pub(crate) fn new(bootstrap: &str) -> Self {
+        let mut settings = Self::default();
+        settings
+            .user
+            .insert("bootstrap.servers".to_owned(), bootstrap.to_owned());
+        settings
+    }
+
+    /// Sets one of librdkafka's settings, for all clients or, with a prefix as `producer.`, for one.
+    ///
+    /// # Errors
+    /// The setting is one that the runtime depends on.
+    pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let bare = PREFIXES
+            .iter()
+            .find_map(|prefix| key.strip_prefix(prefix))
+            .unwrap_or(key);
+        if OURS.contains(&bare) {
+            return Err(format!(
+                "`{bare}` is set by the runtime and cannot be changed"
+            ));
+        }
+        self.user.insert(key.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    /// The settings of one client; `required` goes over everything.
+    pub(crate) fn config(&self, role: ClientRole, required: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (key, value) in role.defaults() {
+            config.set(*key, *value);
+        }
+        let general = self
+            .user
+            .iter()
+            .filter(|(key, _)| !PREFIXES.iter().any(|prefix| key.starts_with(prefix)));
+        for (key, value) in general {
+            config.set(key, value);
+        }
+        for prefix in role.prefixes() {
+            for (key, value) in &self.user {
+                if let Some(bare) = key.strip_prefix(prefix) {
+                    config.set(bare, value);
+                }
+            }
+        }
+        for (key, value) in required {
+            config.set(*key, *value);
+        }
+        if role == ClientRole::Group && config.get("group.protocol") == Some("consumer") {
+            for key in CLASSIC_ONLY {
+                config.remove(key);
+            }
+            if config.get("group.remote.assignor").is_none() {
+                config.set("group.remote.assignor", "range");
+            }
+        }
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_with_a_prefix_is_for_that_client_only() {
+        let mut settings = ClientSettings::new("127.0.0.1:9");
+        settings.set("linger.ms", "7").unwrap();
+        settings.set("producer.linger.ms", "9").unwrap();
+        settings.set("consumer.fetch.wait.max.ms", "3").unwrap();
+        settings
+            .set("restore.consumer.fetch.wait.max.ms", "4")
+            .unwrap();
+        let get = |role, key: &str| settings.config(role, &[]).get(key).map(str::to_owned);
+        assert_eq!(get(ClientRole::Producer, "linger.ms").as_deref(), Some("9"));
+        assert_eq!(get(ClientRole::Admin, "linger.ms").as_deref(), Some("7"));
+        assert_eq!(
+            get(ClientRole::Group, "fetch.wait.max.ms").as_deref(),
+            Some("3")
+        );
+        assert_eq!(
+            get(ClientRole::Restore, "fetch.wait.max.ms").as_deref(),
+            Some("4")
+        );
+        assert_eq!(get(ClientRole::Producer, "fetch.wait.max.ms"), None);
+    }
+
+    #[test]
+    fn what_the_runtime_depends_on_cannot_be_set() {
+        let mut settings = ClientSettings::new("127.0.0.1:9");
+        for key in ["enable.auto.commit", "consumer.isolation.level"] {
+            let refused = settings.set(key, "true").unwrap_err();
+            assert!(refused.contains("is set by the runtime"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_group_protocol_of_kip_848_goes_without_the_classic_settings() {
+        let mut settings = ClientSettings::new("127.0.0.1:9");
+        settings.set("group.protocol", "consumer").unwrap();
+        let config = settings.config(ClientRole::Group, &[]);
+        assert_eq!(config.get("session.timeout.ms"), None);
+        assert_eq!(config.get("group.remote.assignor"), Some("range"));
+    }
+}

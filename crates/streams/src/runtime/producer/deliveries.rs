@@ -1,0 +1,80 @@
+//! What the cluster has said of the records that were sent.
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+
+use rdkafka::bindings as native;
+use rdkafka::bindings::rd_kafka_resp_err_t as Code;
+
+/// Deliveries of one producer, by the topics' indexes.
+#[derive(Debug, Default)]
+pub(super) struct Deliveries {
+    acknowledged: Vec<Vec<i64>>,
+    failed: Option<Failed>,
+}
+
+/// The first record since the last commit that did not arrive.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failed {
+    pub(super) topic: usize,
+    pub(super) partition: i32,
+    pub(super) code: Code,
+}
+
+impl Deliveries {
+    pub(super) fn acknowledged(&self, topic: usize, partition: i32) -> Option<i64> {
+        let partition = usize::try_from(partition).ok()?;
+        let offset = *self.acknowledged.get(topic)?.get(partition)?;
+        (offset >= 0).then_some(offset)
+    }
+
+    pub(super) fn take_failed(&mut self) -> Option<Failed> {
+        self.failed.take()
+    }
+
+    /// After an abort: what was thrown away has not failed.
+    pub(super) fn forget(&mut self) {
+        self.failed = None;
+    }
+
+    fn report(&mut self, topic: usize, partition: i32, code: Code, offset: i64) {
+        if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
+            self.failed.get_or_insert(Failed {
+                topic,
+                partition,
+                code,
+            });
+            return;
+        }
+        let Ok(partition) = usize::try_from(partition) else {
+            return;
+        };
+        if self.acknowledged.len() <= topic {
+            self.acknowledged.resize(topic + 1, Vec::new());
+        }
+        let offsets = &mut self.acknowledged[topic];
+        if offsets.len() <= partition {
+            offsets.resize(partition + 1, -1);
+        }
+        offsets[partition] = offsets[partition].max(offset);
+    }
+}
+
+/// librdkafka's delivery report.
+///
+/// # Safety
+/// `opaque` is the producer's deliveries, which nobody has borrowed during a call that delivers reports.
+pub(super) unsafe extern "C" fn delivered(
+    _instance: *mut native::rd_kafka_t,
+    message: *const native::rd_kafka_message_t,
+    opaque: *mut c_void,
+) {
+    // SAFETY: librdkafka passes a valid message, and what the producer was made with.
+    let (message, deliveries) = unsafe { (&*message, &*opaque.cast::<RefCell<Deliveries>>()) };
+    deliveries.borrow_mut().report(
+        message._private as usize,
+        message.partition,
+        message.err,
+        message.offset,
+    );
+}
