@@ -1,0 +1,16 @@
+//! The language topologies are written in: streams, tables, windows, joins. It only builds; the runtime runs.
+
+pub(crate) mod chain;
+mod closing;
+mod repartition;
+pub(crate) mod sink;
+pub(crate) mod source;
+mod stateless;
+mod stream;
+pub(crate) mod table;
+pub mod windows;
+
+pub use chain::{Chain, Operator, Then, Through};
+pub use closing::{Emit, Final};
+pub use stream::{Keyed, Unkeyed};
+pub use table::Table;

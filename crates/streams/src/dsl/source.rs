@@ -1,0 +1,131 @@
+//! Sources: from the bytes of a topic to typed records.
+
+use std::sync::Arc;
+
+use crate::context::{Context, DropReason};
+use crate::error::{Failure, Stage};
+use crate::graph::Out;
+use crate::record::Record;
+use crate::serde::Codec;
+use crate::timestamps::{Extracted, TimeContext, Timestamps};
+use crate::topology::NodeId;
+
+/// Reads the topics of a task. A record is decoded when it comes to the front of its partition's queue, where its
+/// timestamp decides which queue goes first; it waits there, typed, until it is its turn.
+pub(crate) trait Source: Send {
+    /// The topics that it reads.
+    fn topics(&self) -> &[Arc<str>];
+
+    /// A place for the first record of one more queue.
+    fn open(&mut self) -> usize;
+
+    /// Decodes `context.source` into the place, and returns its timestamp; `None` if it was dropped.
+    fn load(
+        &mut self,
+        place: usize,
+        context: &mut Context<'_>,
+        partition_time: i64,
+    ) -> Result<Option<i64>, Failure>;
+
+    /// Hands the record in the place to the operators.
+    fn process(&mut self, place: usize, context: &mut Context<'_>) -> Result<(), Failure>;
+}
+
+/// A source of records of one type.
+pub(crate) struct TypedSource<K: 'static, V: 'static> {
+    pub(crate) node: NodeId,
+    pub(crate) topics: Vec<Arc<str>>,
+    pub(crate) key: Codec<K>,
+    pub(crate) value: Codec<V>,
+    pub(crate) timestamps: Timestamps<V>,
+    pub(crate) out: Out<K, V>,
+    pub(crate) places: Vec<Option<Record<K, V>>>,
+}
+
+impl<K: Send + 'static, V: Send + 'static> TypedSource<K, V> {
+    /// The typed record; `None` if it was dropped, or dealt with as the policy says.
+    fn decode(
+        &self,
+        context: &mut Context<'_>,
+        partition_time: i64,
+    ) -> Result<Option<Record<K, V>>, Failure> {
+        let source = context.source.expect("a record is loaded from its bytes");
+        let topic = Arc::clone(&context.state.origin.topic);
+        let key = match source.key().map(|bytes| self.key.deserialize(&topic, bytes)) {
+            None => None,
+            Some(Ok(key)) => Some(key),
+            Some(Err(error)) => {
+                context.failed(self.node, Stage::Deserialization, error)?;
+                return Ok(None);
+            }
+        };
+        let value = match source.value() {
+            Some(bytes) => self.value.deserialize(&topic, bytes),
+            None => match self.value.deserialize_null() {
+                Some(value) => Ok(value),
+                None => {
+                    context.dropped(self.node, DropReason::NullValue);
+                    return Ok(None);
+                }
+            },
+        };
+        let value = match value {
+            Ok(value) => value,
+            Err(error) => {
+                context.failed(self.node, Stage::Deserialization, error)?;
+                return Ok(None);
+            }
+        };
+        let known = TimeContext {
+            record: source.timestamp(),
+            partition: partition_time,
+            wall_clock: context.wall_clock(),
+        };
+        match self.timestamps.extract(&value, known) {
+            Ok(Extracted::At(timestamp)) => Ok(Some(Record {
+                key,
+                value,
+                timestamp,
+                headers: source.headers(),
+            })),
+            Ok(Extracted::Skip) => {
+                context.dropped(self.node, DropReason::Timestamp);
+                Ok(None)
+            }
+            Err(error) => {
+                context.failed(self.node, Stage::Deserialization, error)?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl<K: Send + 'static, V: Send + 'static> Source for TypedSource<K, V> {
+    fn topics(&self) -> &[Arc<str>] {
+        &self.topics
+    }
+
+    fn open(&mut self) -> usize {
+        self.places.push(None);
+        self.places.len() - 1
+    }
+
+    fn load(
+        &mut self,
+        place: usize,
+        context: &mut Context<'_>,
+        partition_time: i64,
+    ) -> Result<Option<i64>, Failure> {
+        let record = self.decode(context, partition_time)?;
+        let timestamp = record.as_ref().map(|record| record.timestamp);
+        self.places[place] = record;
+        Ok(timestamp)
+    }
+
+    fn process(&mut self, place: usize, context: &mut Context<'_>) -> Result<(), Failure> {
+        match self.places[place].take() {
+            Some(record) => context.forward(self.out, record),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A topology: what the builder made of the program's function, checked, cut into sub-topologies, ready to be run as
+//! tasks.
+//!
+//! It never reads a record: [`crate::runtime::task`] does.
+
+mod builder;
+mod node;
+mod partition_counts;
+mod sub_topology;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use builder::Builder;
+pub(crate) use builder::{Flush, Init, TaskParts};
+pub use node::{Node, NodeId, NodeKind};
+pub use partition_counts::PartitionCounts;
+pub use sub_topology::SubTopology;
+
+use crate::dsl::global_table::GlobalStore;
+use crate::error::StreamsError;
+use crate::store::StoreSpec;
+
+/// What kind of topic the application makes for itself (semantics: `<application>-<name>-<kind>`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InternalTopicKind {
+    /// Records by their new key, so that equal keys meet in one task.
+    Repartition,
+    /// The changes of a state store.
+    Changelog,
+}
+
+/// A topic that the application makes for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InternalTopic {
+    /// The whole name.
+    pub name: Arc<str>,
+    /// What it is for.
+    pub kind: InternalTopicKind,
+    /// The number of partitions, if the program gave it; else it follows the largest upstream topic.
+    pub partitions: Option<i32>,
+    /// Topic configs.
+    pub configs: Vec<(String, String)>,
+}
+
+/// Topics that must have equal partition counts, since an operator joins them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copartitioned {
+    /// The operator that wants it.
+    pub node: NodeId,
+    /// The topics, repartition topics among them.
+    pub topics: Vec<Arc<str>>,
+}
+
+/// The program's function.
+pub(crate) type TopologyFunction = dyn Fn(&Builder) + Send + Sync;
+
+/// A topology, checked.
+pub struct Topology {
+    application: Arc<str>,
+    function: Box<TopologyFunction>,
+    nodes: Vec<Node>,
+    stores: Vec<StoreSpec>,
+    internal_topics: Vec<InternalTopic>,
+    copartitioned: Vec<Copartitioned>,
+    globals: Vec<Arc<GlobalStore>>,
+    sub_topologies: Vec<SubTopology>,
+}
+
+impl Topology {
+    /// Runs the program's function once and checks what it built.
+    ///
+    /// # Errors
+    /// [`StreamsError::Topology`] with everything that is wrong, each with its place in the program.
+    pub fn build(
+        application: &str,
+        function: impl Fn(&Builder) + Send + Sync + 'static,
+    ) -> Result<Self, StreamsError> {
+        let application: Arc<str> = application.into();
+        let builder = Builder::new(Arc::clone(&application), &[]);
+        function(&builder);
+        let built = builder.finish().map_err(StreamsError::Topology)?;
+        let sub_topologies = sub_topology::cut(&built.nodes);
+        Ok(Self {
+            application,
+            function: Box::new(function),
+            copartitioned: sub_topology::copartitioned(&built.nodes, &built.joined),
+            nodes: built.nodes,
+            stores: built.stores,
+            internal_topics: built.internal_topics,
+            globals: built.globals,
+            sub_topologies,
+        })
+    }
+
+    /// The application's id, the prefix of its internal topics.
+    pub fn application(&self) -> &Arc<str> {
+        &self.application
+    }
+
+    /// All operators, parents before children.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// All stores, by [`crate::store::StoreId`].
+    pub fn stores(&self) -> &[StoreSpec] {
+        &self.stores
+    }
+
+    /// The topics that the application makes for itself.
+    pub fn internal_topics(&self) -> &[InternalTopic] {
+        &self.internal_topics
+    }
+
+    /// Which topics must have equal partition counts.
+    pub fn copartitioned(&self) -> &[Copartitioned] {
+        &self.copartitioned
+    }
+
+    /// The global tables, one copy each for all tasks of the process. Whoever runs the tasks applies all records of
+    /// their topics' partitions before any task's first record, and goes on applying what comes.
+    pub fn global_stores(&self) -> &[Arc<GlobalStore>] {
+        &self.globals
+    }
+
+    /// The parts that share no operator and no store: each becomes one task per partition.
+    pub fn sub_topologies(&self) -> &[SubTopology] {
+        &self.sub_topologies
+    }
+
+    /// Fresh closures for a task of one sub-topology.
+    pub(crate) fn instantiate(&self, sub_topology: usize) -> TaskParts {
+        let builder = Builder::new(Arc::clone(&self.application), &self.globals);
+        (self.function)(&builder);
+        builder.into_task(&self.sub_topologies[sub_topology])
+    }
+}
+
+impl fmt::Debug for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Topology")
+            .field("application", &self.application)
+            .field("nodes", &self.nodes)
+            .field("sub_topologies", &self.sub_topologies)
+            .finish_non_exhaustive()
+    }
+}
