@@ -48,6 +48,10 @@ pub enum DropReason {
     Late,
     /// It is older than what the store keeps.
     Expired,
+    /// It came out of order into a versioned table, and only the latest version counts.
+    OutOfOrder,
+    /// It answers a question that was asked of a value since replaced.
+    Stale,
     /// It could not be read.
     Deserialization,
     /// An operator failed on it.

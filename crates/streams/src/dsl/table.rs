@@ -33,31 +33,49 @@ pub(crate) type LookupAsOf<K, V> =
 /// A table begins with one reader that does. One that does not says so with [`waive`](Self::waive), and a further
 /// reader is added with [`share`](Self::share).
 #[derive(Debug, Clone)]
-pub(crate) struct OldValues(Arc<AtomicUsize>);
+pub(crate) struct OldValues(Arc<Readers>);
+
+#[derive(Debug)]
+struct Readers {
+    count: AtomicUsize,
+    /// The tables that this one reads old values of for its own readers' sake only.
+    upstream: Vec<OldValues>,
+}
 
 impl Default for OldValues {
     fn default() -> Self {
-        Self(Arc::new(AtomicUsize::new(1)))
+        Self::behind(Vec::new())
     }
 }
 
 impl OldValues {
+    /// Those of a table that asks others for old values only if it is asked itself.
+    pub(crate) fn behind(upstream: Vec<Self>) -> Self {
+        Self(Arc::new(Readers {
+            count: AtomicUsize::new(1),
+            upstream,
+        }))
+    }
+
     /// Says that a reader looks at new values only.
     pub(crate) fn waive(&self) {
-        let readers = self.0.fetch_sub(1, Ordering::Relaxed);
+        let readers = self.0.count.fetch_sub(1, Ordering::Relaxed);
         assert!(readers > 0, "a reader waives once");
+        if readers == 1 {
+            self.0.upstream.iter().for_each(Self::waive);
+        }
     }
 
     /// One reader more.
     pub(crate) fn share(&self) -> Self {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.count.fetch_add(1, Ordering::Relaxed);
         self.clone()
     }
 
     /// Whether any reader looks at old values.
     #[inline]
     pub(crate) fn wanted(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.0.count.load(Ordering::Relaxed) > 0
     }
 }
 
