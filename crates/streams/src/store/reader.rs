@@ -1,0 +1,258 @@
+//! A view on the committed rows of a store, for interactive queries from other threads.
+//!
+//! Never sees a change that its transaction has not committed, and never holds the task up for longer than a page of
+//! rows.
+
+use std::ops::{Bound, ControlFlow};
+
+use bytes::Bytes;
+
+use super::error::StoreError;
+use super::layout::{Layout, read_i64, split_stamped};
+use super::spec::StoreSpec;
+use super::table::Table;
+
+/// Rows that are read under one lock.
+const PAGE: usize = 256;
+
+/// A value with its timestamp.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamped {
+    /// The value's bytes.
+    pub value: Bytes,
+    /// Milliseconds since the Unix epoch.
+    pub timestamp: i64,
+}
+
+/// A value of a window or session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowRow {
+    /// The key's bytes.
+    pub key: Bytes,
+    /// The window's start, or the session's.
+    pub start: i64,
+    /// The session's end; of a window, its start.
+    pub end: i64,
+    /// The value.
+    pub value: Stamped,
+}
+
+/// A read view on one partition of one store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct StoreReader {
+    spec: StoreSpec,
+    layout: Layout,
+    table: Table,
+}
+
+impl StoreReader {
+    pub(crate) fn new(spec: StoreSpec, table: Table) -> Self {
+        Self {
+            layout: Layout::of(spec.kind),
+            spec,
+            table,
+        }
+    }
+
+    /// What the store was declared to be.
+    pub fn spec(&self) -> &StoreSpec {
+        &self.spec
+    }
+
+    /// The value of a key; of a versioned store, the latest.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Stamped>, StoreError> {
+        match self.layout {
+            Layout::Versioned { .. } => {
+                let row = super::versioned::latest_row(key);
+                let value = self.read(&row)?;
+                Ok(value.and_then(|value| {
+                    let (timestamp, value) = super::versioned::split_latest(&value)?;
+                    Some(Stamped {
+                        value: Bytes::copy_from_slice(value?),
+                        timestamp,
+                    })
+                }))
+            }
+            _ => Ok(self.read(key)?.and_then(|value| stamped(&value))),
+        }
+    }
+
+    /// The rows of a key-value store whose keys are within the bounds, in order, at most `limit`.
+    pub fn range(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Stamped)>, StoreError> {
+        let mut rows = Vec::new();
+        self.pages(from, to, |key, value| {
+            rows.extend(stamped(value).map(|value| (Bytes::copy_from_slice(key), value)));
+            rows.len() < limit
+        })?;
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    /// The windows of a key that start within `from..=to`, or its sessions that touch it, in order, at most `limit`.
+    pub fn fetch(
+        &self,
+        key: &[u8],
+        from: i64,
+        to: i64,
+        limit: usize,
+    ) -> Result<Vec<WindowRow>, StoreError> {
+        self.windows(Some(key), from, to, limit)
+    }
+
+    /// The windows of all keys that start within `from..=to`, or sessions that touch it, at most `limit`.
+    pub fn fetch_all(
+        &self,
+        from: i64,
+        to: i64,
+        limit: usize,
+    ) -> Result<Vec<WindowRow>, StoreError> {
+        self.windows(None, from, to, limit)
+    }
+
+    /// How many rows there are; on disk an estimate.
+    pub fn approximate_entries(&self) -> u64 {
+        match &self.table {
+            Table::Memory(table) => table.len() as u64,
+            Table::Disk(table) => table.approximate_len() as u64,
+        }
+    }
+
+    fn windows(
+        &self,
+        key: Option<&[u8]>,
+        from: i64,
+        to: i64,
+        limit: usize,
+    ) -> Result<Vec<WindowRow>, StoreError> {
+        let from = from.max(self.table.expiry().oldest());
+        let mut found = Vec::new();
+        if from > to {
+            return Ok(found);
+        }
+        let mut take = |row: &[u8], value: &[u8]| {
+            if let Some(window) = self.window(row, value)
+                && key.is_none_or(|key| *window.key == *key)
+                && window.start <= to
+                && window.end >= from
+            {
+                found.push(window);
+            }
+            // In time order rows come in the order that is asked for; else all of them are needed to sort.
+            self.layout != Layout::TimeFirst || found.len() < limit
+        };
+        // A session that touches the time may end long after it, so sessions are looked for to the last.
+        let last = match (self.layout, self.table.last_key()?) {
+            (_, None) => return Ok(found),
+            (Layout::Session { .. }, Some(row)) => leading(&row),
+            (layout, Some(row)) => layout.segment(to).min(leading(&row)),
+        };
+        let first = self.layout.segment(from);
+        match key {
+            Some(key) if self.layout != Layout::TimeFirst => {
+                for segment in first..=last {
+                    let mut low = segment.to_be_bytes().to_vec();
+                    low.extend_from_slice(key);
+                    let high = [&low[..], &[0xff; 16]].concat();
+                    self.pages(Bound::Included(&low), Bound::Included(&high), &mut take)?;
+                }
+            }
+            _ => {
+                let low = first.to_be_bytes();
+                let behind = last.checked_add(1).map(u64::to_be_bytes);
+                let high = behind
+                    .as_ref()
+                    .map_or(Bound::Unbounded, |behind| Bound::Excluded(&behind[..]));
+                self.pages(Bound::Included(&low), high, &mut take)?;
+            }
+        }
+        found.sort_by(|a, b| (a.start, &a.key, a.end).cmp(&(b.start, &b.key, b.end)));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn window(&self, row: &[u8], value: &[u8]) -> Option<WindowRow> {
+        let number = |from: usize| read_i64(row.get(from..from + 8)?);
+        let (key, start, end) = match self.layout {
+            Layout::TimeFirst => (row.get(8..)?, number(0)?, number(0)?),
+            Layout::KeyFirst { .. } => {
+                let behind = row.len().checked_sub(8)?;
+                (row.get(8..behind)?, number(behind)?, number(behind)?)
+            }
+            Layout::Join { .. } => {
+                let behind = row.len().checked_sub(12)?;
+                (row.get(8..behind)?, number(behind)?, number(behind)?)
+            }
+            Layout::Session { .. } => {
+                let behind = row.len().checked_sub(16)?;
+                (row.get(8..behind)?, number(behind + 8)?, number(behind)?)
+            }
+            Layout::Plain | Layout::Versioned { .. } | Layout::Buffer => return None,
+        };
+        Some(WindowRow {
+            key: Bytes::copy_from_slice(key),
+            start,
+            end,
+            value: stamped(value)?,
+        })
+    }
+
+    fn read(&self, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut value = Vec::new();
+        Ok(self.table.get(row, &mut value)?.then_some(value))
+    }
+
+    /// Visits living rows page by page: between two pages the store may commit.
+    fn pages(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        mut each: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut from: Bound<Vec<u8>> = from.map(<[u8]>::to_vec);
+        let front = self.table.expiry().front().to_be_bytes();
+        let behind = match &from {
+            Bound::Included(key) | Bound::Excluded(key) => key[..] < front[..],
+            Bound::Unbounded => front != [0; 8],
+        };
+        if behind {
+            from = Bound::Included(front.to_vec());
+        }
+        loop {
+            let mut left = PAGE;
+            let start = from.as_ref().map(Vec::as_slice);
+            let flow = self.table.scan(start, to, |key, value| {
+                if !each(key, value) {
+                    return ControlFlow::Break(None);
+                }
+                left -= 1;
+                if left == 0 {
+                    return ControlFlow::Break(Some(key.to_vec()));
+                }
+                ControlFlow::Continue(())
+            })?;
+            match flow {
+                ControlFlow::Break(Some(last)) => from = Bound::Excluded(last),
+                ControlFlow::Break(None) | ControlFlow::Continue(()) => return Ok(()),
+            }
+        }
+    }
+}
+
+/// The first eight bytes of a row, as a number.
+fn leading(row: &[u8]) -> u64 {
+    row.first_chunk()
+        .map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+fn stamped(value: &[u8]) -> Option<Stamped> {
+    let (timestamp, value) = split_stamped(value)?;
+    Some(Stamped {
+        value: Bytes::copy_from_slice(value),
+        timestamp,
+    })
+}

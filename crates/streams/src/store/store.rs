@@ -1,0 +1,608 @@
+//! One partition of one state store, as bytes.
+//!
+//! Owns the order in which a change becomes state: it lies in the overlay, is flushed to the changelog, and reaches
+//! the committed rows only when the transaction that holds the changelog has committed. Before that nobody but the
+//! task sees it, and an abort drops it. Never produces or commits anything itself.
+
+use std::ops::{Bound, ControlFlow};
+
+use bytes::Bytes;
+
+use super::cache_budget::{CacheBudget, CacheShare};
+use super::checkpoint::Checkpoint;
+use super::error::StoreError;
+use super::layout::{Layout, split_stamped};
+use super::memory::MemoryTable;
+use super::overlay::{Logged, Overlay};
+use super::presence::Presence;
+use super::reader::StoreReader;
+use super::restore::RestoreBuffer;
+use super::spec::{Backend, Changelog, StoreSpec};
+use super::state::{Batch, StateDatabase};
+use super::table::{Table, is_empty};
+
+/// What a store in memory may keep in its cache of rows in front of the sorted ones.
+const MEMORY_CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Rows that a commit drops from memory because they are too old, above twice those that it adds.
+const EXPIRE_AT_LEAST: usize = 1024;
+
+/// One record for a store's changelog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangelogEntry<'a> {
+    /// The key in the changelog's form.
+    pub key: &'a [u8],
+    /// The value without its timestamp; none for a delete.
+    pub value: Option<&'a [u8]>,
+    /// The timestamp of the value; of a delete, the store's clock.
+    pub timestamp: i64,
+}
+
+/// One record of a store's changelog, to be restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangelogRecord<'a> {
+    /// The record's key.
+    pub key: &'a [u8],
+    /// The record's value; none for a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The record's timestamp.
+    pub timestamp: i64,
+    /// The record's offset.
+    pub offset: i64,
+}
+
+/// A changelog record that is not derived from a row.
+#[derive(Debug)]
+struct Entry {
+    key: Vec<u8>,
+    value: Option<Vec<u8>>,
+    timestamp: i64,
+}
+
+/// What moves with commit and abort apart from rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Marks {
+    clock: i64,
+    sequence: u32,
+}
+
+/// Records and bytes in a buffer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Contents {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    /// No record waits for an earlier time.
+    pub(crate) floor: i64,
+    /// And one waits for this very time.
+    pub(crate) floor_is_first: bool,
+}
+
+/// One partition of one state store.
+#[derive(Debug)]
+pub struct Store {
+    spec: StoreSpec,
+    pub(crate) layout: Layout,
+    overlay: Overlay,
+    share: CacheShare,
+    pub(crate) table: Table,
+    presence: Presence,
+    checkpoint: Checkpoint,
+    now: Marks,
+    committed: Marks,
+    /// Changelog records that are not the rows themselves, in order.
+    entries: Vec<Entry>,
+    entry_bytes: usize,
+    pub(crate) restoring: RestoreBuffer,
+    /// What a buffer holds; none until it is counted.
+    pub(crate) contents: Option<Contents>,
+    /// The front as of which rows were last dropped from disk.
+    dropped: u64,
+    scratch: Vec<u8>,
+    stamped: Vec<u8>,
+}
+
+impl Store {
+    /// A partition of a store that lives in memory.
+    pub fn in_memory(spec: StoreSpec) -> Self {
+        let share = CacheShare::new(CacheBudget::new(MEMORY_CACHE_BYTES).into());
+        let table = Table::Memory(MemoryTable::default());
+        Self::new(spec, table, share, Checkpoint::EMPTY, Presence::complete())
+    }
+
+    /// Partition `partition` of a store, from the database if its spec wants it on disk. What it held when it was
+    /// last committed is there; if it was laid out otherwise then, it is empty.
+    pub fn open(
+        spec: StoreSpec,
+        partition: i32,
+        state: &StateDatabase,
+    ) -> Result<Self, StoreError> {
+        if spec.backend == Backend::Memory {
+            return Ok(Self::in_memory(spec));
+        }
+        let fingerprint = Layout::of(spec.kind).fingerprint();
+        let table = state.table(&format!("{partition}.{}", spec.name))?;
+        let checkpoint = state.read_checkpoint(table.name(), fingerprint)?;
+        let last = table.last_key()?;
+        if checkpoint.is_none() && last.is_some() {
+            // Rows of another kind of store, or of a restore that was killed before its first checkpoint.
+            table.clear()?;
+        }
+        let mut presence = Presence::complete();
+        if let (Some(checkpoint), Some(_)) = (&checkpoint, last) {
+            presence.unknown_up_to(Layout::of(spec.kind).segment(checkpoint.clock));
+        }
+        let checkpoint = checkpoint.unwrap_or(Checkpoint::EMPTY);
+        let share = CacheShare::new(std::sync::Arc::clone(state.cache()));
+        let mut store = Self::new(spec, Table::Disk(table), share, checkpoint, presence);
+        store.publish_expiry();
+        Ok(store)
+    }
+
+    fn new(
+        spec: StoreSpec,
+        table: Table,
+        share: CacheShare,
+        checkpoint: Checkpoint,
+        presence: Presence,
+    ) -> Self {
+        let marks = Marks {
+            clock: checkpoint.clock,
+            sequence: checkpoint.sequence,
+        };
+        Self {
+            layout: Layout::of(spec.kind),
+            spec,
+            overlay: Overlay::default(),
+            share,
+            table,
+            presence,
+            checkpoint,
+            now: marks,
+            committed: marks,
+            entries: Vec::new(),
+            entry_bytes: 0,
+            restoring: RestoreBuffer::default(),
+            contents: None,
+            dropped: 0,
+            scratch: Vec::new(),
+            stamped: Vec::new(),
+        }
+    }
+
+    /// What it was declared to be.
+    pub fn spec(&self) -> &StoreSpec {
+        &self.spec
+    }
+
+    /// Whether its rows survive the process.
+    pub fn is_persistent(&self) -> bool {
+        matches!(self.table, Table::Disk(_))
+    }
+
+    /// A view on what is committed, for other threads.
+    pub fn reader(&self) -> StoreReader {
+        StoreReader::new(self.spec.clone(), self.table.clone())
+    }
+
+    /// A row's value.
+    #[inline]
+    pub fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
+        // The second look-up of a known row is the price of a borrow that the checker accepts.
+        let slot = match self.overlay.slot(key) {
+            Some(slot) => slot,
+            None => self.load(key)?,
+        };
+        Ok(self.overlay.value(slot))
+    }
+
+    /// A row's value, to keep.
+    pub fn get_bytes(&mut self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.get(key)?.map(Bytes::copy_from_slice))
+    }
+
+    /// Changes a row; none deletes it. It goes to the changelog with the next flush.
+    #[inline]
+    pub fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
+        self.overlay.put(key, value, Logged::Yes);
+    }
+
+    /// Changes a row that follows from others, or is logged by [`log`](Self::log).
+    pub(crate) fn put_derived(&mut self, key: &[u8], value: Option<&[u8]>) {
+        self.overlay.put(key, value, Logged::No);
+    }
+
+    /// Adds a record to the changelog that is no row of its own.
+    pub(crate) fn log(&mut self, key: &[u8], value: Option<&[u8]>, timestamp: i64) {
+        if self.spec.changelog == Changelog::None {
+            return;
+        }
+        self.entry_bytes += 64 + key.len() + value.map_or(0, <[u8]>::len);
+        self.entries.push(Entry {
+            key: key.to_vec(),
+            value: value.map(<[u8]>::to_vec),
+            timestamp,
+        });
+    }
+
+    /// Visits the rows within the bounds in order, changes of the open transaction among them, until told to stop.
+    /// Rows that are too old are left out.
+    pub fn scan<B>(
+        &mut self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        each: impl FnMut(&[u8], &[u8]) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, StoreError> {
+        let front = self.front().to_be_bytes();
+        let from = clamp(from, &front);
+        if is_empty(from, to) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let changed = self.overlay.changed(from, to);
+        merge(changed, |visit| self.table.scan(from, to, visit), each)
+    }
+
+    /// As [`scan`](Self::scan), over rows that all begin with `prefix`, one that [`Layout::prefix_of`] tells: quick
+    /// if there are none.
+    pub(crate) fn scan_prefix<B>(
+        &mut self,
+        prefix: &[u8],
+        from: &[u8],
+        to: &[u8],
+        each: impl FnMut(&[u8], &[u8]) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, StoreError> {
+        debug_assert!(from.starts_with(prefix) && to.starts_with(prefix));
+        let front = self.front().to_be_bytes();
+        if from > to || prefix < &front[..] {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let (from, to) = (Bound::Included(from), Bound::Included(to));
+        let changed = self.overlay.changed(from, to);
+        if self.presence.may_contain(prefix) {
+            merge(changed, |visit| self.table.scan(from, to, visit), each)
+        } else {
+            merge(changed, |_| Ok(ControlFlow::Continue(())), each)
+        }
+    }
+
+    /// The largest time that the store has seen; -1 before the first. It moves back with an abort, and is saved with
+    /// the rows.
+    pub fn clock(&self) -> i64 {
+        self.now.clock
+    }
+
+    /// Moves the clock forward to `time` if that is later.
+    #[inline]
+    pub fn observe(&mut self, time: i64) {
+        self.now.clock = self.now.clock.max(time);
+    }
+
+    /// The oldest time that is kept, by the clock; `i64::MIN` where time makes nothing old.
+    #[inline]
+    pub fn oldest(&self) -> i64 {
+        self.oldest_at(self.now.clock)
+    }
+
+    fn oldest_at(&self, clock: i64) -> i64 {
+        match self.spec.retention_ms() {
+            Some(_) if clock < 0 => i64::MIN,
+            // A version may still be asked for as of the very end of the history.
+            Some(history_ms) if matches!(self.layout, Layout::Versioned { .. }) => {
+                clock.saturating_sub(history_ms)
+            }
+            Some(retention_ms) => clock.saturating_sub(retention_ms).saturating_add(1),
+            None => i64::MIN,
+        }
+    }
+
+    #[inline]
+    fn front(&self) -> u64 {
+        self.layout.front(self.oldest())
+    }
+
+    /// The next sequence number of a store that keeps duplicates.
+    pub(crate) fn next_sequence(&mut self) -> u32 {
+        let sequence = self.now.sequence;
+        self.now.sequence = sequence.wrapping_add(1);
+        sequence
+    }
+
+    /// Sequence numbers go on behind this one.
+    pub(crate) fn observe_sequence(&mut self, sequence: u32) {
+        self.now.sequence = self.now.sequence.max(sequence.wrapping_add(1));
+    }
+
+    /// Hands what changed since the last flush to `send`: the last value of each key, in order of the first change.
+    /// An error ends it, and everything is handed out again by the next one.
+    pub fn flush<E>(
+        &mut self,
+        send: &mut dyn FnMut(ChangelogEntry<'_>) -> Result<(), E>,
+    ) -> Result<usize, E> {
+        if self.spec.changelog == Changelog::None {
+            return Ok(0);
+        }
+        let Self {
+            layout,
+            overlay,
+            scratch,
+            now,
+            ..
+        } = self;
+        let rows = overlay.flush(|row, value| {
+            scratch.clear();
+            if !layout.write_changelog_key(row, scratch) {
+                return Ok(());
+            }
+            let (timestamp, value) = match value.map(split_stamped) {
+                Some(Some((timestamp, value))) => (timestamp, Some(value)),
+                // Only what this crate writes is in a store: every value has its timestamp.
+                Some(None) | None => (now.clock.max(0), None),
+            };
+            send(ChangelogEntry {
+                key: scratch,
+                value,
+                timestamp,
+            })
+        })?;
+        for entry in &self.entries {
+            send(ChangelogEntry {
+                key: &entry.key,
+                value: entry.value.as_deref(),
+                timestamp: entry.timestamp,
+            })?;
+        }
+        let logged = self.entries.len();
+        self.forget_entries();
+        Ok(rows + logged)
+    }
+
+    /// Adds all changes to a batch, with the offset of the last changelog record that was written for them; none
+    /// leaves the offset where it is. They count as committed from here on: a batch that then fails makes the
+    /// store unusable.
+    pub fn commit(&mut self, batch: &mut Batch, changelog_offset: Option<i64>) {
+        let moved = changelog_offset.is_some_and(|offset| Some(offset) != self.checkpoint.offset);
+        let changed = self.overlay.uncommitted();
+        if changed == 0 && !moved && self.now == self.committed {
+            self.share.settle(&mut self.overlay);
+            return;
+        }
+        self.checkpoint = Checkpoint {
+            offset: changelog_offset.or(self.checkpoint.offset),
+            clock: self.now.clock,
+            sequence: self.now.sequence,
+            written_at_ms: batch.now_ms(),
+            changelog_id: self.checkpoint.changelog_id,
+        };
+        let front = self.front().to_be_bytes();
+        let Self {
+            overlay,
+            layout,
+            presence,
+            table,
+            ..
+        } = self;
+        let changes = |put: &mut dyn FnMut(&[u8], Option<&[u8]>)| {
+            overlay.commit(|row, value| {
+                if value.is_some() {
+                    presence.add(*layout, row);
+                }
+                put(row, value);
+            });
+        };
+        match table {
+            Table::Memory(table) => {
+                table.write(changes);
+                drop_front(table, *layout, &front, EXPIRE_AT_LEAST + 2 * changed);
+            }
+            Table::Disk(table) => {
+                batch.write(table, changes);
+                batch.checkpoint(table.name(), &self.checkpoint, layout.fingerprint());
+            }
+        }
+        self.committed = self.now;
+        self.forget_entries();
+        self.presence.expire(self.front());
+        self.publish_expiry();
+        self.share.settle(&mut self.overlay);
+    }
+
+    /// Drops all changes since the last commit.
+    pub fn abort(&mut self) {
+        self.overlay.abort();
+        self.forget_entries();
+        self.now = self.committed;
+        self.contents = None;
+    }
+
+    /// How far the committed rows have come in the changelog.
+    pub fn checkpoint(&self) -> Option<i64> {
+        self.checkpoint.offset
+    }
+
+    /// The whole of the last checkpoint.
+    pub fn last_checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Says which topic the changelog is, to be saved with the next checkpoint.
+    pub fn set_changelog_id(&mut self, id: Option<[u8; 16]>) {
+        self.checkpoint.changelog_id = id;
+    }
+
+    /// Forgets all rows, changes and the checkpoint.
+    pub fn wipe(&mut self) -> Result<(), StoreError> {
+        self.overlay.clear();
+        self.share.settle(&mut self.overlay);
+        self.forget_entries();
+        self.restoring = RestoreBuffer::default();
+        match &self.table {
+            Table::Memory(table) => table.clear(),
+            Table::Disk(table) => table.clear()?,
+        }
+        self.checkpoint = Checkpoint::EMPTY;
+        self.now = Marks {
+            clock: -1,
+            sequence: 0,
+        };
+        self.committed = self.now;
+        self.presence = Presence::complete();
+        self.contents = None;
+        self.dropped = 0;
+        Ok(())
+    }
+
+    /// Bytes of changes that are not committed: a task commits early when they become too many.
+    pub fn dirty_bytes(&self) -> usize {
+        self.overlay.uncommitted_bytes() + self.entry_bytes
+    }
+
+    /// Whether something was changed since the last commit.
+    pub fn is_dirty(&self) -> bool {
+        self.overlay.uncommitted() > 0 || !self.entries.is_empty() || self.now != self.committed
+    }
+
+    /// How many rows are committed; on disk an estimate, in which a row that was overwritten may count twice.
+    pub fn approximate_entries(&self) -> u64 {
+        match &self.table {
+            Table::Memory(table) => table.len() as u64,
+            Table::Disk(table) => table.approximate_len() as u64,
+        }
+    }
+
+    /// Bytes of the committed rows, in memory or on disk.
+    pub fn approximate_bytes(&self) -> u64 {
+        match &self.table {
+            Table::Memory(table) => table.bytes() as u64,
+            Table::Disk(table) => table.bytes(),
+        }
+    }
+
+    /// A buffer to write a value with its timestamp into, to be given back by [`keep`](Self::keep).
+    pub(crate) fn stamped(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.stamped)
+    }
+
+    pub(crate) fn keep(&mut self, buffer: Vec<u8>) {
+        self.stamped = buffer;
+    }
+
+    pub(crate) fn malformed(&self, reason: impl Into<String>) -> StoreError {
+        StoreError::Malformed {
+            store: self.spec.name.clone(),
+            reason: reason.into(),
+        }
+    }
+
+    /// Takes over what a restore has put below the overlay.
+    pub(crate) fn restored(&mut self, checkpoint: Checkpoint) {
+        self.overlay.clear();
+        self.share.settle(&mut self.overlay);
+        self.checkpoint = checkpoint;
+        self.now = Marks {
+            clock: checkpoint.clock,
+            sequence: checkpoint.sequence,
+        };
+        self.committed = self.now;
+        self.contents = None;
+        self.publish_expiry();
+    }
+
+    pub(crate) fn presence(&mut self) -> &mut Presence {
+        &mut self.presence
+    }
+
+    pub(crate) fn forget_entries(&mut self) {
+        self.entries.clear();
+        self.entry_bytes = 0;
+    }
+
+    /// Reads a row that the overlay does not know from below.
+    #[cold]
+    fn load(&mut self, key: &[u8]) -> Result<u32, StoreError> {
+        self.scratch.clear();
+        let front = self.front();
+        let dead = front > 0 && key < &front.to_be_bytes()[..];
+        let found = !dead && self.table.get(key, &mut self.scratch)?;
+        self.share.settle(&mut self.overlay);
+        Ok(self.overlay.remember(key, found.then_some(&self.scratch)))
+    }
+
+    /// Tells readers and compactions what is too old, and has it dropped from disk now and then.
+    fn publish_expiry(&mut self) {
+        let Some(retention_ms) = self.spec.retention_ms() else {
+            return;
+        };
+        let oldest = self.oldest_at(self.committed.clock);
+        let front = self.layout.front(oldest);
+        self.table.expiry().advance(front, oldest);
+        let Table::Disk(table) = &self.table else {
+            return;
+        };
+        if matches!(self.layout, Layout::Versioned { .. }) {
+            table.expiry().forget_tombstones(oldest);
+        }
+        let step = (self.layout.segment(retention_ms) / 4).max(1);
+        if front >= self.dropped + step {
+            self.dropped = front;
+            table.state().drop_expired(table.keyspace(), table.expiry());
+        }
+    }
+}
+
+/// Drops old rows of a store in memory, and with the mark of a versioned tombstone the tombstone itself.
+fn drop_front(table: &MemoryTable, layout: Layout, front: &[u8], limit: usize) {
+    let mut tombstones = Vec::new();
+    table.drop_front(front, limit, |row, value| {
+        if matches!(layout, Layout::Versioned { .. })
+            && let Some(latest) = super::versioned::marked_tombstone(row, value)
+        {
+            tombstones.push(latest);
+        }
+    });
+    for (row, tombstone) in tombstones {
+        let mut value = Vec::new();
+        if table.get(&row, &mut value) && value == tombstone {
+            table.write(|put| put(&row, None));
+        }
+    }
+}
+
+fn clamp<'a>(from: Bound<&'a [u8]>, front: &'a [u8; 8]) -> Bound<&'a [u8]> {
+    match from {
+        Bound::Included(key) | Bound::Excluded(key) if key >= &front[..] => from,
+        _ if *front == [0; 8] => from,
+        _ => Bound::Included(&front[..]),
+    }
+}
+
+/// Visits committed rows and changed ones in one order; a change hides the committed row.
+fn merge<'a, B>(
+    changed: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    scan: impl FnOnce(
+        &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, StoreError>,
+    mut each: impl FnMut(&[u8], &[u8]) -> ControlFlow<B>,
+) -> Result<ControlFlow<B>, StoreError> {
+    let mut changed = changed.peekable();
+    let committed = scan(&mut |key, value| {
+        while let Some((other, new)) = changed.next_if(|(other, _)| *other <= key) {
+            if let Some(new) = new {
+                each(other, new)?;
+            }
+            if other == key {
+                return ControlFlow::Continue(());
+            }
+        }
+        each(key, value)
+    })?;
+    if committed.is_break() {
+        return Ok(committed);
+    }
+    for (key, value) in changed {
+        if let Some(value) = value
+            && let ControlFlow::Break(stop) = each(key, value)
+        {
+            return Ok(ControlFlow::Break(stop));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
