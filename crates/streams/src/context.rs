@@ -117,6 +117,17 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The same context, for a shorter time.
+    pub(crate) fn reborrow(&mut self) -> Context<'_> {
+        Context {
+            graph: self.graph,
+            stores: self.stores,
+            collector: self.collector,
+            state: self.state,
+            source: self.source,
+        }
+    }
+
     /// The task: sub-topology and partition.
     pub fn task_id(&self) -> TaskId {
         self.state.id
@@ -172,14 +183,7 @@ impl Context<'_> {
         stage: Stage,
         error: impl Into<BoxError>,
     ) -> Result<(), Failure> {
-        let error = RecordError {
-            stage,
-            node: self.state.node_names[node.0].clone(),
-            topic: self.state.origin.topic.to_string(),
-            partition: self.state.origin.partition,
-            offset: self.state.origin.offset,
-            source: error.into(),
-        };
+        let error = self.record_error(node, stage, error);
         let tried = match &self.state.retried {
             Some((origin, tried)) if *origin == self.state.origin => *tried,
             _ => 0,
@@ -194,16 +198,35 @@ impl Context<'_> {
         }
     }
 
-    /// The failure of a store, or of bytes that are the application's own: nothing can be skipped past it.
-    pub(crate) fn fatal(&self, node: NodeId, error: impl Into<BoxError>) -> Failure {
-        Failure::Fatal(RecordError {
-            stage: Stage::Processing,
+    /// As [`failed`](Self::failed), of an operator that has made all the attempts itself.
+    pub(crate) fn failed_for_good(
+        &mut self,
+        node: NodeId,
+        stage: Stage,
+        error: impl Into<BoxError>,
+    ) -> Result<(), Failure> {
+        let error = self.record_error(node, stage, error);
+        let policy = match self.state.policies.of(stage) {
+            Policy::Retry { then, .. } => Policy::clone(then),
+            other => other.clone(),
+        };
+        self.settle(node, policy, error)
+    }
+
+    fn record_error(&self, node: NodeId, stage: Stage, error: impl Into<BoxError>) -> RecordError {
+        RecordError {
+            stage,
             node: self.state.node_names[node.0].clone(),
             topic: self.state.origin.topic.to_string(),
             partition: self.state.origin.partition,
             offset: self.state.origin.offset,
             source: error.into(),
-        })
+        }
+    }
+
+    /// The failure of a store, or of bytes that are the application's own: nothing can be skipped past it.
+    pub(crate) fn fatal(&self, node: NodeId, error: impl Into<BoxError>) -> Failure {
+        Failure::Fatal(self.record_error(node, Stage::Processing, error))
     }
 
     fn settle(&mut self, node: NodeId, policy: Policy, error: RecordError) -> Result<(), Failure> {

@@ -124,6 +124,18 @@ impl<'b, K: Send + 'static, V: Send + 'static> Keyed<'b, K, V> {
     }
 }
 
+impl<'b, K: Send + 'static, V: Send + 'static> Unkeyed<'b, K, V> {
+    /// The stream that leaves `out` of `node`.
+    pub(crate) fn begin(builder: &'b Builder, node: NodeId, out: Out<K, V>) -> Self {
+        Unkeyed::of(Run {
+            builder,
+            node,
+            out,
+            chain: Through::default(),
+        })
+    }
+}
+
 /// The stateless operators, which keyed and unkeyed streams have alike.
 macro_rules! stateless {
     ($stream:ident) => {
