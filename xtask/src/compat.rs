@@ -20,6 +20,7 @@ mod node;
 mod public;
 mod python;
 mod rust;
+mod streams;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -44,6 +45,8 @@ enum Suite {
     Node,
     NodeConfluent,
     Rust,
+    /// headwater-streams against Java's Kafka Streams, record by record
+    Streams,
     /// franz-go's own tests
     PublicFranzGo,
     /// kafka-python's own tests
@@ -117,6 +120,7 @@ const OWN_SUITES: &[(Suite, &str)] = &[
     (Suite::Node, "node"),
     (Suite::NodeConfluent, "node-confluent"),
     (Suite::Rust, "rust"),
+    (Suite::Streams, "streams"),
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -208,7 +212,7 @@ fn on_target(
 fn lacking(suite: Suite) -> Option<String> {
     match suite {
         Suite::Python | Suite::PublicKafkaPython => absent(&["python3"]),
-        Suite::Java => java::missing(),
+        Suite::Java | Suite::Streams => java::missing(),
         Suite::Go | Suite::PublicFranzGo => absent(&["go"]),
         Suite::PublicLibrdkafka => public::librdkafka::missing(),
         Suite::Node => absent(&["npm"]),
@@ -227,6 +231,7 @@ fn run_suite(suite: Suite, broker: Broker) -> Result<String> {
         Suite::Node => node::run(broker),
         Suite::NodeConfluent => node::run_confluent(broker),
         Suite::Rust => rust::run(broker),
+        Suite::Streams => streams::run(broker),
         Suite::PublicFranzGo => public::franz_go::run(broker),
         Suite::PublicKafkaPython => public::kafka_python::run(broker),
         Suite::PublicLibrdkafka => public::librdkafka::run(broker),

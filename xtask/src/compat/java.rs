@@ -28,17 +28,21 @@ pub(super) fn missing() -> Option<String> {
 
 /// Runs all checks; returns the counts. On the store also those that kill a store of their own.
 pub(super) fn run(broker: Broker) -> Result<String> {
-    let libs = kafka::libs()?;
-    let classes = compile(&libs)?;
-    let class_path = format!("{}:{}/*", classes.display(), libs.display());
     let mut java = command("java", JVM, &root());
     // What clients log about brokers that go away, as some checks want it, says nothing.
     java.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=off", "-cp"])
-        .args([&class_path, SUITE, broker.bootstrap]);
+        .args([&class_path()?, SUITE, broker.bootstrap]);
     if broker.target == Target::Embedded {
         java.arg("--headwater").arg(headwater::binary()?);
     }
     checks(&mut java, broker.target)
+}
+
+/// The compiled sources and Kafka's jars.
+pub(super) fn class_path() -> Result<String> {
+    let libs = kafka::libs()?;
+    let classes = compile(&libs)?;
+    Ok(format!("{}:{}/*", classes.display(), libs.display()))
 }
 
 /// Compiles the sources against Kafka's jars; where the classes are.
