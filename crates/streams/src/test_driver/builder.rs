@@ -147,6 +147,9 @@ impl TestDriverBuilder {
         for (topic, count) in counts.iter() {
             cluster.create(topic, count);
         }
+        for store in topology.global_stores() {
+            cluster.count(store.topic());
+        }
         for node in topology.nodes() {
             if let NodeKind::Sink { topic } = &node.kind
                 && !topic.starts_with('<')

@@ -7,7 +7,7 @@ use super::cluster::{Cluster, StoredRecord};
 use super::schedule::{Disk, Interleaving};
 use super::rng::Rng;
 use crate::context::{DropReason, Origin};
-use crate::error::{Failure, RecordError, StreamsError};
+use crate::error::{Failure, Policy, RecordError, StreamsError};
 use crate::runtime::TaskId;
 use crate::runtime::task::{Committable, Task, TaskConfig};
 use crate::store::Stores;
@@ -46,6 +46,8 @@ pub(super) struct Instance {
     pub(super) tasks: BTreeMap<TaskId, Driven>,
     /// The stores of tasks that are not running, as of their last commit.
     disk: BTreeMap<TaskId, Stores>,
+    /// How far the global tables have come.
+    globals: BTreeMap<(Arc<str>, i32), i64>,
     /// The inputs that are not fetched for now.
     pub(super) held: Vec<String>,
     /// The records that are tried again.
@@ -63,12 +65,14 @@ pub(super) enum Step {
 }
 
 impl Instance {
-    /// Starts the tasks that do not run: stores restored, clocks and positions as committed.
+    /// Starts the tasks that do not run: stores restored, clocks and positions as committed. Global tables are
+    /// brought up to date first.
     pub(super) fn start(
         &mut self,
         plan: &Plan<'_>,
         cluster: &mut Cluster,
     ) -> Result<(), StreamsError> {
+        self.follow_globals(plan, cluster)?;
         for id in plan.counts.tasks() {
             if self.tasks.contains_key(&id) {
                 continue;
@@ -76,9 +80,9 @@ impl Instance {
             let part = &plan.topology.sub_topologies()[id.sub_topology];
             let mut stores = match self.disk.remove(&id) {
                 Some(stores) => stores,
-                None => super::state::open(plan.topology, part)?,
+                None => super::state::open(plan.topology, part),
             };
-            super::state::restore(&mut stores, plan.topology, part, id, cluster)?;
+            super::state::restore(&mut stores, plan.topology, id, cluster, plan.wall_clock)?;
             let topics = plan.counts.inputs(part, id);
             let mut task = Task::new(
                 plan.topology,
@@ -112,6 +116,34 @@ impl Instance {
             }
             task.initialize(cluster).map_err(fatal)?;
             self.tasks.insert(id, Driven { task, inputs });
+        }
+        Ok(())
+    }
+
+    /// Applies what is new in the topics of global tables. Records that cannot be read stop the application, or are
+    /// passed over, as the policy says.
+    fn follow_globals(&mut self, plan: &Plan<'_>, cluster: &Cluster) -> Result<(), StreamsError> {
+        for store in plan.topology.global_stores() {
+            let topic = store.topic();
+            for partition in 0..cluster.existing(topic).unwrap_or(0) {
+                let place = (Arc::clone(topic), partition);
+                let next = self.globals.entry(place).or_default();
+                for record in cluster.read(topic, partition, *next) {
+                    let applied = store.apply(
+                        record.key.as_deref(),
+                        record.value.as_deref(),
+                        record.timestamp,
+                    );
+                    match applied {
+                        Err(error) if plan.config.policies.deserialization == Policy::Fail => {
+                            return Err(error.into());
+                        }
+                        Err(error) => tracing::warn!(%error, "record of a global table skipped"),
+                        Ok(_) => {}
+                    }
+                }
+                *next = cluster.end(topic, partition);
+            }
         }
         Ok(())
     }
@@ -230,10 +262,15 @@ impl Instance {
     }
 
     /// The second half: the stores take over what is committed.
-    pub(super) fn committed(&mut self, topology: &Topology, cluster: &Cluster) -> Result<(), StreamsError> {
+    pub(super) fn committed(
+        &mut self,
+        topology: &Topology,
+        cluster: &Cluster,
+        wall_clock: i64,
+    ) -> Result<(), StreamsError> {
         for (id, driven) in &mut self.tasks {
-            let part = &topology.sub_topologies()[id.sub_topology];
-            super::state::commit(driven.task.stores_mut(), topology, part, *id, cluster)?;
+            let stores = driven.task.stores_mut();
+            super::state::commit(stores, topology, *id, cluster, wall_clock)?;
             driven.task.committed();
         }
         self.retried.clear();
@@ -258,7 +295,7 @@ impl Instance {
     pub(super) fn stop(&mut self, disk: Disk) {
         for (id, driven) in std::mem::take(&mut self.tasks) {
             let mut stores = driven.task.into_stores();
-            super::state::abort(&mut stores);
+            stores.abort();
             self.disk.insert(id, stores);
         }
         if disk == Disk::Lost {

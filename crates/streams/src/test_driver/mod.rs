@@ -11,6 +11,7 @@ mod output;
 mod rng;
 mod schedule;
 mod state;
+mod store;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use std::time::Duration;
 pub use builder::TestDriverBuilder;
 pub use cluster::StoredRecord;
 pub use schedule::{CrashPoint, Disk, Interleaving};
+pub use store::StoreView;
 
 use cluster::Cluster;
 use instance::{Instance, Plan, Step};
@@ -208,7 +210,8 @@ impl TestDriver {
         for driven in self.instance.tasks.values_mut() {
             driven.task.forget_drops();
         }
-        self.instance.committed(&self.topology, &self.cluster)
+        self.instance
+            .committed(&self.topology, &self.cluster, self.wall_clock)
     }
 
     /// Moves the wall clock on and runs the punctuations that are due by it.

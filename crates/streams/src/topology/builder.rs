@@ -173,9 +173,20 @@ impl Builder {
         inner.sources.push((node, source));
     }
 
-    /// Adds a store, which is `node`'s first of all. Two stores of one name are an error.
+    /// Adds a store, which is `node`'s first of all.
     pub(crate) fn store(&self, node: NodeId, spec: StoreSpec) -> StoreId {
         let location = self.inner.borrow().nodes[node.0].location;
+        let id = self.declare_store(spec, location);
+        self.uses(node, id);
+        id
+    }
+
+    /// Adds a store that operators [use](Self::uses) later. Two stores of one name are an error.
+    pub(crate) fn declare_store(
+        &self,
+        spec: StoreSpec,
+        location: &'static Location<'static>,
+    ) -> StoreId {
         self.check_name("store", &spec.name, location);
         let twice = self
             .inner
@@ -202,9 +213,7 @@ impl Builder {
             });
         }
         inner.stores.push(spec);
-        let id = StoreId(inner.stores.len() - 1);
-        inner.nodes[node.0].stores.push(id);
-        id
+        StoreId(inner.stores.len() - 1)
     }
 
     /// Says that `node` uses a store which is another's.

@@ -4,9 +4,12 @@
 //! It never reads a record: [`crate::runtime::task`] does.
 
 mod builder;
+mod json;
+mod mermaid;
 mod node;
 mod partition_counts;
 mod sub_topology;
+mod text;
 
 use std::fmt;
 use std::sync::Arc;
