@@ -135,6 +135,24 @@ impl<V> Timestamps<V> {
             Source::WallClock => known.wall_clock,
             Source::Custom(time) => time(value, known.record, known.partition),
         };
+        self.check(timestamp, known)
+    }
+
+    /// The time of a record with a null value, in which no time can be found: its own, or the time of day.
+    pub(crate) fn extract_null(&self, known: TimeContext) -> Result<Extracted, InvalidTimestamp> {
+        let timestamp = match self.source {
+            Source::WallClock => known.wall_clock,
+            Source::Record | Source::Value(_) | Source::Custom(_) => known.record,
+        };
+        self.check(timestamp, known)
+    }
+
+    /// Whether it is the record's own timestamp that counts.
+    pub(crate) const fn is_of_record(&self) -> bool {
+        matches!(self.source, Source::Record)
+    }
+
+    fn check(&self, timestamp: i64, known: TimeContext) -> Result<Extracted, InvalidTimestamp> {
         match self.on_invalid {
             _ if timestamp >= 0 => Ok(Extracted::At(timestamp)),
             OnInvalid::Skip => Ok(Extracted::Skip),

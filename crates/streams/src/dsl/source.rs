@@ -7,7 +7,7 @@ use crate::error::{Failure, Stage};
 use crate::graph::Out;
 use crate::record::Record;
 use crate::serde::Codec;
-use crate::timestamps::{Extracted, TimeContext, Timestamps};
+use crate::timestamps::{Extracted, InvalidTimestamp, TimeContext, Timestamps};
 use crate::topology::NodeId;
 
 /// Reads the topics of a task. A record is decoded when it comes to the front of its partition's queue, where its
@@ -31,18 +31,41 @@ pub(crate) trait Source: Send {
     fn process(&mut self, place: usize, context: &mut Context<'_>) -> Result<(), Failure>;
 }
 
+/// Which time a record has.
+pub(crate) trait Times<V>: Send + 'static {
+    fn extract(&self, value: &V, known: TimeContext) -> Result<Extracted, InvalidTimestamp>;
+}
+
+impl<V: 'static> Times<V> for Timestamps<V> {
+    fn extract(&self, value: &V, known: TimeContext) -> Result<Extracted, InvalidTimestamp> {
+        Timestamps::extract(self, value, known)
+    }
+}
+
+/// The times of values that may be null; a null has no time within, so its record's own counts.
+pub(crate) struct NullableTimes<V>(pub(crate) Timestamps<V>);
+
+impl<V: 'static> Times<Option<V>> for NullableTimes<V> {
+    fn extract(&self, value: &Option<V>, known: TimeContext) -> Result<Extracted, InvalidTimestamp> {
+        match value {
+            Some(value) => self.0.extract(value, known),
+            None => self.0.extract_null(known),
+        }
+    }
+}
+
 /// A source of records of one type.
-pub(crate) struct TypedSource<K: 'static, V: 'static> {
+pub(crate) struct TypedSource<K: 'static, V: 'static, T = Timestamps<V>> {
     pub(crate) node: NodeId,
     pub(crate) topics: Vec<Arc<str>>,
     pub(crate) key: Codec<K>,
     pub(crate) value: Codec<V>,
-    pub(crate) timestamps: Timestamps<V>,
+    pub(crate) timestamps: T,
     pub(crate) out: Out<K, V>,
     pub(crate) places: Vec<Option<Record<K, V>>>,
 }
 
-impl<K: Send + 'static, V: Send + 'static> TypedSource<K, V> {
+impl<K: Send + 'static, V: Send + 'static, T: Times<V>> TypedSource<K, V, T> {
     /// The typed record; `None` if it was dropped, or dealt with as the policy says.
     fn decode(
         &self,
@@ -100,7 +123,7 @@ impl<K: Send + 'static, V: Send + 'static> TypedSource<K, V> {
     }
 }
 
-impl<K: Send + 'static, V: Send + 'static> Source for TypedSource<K, V> {
+impl<K: Send + 'static, V: Send + 'static, T: Times<V>> Source for TypedSource<K, V, T> {
     fn topics(&self) -> &[Arc<str>] {
         &self.topics
     }

@@ -20,6 +20,10 @@ impl<K: Key> Serde<K> for KeySerde {
         K::read(bytes)
     }
 
+    fn writes_key_bytes(&self) -> bool {
+        true
+    }
+
     fn route<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         K::route(bytes)
     }
@@ -61,6 +65,10 @@ impl<K: Key> Serde<Windowed<K>> for WindowedSerde {
         let read = Windowed::<K>::read(bytes)?;
         let window = TimeWindow::of_size(read.window.start, self.size_ms);
         Ok(Windowed::new(read.key, window))
+    }
+
+    fn writes_key_bytes(&self) -> bool {
+        true
     }
 
     fn route<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {

@@ -1,16 +1,30 @@
 //! Serdes: how keys and values become bytes and come back.
 
+#[cfg(feature = "avro")]
+mod avro;
 mod json;
+#[cfg(feature = "registry")]
+mod json_schema;
 mod key;
 pub(crate) mod primitive;
+#[cfg(feature = "protobuf")]
+mod protobuf;
+#[cfg(feature = "registry")]
+pub mod registry;
 mod value;
 
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "avro")]
+pub use avro::{Avro, BareAvro};
 pub use json::Json;
+#[cfg(feature = "registry")]
+pub use json_schema::JsonSchema;
 pub use key::{KeySerde, WindowedSerde};
 pub use primitive::{Boolean, Double, Float, Int, Long, Nullable, Raw, Short, Utf8, UuidString};
+#[cfg(feature = "protobuf")]
+pub use protobuf::{BareProtobuf, Protobuf};
 pub use value::Value;
 
 /// What a payload became: bytes, written to the buffer, or a null.
@@ -55,6 +69,12 @@ pub trait Serde<T>: Send + Sync + 'static {
     /// The value that a null payload stands for; `None` where null is no value of this type (the default).
     fn deserialize_null(&self) -> Option<T> {
         None
+    }
+
+    /// Whether the bytes of keys are those that [`Key`](crate::Key) writes: then stores can be restored from the
+    /// topic itself.
+    fn writes_key_bytes(&self) -> bool {
+        false
     }
 
     /// Of a key's bytes, the part that the partition is computed from: all by default.

@@ -1,0 +1,133 @@
+//! Tables that are what a topic or a stream last said of each key. Kafka Streams' `table` and `toTable`.
+//!
+//! Such a table takes every record, one out of order too: the last to arrive stands (versioned tables go by time).
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use crate::context::DropReason;
+use crate::dsl::aggregate::keyed_table;
+use crate::dsl::chain::Chain;
+use crate::dsl::materialized::Materialized;
+use crate::dsl::source::{NullableTimes, TypedSource};
+use crate::dsl::stream::{Keyed, Run};
+use crate::dsl::table::{Table, nullable};
+use crate::dsl::updates::{EmitUpdates, Update};
+use crate::key::Key;
+use crate::record::Record;
+use crate::serde::Value;
+use crate::topic::Topic;
+use crate::topology::{Builder, NodeKind};
+
+impl Builder {
+    /// The latest value of each key of a topic; a null value deletes.
+    ///
+    /// The topic serves as the store's changelog, so it should be compacted, unless its keys are not written as
+    /// [`Key`] writes them or its records take their time from elsewhere than their timestamp: then the store has a
+    /// changelog of its own.
+    #[track_caller]
+    pub fn table<K: Key, V: Send + 'static>(
+        &self,
+        topic: Topic<K, V>,
+        store: impl Into<Materialized<V>>,
+    ) -> Table<'_, K, V> {
+        let location = Location::caller();
+        let name: Arc<str> = topic.name().into();
+        let kind = NodeKind::Source {
+            topics: vec![Arc::clone(&name)],
+            reset: topic.offset_reset(),
+        };
+        let node = self.node(None, kind, &[], location);
+        let out = self.out();
+        let value = nullable(topic.value_codec().clone());
+        let times = NullableTimes(topic.timestamp_extractor());
+        self.source(
+            node,
+            Box::new(TypedSource {
+                node,
+                topics: vec![name],
+                key: topic.key_codec().clone(),
+                value,
+                timestamps: times,
+                out,
+                places: Vec::new(),
+            }),
+        );
+        let mut store: Materialized<V> = store.into();
+        if topic.key_codec().writes_key_bytes() && topic.timestamp_extractor().is_of_record() {
+            store = store
+                .filled_by(topic.name())
+                .coded(topic.value_codec().clone());
+        }
+        let stream = Keyed::<K, Option<V>>::begin(self, node, out);
+        latest(stream.run, "table", store, location, |value| value)
+    }
+}
+
+impl<'b, K: Key, V: Value, C: Chain<Key = K, Value = V>> Keyed<'b, K, V, C> {
+    /// The latest value of each key.
+    #[track_caller]
+    pub fn to_table(self, store: impl Into<Materialized<V>>) -> Table<'b, K, V> {
+        let location = Location::caller();
+        latest(self.run, "to_table", store.into(), location, Some)
+    }
+}
+
+impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = Option<V>>>
+    Keyed<'b, K, Option<V>, C>
+{
+    /// The latest value of each key, where none deletes: what [`Table::to_stream`] hands on, as a table again.
+    #[track_caller]
+    pub fn to_table_with_tombstones(self, store: impl Into<Materialized<V>>) -> Table<'b, K, V> {
+        let location = Location::caller();
+        latest(self.run, "to_table", store.into(), location, |value| value)
+    }
+}
+
+impl<'b, K: Key, V: Send + 'static> Table<'b, K, V> {
+    /// The same table, kept in a store of its own: to be queried, or so that what it was mapped from is not mapped
+    /// anew at each look-up.
+    #[track_caller]
+    pub fn materialize(self, store: impl Into<Materialized<V>>) -> Table<'b, K, V> {
+        let closing = self.closing.clone().map(crate::dsl::closing::Closing::fixed);
+        let location = Location::caller();
+        let changes = self.to_stream().run;
+        let table = latest(changes, "materialize", store.into(), location, |value| value);
+        Table { closing, ..table }
+    }
+}
+
+fn latest<'b, K: Key, V: Send + 'static, W: Send + 'static, C: Chain<Key = K, Value = W>>(
+    run: Run<'b, C>,
+    operator: &'static str,
+    materialized: Materialized<V>,
+    location: &'static Location<'static>,
+    into: impl Fn(W) -> Option<V> + Send + 'static,
+) -> Table<'b, K, V> {
+    let (table, mut updates) = keyed_table(&run, operator, &materialized, location);
+    let node = updates.node;
+    run.end(move |context, record: Record<K, W>| {
+        let Record {
+            key: Some(key),
+            value,
+            timestamp,
+            headers,
+        } = record
+        else {
+            context.dropped(node, DropReason::NullKey);
+            return Ok(());
+        };
+        let old = if updates.wants_old() {
+            updates.get(context, &key)?.map(|(old, _)| old)
+        } else {
+            None
+        };
+        let update = Update {
+            old,
+            new: into(value),
+            timestamp,
+        };
+        updates.write(context, key, update, headers, EmitUpdates::Yes)
+    });
+    table
+}
