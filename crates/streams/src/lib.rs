@@ -24,6 +24,7 @@ pub use error::{Policy, Stage, StreamsError};
 pub use key::Key;
 pub use partitioner::{Partitioner, Partitions};
 pub use record::{Change, Header, Headers, Record};
+pub use runtime::{App, Guarantee, Membership, Metrics, Running, State, WorkerFailure};
 pub use timestamps::{OnInvalid, Timestamps};
 pub use topic::{OffsetReset, Topic};
 pub use topology::{Builder, Topology};

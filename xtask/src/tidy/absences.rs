@@ -44,6 +44,7 @@ const ABSENCES: &[Absence] = &[
         folders: &["crates/"],
         except: &[
             "crates/log/src/disk",
+            "crates/streams/src/runtime/state_directory",
             "crates/cli/",
             "crates/testkit/",
             "crates/console/build.rs",

@@ -369,7 +369,7 @@ impl Consumer {
 
     /// Ends in order: a member without a name of its own leaves the group at once, one with a name keeps its
     /// partitions until its session ends.
-    pub(crate) fn close(self) -> Result<(), ClientError> {
+    pub(crate) fn close(&self) -> Result<(), ClientError> {
         // SAFETY: the handle is valid; what was taken from it may outlive the call.
         let code = unsafe { native::rd_kafka_consumer_close(self.handle.ptr()) };
         ClientError::check(code, || "closing the consumer".to_owned())

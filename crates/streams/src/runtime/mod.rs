@@ -1,22 +1,42 @@
 //! Runs topologies: tasks, the workers they live on, and their clients.
 
 mod admin;
+mod app;
+mod assignment;
 #[expect(unsafe_code, reason = "librdkafka's C interface")]
 mod client;
 mod clocks;
+mod commit;
+mod config;
 #[expect(unsafe_code, reason = "batches are read by librdkafka's C interface")]
 mod consumer;
 pub(crate) mod dead_letter;
+mod globals;
+mod group;
+mod instance;
+mod metrics;
 #[expect(unsafe_code, reason = "records are sent by librdkafka's C interface")]
 mod producer;
 #[expect(unsafe_code, reason = "a handle on librdkafka's memory")]
 mod raw_record;
 mod record_queue;
+mod restore;
+mod run_state;
+mod running;
+mod running_task;
+mod state_directory;
 pub mod task;
 #[cfg(test)]
 mod test_store;
 mod topic_partition;
+mod topics;
+mod worker;
 
+pub use app::App;
 pub(crate) use clocks::MAX_CLOCKS;
+pub use config::{Guarantee, Membership, WorkerFailure};
+pub use metrics::{Metrics, TaskMetrics, WorkerSnapshot};
+pub use run_state::State;
+pub use running::Running;
 pub use task::TaskId;
 pub use topic_partition::TopicPartition;

@@ -49,6 +49,8 @@ pub(crate) struct Producer {
     pending_bytes: u64,
     /// How often a record had to wait for room.
     full_waits: u64,
+    /// The worst that a call failed with since the last abort.
+    broken: Option<ErrorKind>,
 }
 
 /// A topic that was written to.
@@ -101,7 +103,27 @@ impl Producer {
             in_transaction: false,
             pending_bytes: 0,
             full_waits: 0,
+            broken: None,
         })
+    }
+
+    /// What the last failed call asks for, however the error went on from there; none after an abort.
+    pub(crate) fn broken(&self) -> Option<ErrorKind> {
+        self.broken
+    }
+
+    /// Whether it is of no use any more.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.handle.fatal_error().is_some()
+    }
+
+    fn note<T>(&mut self, result: Result<T, ClientError>) -> Result<T, ClientError> {
+        if let Err(error) = &result
+            && self.broken != Some(ErrorKind::Fenced)
+        {
+            self.broken = Some(error.kind);
+        }
+        result
     }
 
     /// Whether it writes in transactions.
@@ -156,7 +178,7 @@ impl Producer {
             return Ok(());
         }
         let list = OffsetToCommit::list(offsets);
-        self.until_done("adding offsets to", |handle, left| {
+        let sent = self.until_done("adding offsets to", |handle, left| {
             // SAFETY: all are valid; the list and the metadata are copied.
             unsafe {
                 native::rd_kafka_send_offsets_to_transaction(
@@ -166,16 +188,18 @@ impl Producer {
                     left,
                 )
             }
-        })
+        });
+        self.note(sent)
     }
 
     /// Sends everything that waits, ends the transaction, and returns when the cluster has it.
     pub(crate) fn commit(&mut self) -> Result<(), ClientError> {
         self.flush()?;
-        self.until_done("committing", |handle, left| {
+        let committed = self.until_done("committing", |handle, left| {
             // SAFETY: the handle is valid.
             unsafe { native::rd_kafka_commit_transaction(handle.ptr(), left) }
-        })?;
+        });
+        self.note(committed)?;
         self.in_transaction = false;
         self.pending_bytes = 0;
         Ok(())
@@ -184,6 +208,7 @@ impl Producer {
     /// Throws the open transaction away, with what has not been sent yet.
     pub(crate) fn abort(&mut self) -> Result<(), ClientError> {
         self.pending_bytes = 0;
+        self.broken = None;
         if !self.in_transaction {
             return Ok(());
         }
@@ -225,7 +250,8 @@ impl Producer {
         // SAFETY: the handle is valid; reports are delivered within the call.
         let code = unsafe { native::rd_kafka_flush(self.handle.ptr(), milliseconds(MAX_COMMIT)) };
         self.failed()?;
-        ClientError::check(code, || "sending what waits".to_owned())?;
+        let flushed = ClientError::check(code, || "sending what waits".to_owned());
+        self.note(flushed)?;
         self.pending_bytes = 0;
         Ok(())
     }
@@ -253,7 +279,7 @@ impl Producer {
         let topic = &self.topics[failed.topic];
         let action = format!("writing to {}-{}", topic.name, failed.partition);
         let told = self.handle.fatal_error();
-        Err(told.map_or_else(
+        let error = told.map_or_else(
             || {
                 let mut error = ClientError::of_code(action.clone(), failed.code);
                 // librdkafka tried for as long as it may: the transaction is lost, not the producer.
@@ -266,7 +292,8 @@ impl Producer {
                 fatal.action = action.clone();
                 fatal
             },
-        ))
+        );
+        self.note(Err(error))
     }
 
     /// The highest offset of this partition that the cluster has acknowledged to this producer.
@@ -334,8 +361,7 @@ impl Producer {
         self.begin()?;
         let index = self.topic(record.topic)?;
         let headers = NativeHeaders::new(record.headers);
-        let until = LazyDeadline::new(MAX_BLOCK);
-        let mut until = until;
+        let mut until = LazyDeadline::new(MAX_BLOCK);
         loop {
             let code = self.enqueue(index, record, headers.as_ref());
             match code {
@@ -351,7 +377,8 @@ impl Producer {
                 }
                 code => {
                     let action = format!("writing to {}-{}", record.topic, record.partition);
-                    return Err(self.refused(action, code));
+                    let refused = self.refused(action, code);
+                    return self.note(Err(refused));
                 }
             }
         }

@@ -1,0 +1,243 @@
+//! The application: its settings, and the way to start it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::admin::Admin;
+use super::client::ClientRole;
+use super::config::{AppConfig, Guarantee, Membership, WorkerFailure};
+use super::consumer::Consumer;
+use super::globals::Globals;
+use super::group::Group;
+use super::instance::{Instance, Parts};
+use super::running::Running;
+use super::state_directory::StateDirectory;
+use super::topics;
+use crate::error::{Policy, Stage, StreamsError};
+use crate::store::{MemoryBudget, StateDatabase};
+use crate::topology::{Builder, Topology};
+
+/// A streams application.
+///
+/// ```no_run
+/// use headwater_streams::{App, Builder, Topic};
+///
+/// const ORDERS: Topic<String, u64> = Topic::json("orders");
+/// const LARGE: Topic<String, u64> = Topic::json("large-orders");
+///
+/// fn topology(b: &Builder) {
+///     b.stream(ORDERS).filter(|cents| *cents > 100_000).to(LARGE);
+/// }
+///
+/// # async fn run() -> Result<(), headwater_streams::StreamsError> {
+/// App::new("shop").exactly_once().threads(2).run(topology).await
+/// # }
+/// ```
+#[must_use = "an application does nothing before it is run or started"]
+pub struct App {
+    config: AppConfig,
+    /// Settings that were refused, told when it starts.
+    refused: Vec<String>,
+}
+
+impl App {
+    /// An application with this id: its group's name, and the prefix of its internal topics. At least once, one
+    /// thread, a cluster at `127.0.0.1:9092`, state in `headwater-state`.
+    pub fn new(id: &str) -> Self {
+        Self {
+            config: AppConfig::new(id),
+            refused: Vec::new(),
+        }
+    }
+
+    /// Results, state and progress are as if no failure had happened (KIP-129, KIP-447): a transaction every 100 ms.
+    pub fn exactly_once(mut self) -> Self {
+        self.config.guarantee = Guarantee::ExactlyOnce;
+        self
+    }
+
+    /// How many threads the tasks are spread over.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.config.threads = threads;
+        self
+    }
+
+    /// Where the cluster is: `host:port`, several separated by commas.
+    pub fn bootstrap(self, servers: impl Into<String>) -> Self {
+        let servers = servers.into();
+        self.set("bootstrap.servers", servers)
+    }
+
+    /// The directory for state on disk, which instances on one machine do not share.
+    pub fn state_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.config.state_dir = directory.into();
+        self
+    }
+
+    /// How often is committed: every 30 s, under exactly-once every 100 ms, if nothing is said.
+    pub fn commit_interval(mut self, interval: Duration) -> Self {
+        self.config.commit_interval = Some(interval);
+        self
+    }
+
+    /// How the group knows this process.
+    pub fn membership(mut self, membership: Membership) -> Self {
+        self.config.membership = membership;
+        self
+    }
+
+    /// How much memory all state on disk may take for its caches and write buffers together, in bytes: 96 MiB if
+    /// nothing is said.
+    pub fn state_memory(mut self, bytes: u64) -> Self {
+        self.config.memory = MemoryBudget::of(bytes);
+        self
+    }
+
+    /// Any setting: Kafka Streams' (`commit.interval.ms`, `num.stream.threads`, `topic.retention.ms` for internal
+    /// topics), or librdkafka's, for all clients or with a prefix (`consumer.`, `main.consumer.`,
+    /// `restore.consumer.`, `producer.`, `admin.`) for one.
+    pub fn set(mut self, key: impl AsRef<str>, value: impl Into<String>) -> Self {
+        if let Err(refused) = self.config.set(key.as_ref(), &value.into()) {
+            self.refused.push(refused);
+        }
+        self
+    }
+
+    /// The topic that [`Policy::DeadLetter`] writes to.
+    pub fn dead_letter(mut self, topic: impl Into<Arc<str>>) -> Self {
+        self.config.task.policies.dead_letter = Some(topic.into());
+        self
+    }
+
+    /// What becomes of a record that cannot be read, processed or written: the application stops, if nothing is
+    /// said.
+    pub fn on_error(mut self, policy: &Policy) -> Self {
+        for stage in [Stage::Deserialization, Stage::Processing, Stage::Production] {
+            self = self.on_error_at(stage, policy.clone());
+        }
+        self
+    }
+
+    /// The same for one stage of a record's way.
+    pub fn on_error_at(mut self, stage: Stage, policy: Policy) -> Self {
+        let policies = &mut self.config.task.policies;
+        match stage {
+            Stage::Deserialization => policies.deserialization = policy,
+            Stage::Processing => policies.processing = policy,
+            Stage::Production => policies.production = policy,
+        }
+        self
+    }
+
+    /// What becomes of a worker that fails: the application stops with the error, if nothing is said.
+    pub fn on_failure(
+        mut self,
+        decide: impl Fn(&StreamsError) -> WorkerFailure + Send + Sync + 'static,
+    ) -> Self {
+        self.config.on_failure = Arc::new(decide);
+        self
+    }
+
+    /// Runs the application until the process is asked to stop (SIGINT or SIGTERM), then stops in order.
+    ///
+    /// # Errors
+    /// The topology is not sound, the topics are not as it needs them, or the application failed while it ran.
+    pub async fn run(
+        self,
+        topology: impl Fn(&Builder) + Send + Sync + 'static,
+    ) -> Result<(), StreamsError> {
+        let started = tokio::task::spawn_blocking(move || self.start(topology)).await;
+        let running = started.map_err(|error| {
+            StreamsError::Settings(format!("the start was cut short: {error}"))
+        })??;
+        tokio::select! {
+            () = stop_signal() => running.stop().await,
+            ended = running.ended() => ended,
+        }
+    }
+
+    /// Starts the application and returns a handle on it. Blocks until the topics are checked and made.
+    ///
+    /// # Errors
+    /// The topology is not sound, or the topics are not as it needs them; the cluster cannot be reached; another
+    /// process has the state directory.
+    pub fn start(
+        self,
+        topology: impl Fn(&Builder) + Send + Sync + 'static,
+    ) -> Result<Running, StreamsError> {
+        let config = self.checked()?;
+        let topology = Topology::build(&config.application, topology)?;
+        let directory = StateDirectory::open(&config.state_dir, &config.application)?;
+        let admin = Admin::new(&config.clients, config.replication_factor)?;
+        let topics = topics::prepare(&topology, &config, &admin)?;
+        let database = StateDatabase::open(directory.stores(), config.memory)?;
+        let instance_id = match config.membership {
+            Membership::Static => Some(directory.process_id()),
+            Membership::Dynamic => None,
+        };
+        let consumer = Consumer::group(
+            &config.clients,
+            &config.application,
+            instance_id,
+            config.guarantee.isolation(),
+        )?;
+        let globals = Globals::load(&topology, &config, &admin)?;
+        let instance = Arc::new(Instance::new(Parts {
+            config,
+            topology,
+            topics,
+            consumer,
+            database,
+            directory,
+        }));
+        let globals = globals.follow(&instance)?;
+        let group = match Group::new(Arc::clone(&instance), admin) {
+            Ok(group) => group,
+            Err(error) => {
+                instance.abandoned.store(true, Ordering::Release);
+                return Err(error);
+            }
+        };
+        Running::new(instance, group, globals)
+    }
+
+    fn checked(self) -> Result<AppConfig, StreamsError> {
+        let mut refused = self.refused;
+        refused.extend(self.config.check().err());
+        if !refused.is_empty() {
+            return Err(StreamsError::Settings(refused.join("; ")));
+        }
+        // What librdkafka refuses is told before anything is done.
+        for role in [
+            ClientRole::Group,
+            ClientRole::Restore,
+            ClientRole::Producer,
+            ClientRole::Admin,
+        ] {
+            let config = self.config.clients.config(role, &[]);
+            if let Err(error) = config.create_native_config() {
+                return Err(StreamsError::Settings(error.to_string()));
+            }
+        }
+        Ok(self.config)
+    }
+}
+
+/// Returns when the process is asked to stop.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else {
+        // Without a handler the signal ends the process, which loses nothing that is committed.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminated.recv() => {}
+        pressed = tokio::signal::ctrl_c() => {
+            if pressed.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The settings of an application, as the runtime uses them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::ClientSettings;
+use super::consumer::Isolation;
+use super::task::TaskConfig;
+use crate::error::StreamsError;
+use crate::store::MemoryBudget;
+
+/// What a crash may do to results and state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Guarantee {
+    /// Nothing is lost; what was not committed is processed again.
+    #[default]
+    AtLeastOnce,
+    /// Results, state and progress are as if nothing had happened.
+    ExactlyOnce,
+}
+
+impl Guarantee {
+    /// What consumers of the application may see.
+    pub(crate) fn isolation(self) -> Isolation {
+        match self {
+            Self::AtLeastOnce => Isolation::ReadUncommitted,
+            Self::ExactlyOnce => Isolation::ReadCommitted,
+        }
+    }
+}
+
+/// How the group knows a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Membership {
+    /// By the id in its state directory: one that is back within the session's time-out goes on with its tasks, and
+    /// nobody else stops. Its tasks wait that long when it stays away.
+    #[default]
+    Static,
+    /// Anew at each start: it leaves when it stops, and its tasks go to others at once.
+    Dynamic,
+}
+
+/// What becomes of the application when a worker fails: Kafka Streams' `StreamThreadExceptionResponse` (KIP-671).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WorkerFailure {
+    /// This process stops, with the error. The default.
+    #[default]
+    ShutDown,
+    /// The worker begins again at the last commit.
+    Replace,
+}
+
+/// Decides what becomes of a failure.
+pub(crate) type OnFailure = Arc<dyn Fn(&StreamsError) -> WorkerFailure + Send + Sync>;
+
+/// The settings of an application.
+#[derive(Clone)]
+pub(crate) struct AppConfig {
+    pub(crate) application: Arc<str>,
+    pub(crate) guarantee: Guarantee,
+    pub(crate) membership: Membership,
+    pub(crate) threads: usize,
+    pub(crate) clients: ClientSettings,
+    pub(crate) state_dir: PathBuf,
+    /// None: 30 s, or 100 ms under exactly-once.
+    pub(crate) commit_interval: Option<Duration>,
+    pub(crate) task: TaskConfig,
+    /// Of internal topics; -1 leaves it to the cluster.
+    pub(crate) replication_factor: i32,
+    /// Configs of internal topics, over those of their kind.
+    pub(crate) topic_configs: Vec<(String, String)>,
+    pub(crate) memory: MemoryBudget,
+    /// How many records of an input wait in a task.
+    pub(crate) buffered_records: usize,
+    pub(crate) on_failure: OnFailure,
+}
+
+impl AppConfig {
+    pub(crate) fn new(application: &str) -> Self {
+        Self {
+            application: application.into(),
+            guarantee: Guarantee::default(),
+            membership: Membership::default(),
+            threads: 1,
+            clients: ClientSettings::new("127.0.0.1:9092"),
+            state_dir: PathBuf::from("headwater-state"),
+            commit_interval: None,
+            task: TaskConfig::default(),
+            replication_factor: -1,
+            topic_configs: Vec::new(),
+            memory: MemoryBudget::default(),
+            buffered_records: 1000,
+            on_failure: Arc::new(|_| WorkerFailure::ShutDown),
+        }
+    }
+
+    /// How often is committed: Kafka Streams' `commit.interval.ms`.
+    pub(crate) fn commit_interval(&self) -> Duration {
+        self.commit_interval.unwrap_or(match self.guarantee {
+            Guarantee::AtLeastOnce => Duration::from_secs(30),
+            Guarantee::ExactlyOnce => Duration::from_millis(100),
+        })
+    }
+
+    /// Takes a setting by Kafka Streams' name, or hands it to the clients.
+    ///
+    /// # Errors
+    /// The value cannot be read, or the setting cannot be changed.
+    pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "num.stream.threads" => self.threads = number(key, value)?,
+            "commit.interval.ms" => {
+                self.commit_interval = Some(Duration::from_millis(number(key, value)?));
+            }
+            "processing.guarantee" => {
+                self.guarantee = match value {
+                    "at_least_once" => Guarantee::AtLeastOnce,
+                    "exactly_once" | "exactly_once_v2" => Guarantee::ExactlyOnce,
+                    other => {
+                        return Err(format!(
+                            "`{key}` is at_least_once or exactly_once_v2, not `{other}`"
+                        ));
+                    }
+                };
+            }
+            "state.dir" => self.state_dir = PathBuf::from(value),
+            "max.task.idle.ms" => self.task.max_idle_ms = number(key, value)?,
+            "replication.factor" => self.replication_factor = number(key, value)?,
+            "buffered.records.per.partition" => {
+                self.buffered_records = number::<usize>(key, value)?.max(1);
+            }
+            "application.id" => {
+                return Err("the application's id is given to `App::new`".to_owned());
+            }
+            _ => match key.strip_prefix("topic.") {
+                Some(config) if !key.starts_with("topic.metadata.") => {
+                    self.topic_configs
+                        .push((config.to_owned(), value.to_owned()));
+                }
+                _ => self.clients.set(key, value)?,
+            },
+        }
+        Ok(())
+    }
+
+    /// Checks what only all settings together tell.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let id = &self.application;
+        if id.is_empty() || id.len() > 200 || !id.chars().all(legal) || id.starts_with('.') {
+            return Err(format!(
+                "the application's id `{id}` becomes part of topic names and a directory: letters, digits, `.`, `_` \
+                 and `-`, 200 at most"
+            ));
+        }
+        if !(1..=256).contains(&self.threads) {
+            return Err(format!("{} threads: 1 to 256 are possible", self.threads));
+        }
+        Ok(())
+    }
+}
+
+fn number<T: std::str::FromStr>(key: &str, value: &str) -> Result<T, String> {
+    value
+        .parse()
+        .map_err(|_| format!("`{key}` is a number, not `{value}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_come_every_30_seconds_and_under_exactly_once_every_100_ms() {
+        let mut config = AppConfig::new("shop");
+        assert_eq!(config.commit_interval(), Duration::from_secs(30));
+        config
+            .set("processing.guarantee", "exactly_once_v2")
+            .unwrap();
+        assert_eq!(config.commit_interval(), Duration::from_millis(100));
+        config.set("commit.interval.ms", "250").unwrap();
+        assert_eq!(config.commit_interval(), Duration::from_millis(250));
+    }
+
+    #[test]
+    fn under_exactly_once_every_read_is_read_committed() {
+        assert_eq!(Guarantee::ExactlyOnce.isolation(), Isolation::ReadCommitted);
+        let mut config = AppConfig::new("shop");
+        config
+            .set("consumer.isolation.level", "read_uncommitted")
+            .unwrap_err();
+    }
+
+    #[test]
+    fn a_wrong_setting_is_told_with_its_name() {
+        let mut config = AppConfig::new("shop");
+        for (key, value) in [
+            ("num.stream.threads", "many"),
+            ("processing.guarantee", "twice"),
+            ("application.id", "other"),
+        ] {
+            config.set(key, value).unwrap_err();
+        }
+        for id in ["", "a b", "../x", ".hidden"] {
+            AppConfig::new(id).check().unwrap_err();
+        }
+        AppConfig::new("shop-2.orders_v1").check().unwrap();
+    }
+}

@@ -1,0 +1,372 @@
+//! The instance's place in its group: polls the consumer all the while, and carries rebalances out.
+//!
+//! Classic groups with the range assignor are eager: everything is taken away and given anew. So on a revocation all
+//! workers commit and let go of their tasks, stores left open, and on an assignment the tasks that are still ours go
+//! on where they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::admin::Admin;
+use super::assignment::{self, AssignedTask};
+use super::client::{ClientError, ErrorKind};
+use super::consumer::Signal;
+use super::instance::Instance;
+use super::run_state::State;
+use super::running_task::{InputStart, TaskStart};
+use super::worker::{Command, Event, Worker, start_offset};
+use super::{TaskId, TopicPartition};
+use crate::error::StreamsError;
+
+/// How long one poll of the consumer waits.
+const POLL: Duration = Duration::from_millis(25);
+/// Commands that wait for a worker at most.
+const COMMANDS: usize = 16;
+/// How often repartition topics are emptied of what is processed: Kafka Streams' `repartition.purge.interval.ms`.
+const PURGE_EVERY: Duration = Duration::from_secs(30);
+/// How long a question to the cluster may take, and how often it is asked again.
+const ASK_LIMIT: Duration = Duration::from_secs(10);
+const ASK_TIMES: u32 = 12;
+/// How long a fenced worker waits for the rebalance that must be under way.
+const REBALANCE_LIMIT: Duration = Duration::from_secs(2);
+
+struct WorkerHandle {
+    commands: SyncSender<Command>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WorkerHandle {
+    fn send(&self, command: Command) {
+        // A worker that has ended takes nothing, and has told why.
+        let _ = self.commands.send(command);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
+/// The instance's place in its group, on its thread.
+pub(crate) struct Group {
+    instance: Arc<Instance>,
+    admin: Admin,
+    workers: Vec<WorkerHandle>,
+    events: Receiver<Event>,
+    assigned: BTreeSet<TopicPartition>,
+    /// Which worker has, or had last, each task whose stores are open.
+    placed: BTreeMap<TaskId, usize>,
+    next_purge: Instant,
+    /// When tasks that were lost are started again if no rebalance comes.
+    lost: Option<Instant>,
+}
+
+impl Group {
+    /// Starts the workers and waits till their producers are ready.
+    ///
+    /// # Errors
+    /// A worker's producer cannot be made.
+    pub(crate) fn new(instance: Arc<Instance>, admin: Admin) -> Result<Self, StreamsError> {
+        let (told, events) = std::sync::mpsc::channel();
+        let runtime = tokio::runtime::Handle::try_current().ok();
+        let workers: Vec<_> = (0..instance.config.threads)
+            .map(|index| {
+                let (commands, receiver) = sync_channel(COMMANDS);
+                let (instance, told) = (Arc::clone(&instance), told.clone());
+                let runtime = runtime.clone();
+                let name = format!("{}-worker-{index}", instance.config.application);
+                let thread = std::thread::Builder::new().name(name).spawn(move || {
+                    // Calls to the outside run on the program's own runtime, if it has one.
+                    let _entered = runtime.as_ref().map(tokio::runtime::Handle::enter);
+                    Worker::run(index, instance, receiver, told);
+                });
+                let thread = thread.map_err(|error| {
+                    StreamsError::Settings(format!("starting a worker's thread: {error}"))
+                })?;
+                Ok(WorkerHandle {
+                    commands,
+                    thread: Some(thread),
+                })
+            })
+            .collect::<Result<_, StreamsError>>()?;
+        let mut group = Self {
+            instance,
+            admin,
+            workers,
+            events,
+            assigned: BTreeSet::new(),
+            placed: BTreeMap::new(),
+            next_purge: Instant::now() + PURGE_EVERY,
+            lost: None,
+        };
+        group.wait_for_workers()?;
+        Ok(group)
+    }
+
+    fn wait_for_workers(&mut self) -> Result<(), StreamsError> {
+        for _ in 0..self.workers.len() {
+            match self.events.recv() {
+                Ok(Event::Ready | Event::Lost) => {}
+                Ok(Event::Failed(error)) => {
+                    self.stop_workers();
+                    return Err(error);
+                }
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs until the instance is to stop, then closes everything in order.
+    pub(crate) fn run(mut self) {
+        if let Err(error) = self.subscribe() {
+            self.instance.state.fail(error);
+        }
+        self.instance.state.set(State::Rebalancing);
+        while !self.is_stopping() {
+            if let Err(error) = self.turn() {
+                self.instance.state.fail(error);
+            }
+        }
+        if self.instance.is_abandoned() {
+            self.stop_workers();
+            self.instance.state.set(State::PendingShutdown);
+            self.instance.state.set(State::NotRunning);
+            return;
+        }
+        self.suspend_all();
+        self.stop_workers();
+        if let Err(error) = self.instance.consumer.close() {
+            tracing::warn!(%error, "the group is left without a word");
+        }
+        match self.instance.state.get() {
+            State::PendingError => self.instance.state.set(State::Error),
+            _ => self.instance.state.set(State::NotRunning),
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.instance.is_abandoned()
+            || matches!(
+                self.instance.state.get(),
+                State::PendingShutdown | State::PendingError
+            )
+    }
+
+    fn subscribe(&self) -> Result<(), StreamsError> {
+        let topics: BTreeSet<&str> = self
+            .instance
+            .topology
+            .sub_topologies()
+            .iter()
+            .flat_map(|part| &part.sources)
+            .map(|topic| &**topic)
+            .collect();
+        let topics: Vec<_> = topics.into_iter().collect();
+        if topics.is_empty() {
+            return Ok(());
+        }
+        Ok(self.instance.consumer.subscribe(&topics)?)
+    }
+
+    fn turn(&mut self) -> Result<(), StreamsError> {
+        match self.instance.consumer.poll(POLL) {
+            Some(Signal::Assigned(partitions)) => {
+                self.assigned = partitions.into_iter().collect();
+                tracing::info!(partitions = self.assigned.len(), "assigned");
+                self.start_tasks()?;
+            }
+            Some(Signal::Revoked(partitions)) => {
+                tracing::info!(partitions = partitions.len(), "revoked");
+                self.instance.state.set(State::Rebalancing);
+                self.suspend_all();
+                self.assigned.clear();
+                self.lost = None;
+                self.instance.consumer.unassign()?;
+            }
+            Some(Signal::Error(error)) => self.consumer_error(error)?,
+            None => {}
+        }
+        self.take_events()?;
+        self.start_lost()?;
+        self.purge();
+        let running =
+            !self.assigned.is_empty() || self.instance.topology.sub_topologies().is_empty();
+        match (
+            self.instance.state.get(),
+            running && self.instance.all_run(),
+        ) {
+            (State::Rebalancing, true) => self.instance.state.set(State::Running),
+            (State::Running, false) => self.instance.state.set(State::Rebalancing),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn consumer_error(&self, error: ClientError) -> Result<(), StreamsError> {
+        match error.kind {
+            ErrorKind::Retriable => tracing::warn!(%error, "the consumer goes on"),
+            // Told again and again while a topic is missing or just being made.
+            ErrorKind::UnknownTopic => tracing::warn!(%error, "a topic that is read is missing"),
+            _ => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn take_events(&mut self) -> Result<(), StreamsError> {
+        while let Ok(event) = self.events.try_recv() {
+            match event {
+                Event::Ready => {}
+                Event::Lost => self.lost = Some(Instant::now() + REBALANCE_LIMIT),
+                Event::Failed(error) => return Err(error),
+            }
+        }
+        if let Some(error) = self.instance.consumer.fatal_error() {
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// A worker let go of its tasks and no rebalance came: they are still ours.
+    fn start_lost(&mut self) -> Result<(), StreamsError> {
+        if self.lost.is_none_or(|until| Instant::now() < until) {
+            return Ok(());
+        }
+        self.lost = None;
+        if self.assigned.is_empty() {
+            return Ok(());
+        }
+        self.suspend_all();
+        self.start_tasks()
+    }
+
+    /// Starts the tasks that follow from the assignment, and closes those that went elsewhere.
+    fn start_tasks(&mut self) -> Result<(), StreamsError> {
+        let topology = &self.instance.topology;
+        let tasks = assignment::tasks(topology, &self.instance.topics.counts, &self.assigned);
+        let placed = assignment::place(&tasks, &self.placed, self.workers.len());
+        for (index, worker) in self.workers.iter().enumerate() {
+            let gone: Vec<_> = self
+                .placed
+                .iter()
+                .filter(|(task, worker)| **worker == index && !placed.contains_key(task))
+                .map(|(task, _)| *task)
+                .collect();
+            if !gone.is_empty() {
+                worker.send(Command::Close(gone));
+            }
+        }
+        self.instance.assigned.store(tasks.len(), Ordering::Release);
+        let starts = self.starts(tasks)?;
+        let mut by_worker: Vec<Vec<TaskStart>> = self.workers.iter().map(|_| Vec::new()).collect();
+        for start in starts {
+            by_worker[placed[&start.id]].push(start);
+        }
+        for (worker, starts) in self.workers.iter().zip(by_worker) {
+            if !starts.is_empty() {
+                worker.send(Command::Start(starts));
+            }
+        }
+        self.placed = placed;
+        Ok(())
+    }
+
+    /// Assigns the tasks' partitions to the consumer, from the committed offsets on.
+    fn starts(&self, tasks: Vec<AssignedTask>) -> Result<Vec<TaskStart>, StreamsError> {
+        let partitions: Vec<_> = tasks
+            .iter()
+            .flat_map(|task| {
+                let of =
+                    |topic: &Arc<str>| TopicPartition::new(Arc::clone(topic), task.id.partition);
+                task.inputs.iter().map(of)
+            })
+            .collect();
+        let mut committed = self.committed(&partitions)?;
+        let mut assigned = Vec::with_capacity(partitions.len());
+        for partition in &partitions {
+            let known = committed.get(partition).and_then(Option::as_ref);
+            let offset = known.map(|(offset, _)| *offset);
+            let start = start_offset(&self.instance, partition, offset)?;
+            assigned.push((partition.clone(), start));
+        }
+        let mut starts = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let mut inputs = Vec::with_capacity(task.inputs.len());
+            for topic in task.inputs {
+                let partition = TopicPartition::new(topic, task.id.partition);
+                // Taken before the partition is assigned, so that no record goes elsewhere.
+                let queue = self.instance.consumer.queue(&partition)?;
+                inputs.push(InputStart {
+                    queue,
+                    committed: committed.remove(&partition).flatten(),
+                });
+            }
+            starts.push(TaskStart {
+                id: task.id,
+                inputs,
+            });
+        }
+        self.instance.consumer.assign(&assigned)?;
+        Ok(starts)
+    }
+
+    /// Committed offsets; waits for transactions of others that are about to end.
+    fn committed(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, Option<(i64, String)>>, StreamsError> {
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        for _ in 1..ASK_TIMES {
+            match self.instance.consumer.committed(partitions, ASK_LIMIT) {
+                Err(error) if error.is_retriable() && !self.is_stopping() => {
+                    tracing::info!(%error, "waiting for committed offsets");
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                answer => return Ok(answer?.into_iter().collect()),
+            }
+        }
+        let answer = self.instance.consumer.committed(partitions, ASK_LIMIT)?;
+        Ok(answer.into_iter().collect())
+    }
+
+    /// Has all workers commit and let go of their tasks, and waits for it.
+    fn suspend_all(&self) {
+        let (done, finished) = sync_channel(self.workers.len());
+        for worker in &self.workers {
+            worker.send(Command::Suspend(done.clone()));
+        }
+        drop(done);
+        // Each answers once, or has ended and with it its end of the channel.
+        while finished.recv().is_ok() {}
+    }
+
+    fn stop_workers(&mut self) {
+        for worker in &self.workers {
+            worker.send(Command::Stop);
+        }
+        for worker in &mut self.workers {
+            if let Some(thread) = worker.thread.take()
+                && thread.join().is_err()
+            {
+                tracing::error!("a worker's thread panicked");
+            }
+        }
+    }
+
+    /// Deletes what of the repartition topics is processed.
+    fn purge(&mut self) {
+        if Instant::now() < self.next_purge {
+            return;
+        }
+        self.next_purge = Instant::now() + PURGE_EVERY;
+        let processed = self.instance.take_purgeable();
+        if let Err(error) = self.admin.delete_records(&processed) {
+            // Tried again with the next offsets.
+            tracing::warn!(%error, "repartition topics are not emptied");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What the threads of one running application share.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::config::AppConfig;
+use super::consumer::Consumer;
+use super::metrics::WorkerMetrics;
+use super::run_state::RunState;
+use super::state_directory::StateDirectory;
+use super::topics::Topics;
+use super::{TaskId, TopicPartition};
+use crate::error::StreamsError;
+use crate::store::{StateDatabase, StoreReader};
+use crate::topic::OffsetReset;
+use crate::topology::{NodeKind, Topology};
+
+/// An instance of an application: one per process and application.
+pub(crate) struct Instance {
+    pub(crate) config: AppConfig,
+    pub(crate) topology: Topology,
+    pub(crate) topics: Topics,
+    pub(crate) consumer: Consumer,
+    pub(crate) state: RunState,
+    pub(crate) workers: Vec<WorkerMetrics>,
+    /// How many tasks the group has given this instance.
+    pub(crate) assigned: AtomicUsize,
+    /// Set to end at once, as a kill would.
+    pub(crate) abandoned: AtomicBool,
+    readers: Mutex<BTreeMap<(String, i32), StoreReader>>,
+    /// The committed offsets of repartition topics: what is below them is deleted now and then.
+    purgeable: Mutex<BTreeMap<TopicPartition, i64>>,
+    // The database goes before the lock on its directory.
+    pub(crate) database: StateDatabase,
+    pub(crate) directory: StateDirectory,
+}
+
+/// What an instance is made of.
+pub(crate) struct Parts {
+    pub(crate) config: AppConfig,
+    pub(crate) topology: Topology,
+    pub(crate) topics: Topics,
+    pub(crate) consumer: Consumer,
+    pub(crate) database: StateDatabase,
+    pub(crate) directory: StateDirectory,
+}
+
+impl Instance {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            state: RunState::new(),
+            workers: (0..parts.config.threads)
+                .map(|_| WorkerMetrics::default())
+                .collect(),
+            assigned: AtomicUsize::new(0),
+            abandoned: AtomicBool::new(false),
+            readers: Mutex::default(),
+            purgeable: Mutex::default(),
+            config: parts.config,
+            topology: parts.topology,
+            topics: parts.topics,
+            consumer: parts.consumer,
+            database: parts.database,
+            directory: parts.directory,
+        }
+    }
+
+    /// The id under which worker `worker` writes its transactions, the same after a restart.
+    pub(crate) fn transactional_id(&self, worker: usize) -> String {
+        format!(
+            "{}-{}-{worker}",
+            self.config.application,
+            self.directory.process_id()
+        )
+    }
+
+    /// Whether all tasks that the group gave this instance run.
+    pub(crate) fn all_run(&self) -> bool {
+        let running: usize = self
+            .workers
+            .iter()
+            .map(|worker| worker.running.load(Ordering::Acquire))
+            .sum();
+        running == self.assigned.load(Ordering::Acquire)
+    }
+
+    /// Whether it is to end at once, without a commit.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
+
+    /// Where an input begins without a committed offset.
+    pub(crate) fn reset_of(&self, topic: &str) -> OffsetReset {
+        let mut sources = self
+            .topology
+            .nodes()
+            .iter()
+            .filter_map(|node| match &node.kind {
+                NodeKind::Source { topics, reset } => {
+                    topics.iter().any(|read| &**read == topic).then_some(*reset)
+                }
+                _ => None,
+            });
+        sources.next().unwrap_or_default()
+    }
+
+    fn readers(&self) -> MutexGuard<'_, BTreeMap<(String, i32), StoreReader>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows the stores of a task to queries.
+    pub(crate) fn publish(&self, task: TaskId, readers: impl Iterator<Item = StoreReader>) {
+        let mut all = self.readers();
+        for reader in readers {
+            all.insert((reader.spec().name.clone(), task.partition), reader);
+        }
+    }
+
+    /// Takes the stores of a task from queries: it runs elsewhere.
+    pub(crate) fn withdraw(&self, task: TaskId) {
+        let part = &self.topology.sub_topologies()[task.sub_topology];
+        let mut all = self.readers();
+        for store in &part.stores {
+            let name = &self.topology.stores()[store.index()].name;
+            all.remove(&(name.clone(), task.partition));
+        }
+    }
+
+    /// The partitions of a store that are here, committed rows only.
+    pub(crate) fn store(&self, name: &str) -> BTreeMap<i32, StoreReader> {
+        self.readers()
+            .iter()
+            .filter(|((store, _), _)| store == name)
+            .map(|((_, partition), reader)| (*partition, reader.clone()))
+            .collect()
+    }
+
+    /// Remembers what of the repartition topics is processed.
+    pub(crate) fn processed(&self, partition: &TopicPartition, offset: i64) {
+        let own = self
+            .topology
+            .internal_topics()
+            .iter()
+            .any(|topic| topic.name == partition.topic);
+        if own {
+            self.purgeable
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(partition.clone(), offset);
+        }
+    }
+
+    /// What of the repartition topics was processed since this was asked last.
+    pub(crate) fn take_purgeable(&self) -> Vec<(TopicPartition, i64)> {
+        let mut purgeable = self
+            .purgeable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *purgeable).into_iter().collect()
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+pub(crate) fn wall_clock() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        })
+}
+
+/// Why a worker cannot go on as it is.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// A task failed on a record.
+    Task(TaskId, crate::error::Failure),
+    /// The client.
+    Client(super::client::ClientError),
+    /// A store, or anything that is not of one record.
+    Streams(StreamsError),
+}
+
+impl From<super::client::ClientError> for Trouble {
+    fn from(error: super::client::ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<StreamsError> for Trouble {
+    fn from(error: StreamsError) -> Self {
+        Self::Streams(error)
+    }
+}
+
+impl From<crate::store::StoreError> for Trouble {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Streams(error.into())
+    }
+}

@@ -1,0 +1,188 @@
+//! The topics of a topology at start: inputs are checked, the application's own are made or checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::admin::{Admin, TopicToMake};
+use super::config::AppConfig;
+use crate::error::StreamsError;
+use crate::store::changelog_configs;
+use crate::topology::{InternalTopicKind, PartitionCounts, Topology};
+
+/// What the cluster has for a topology.
+#[derive(Debug)]
+pub(crate) struct Topics {
+    pub(crate) counts: PartitionCounts,
+    /// How long tombstones stay, in milliseconds, of each topic that stores are restored from and that is compacted.
+    pub(crate) delete_retention_ms: BTreeMap<Arc<str>, i64>,
+}
+
+/// Checks the inputs, and makes the internal topics that are missing.
+///
+/// # Errors
+/// An input is missing; topics that are joined have different partition counts; an internal topic has another count
+/// than its tasks, as after an input's count was changed; or the cluster cannot be asked.
+pub(crate) fn prepare(
+    topology: &Topology,
+    config: &AppConfig,
+    admin: &Admin,
+) -> Result<Topics, StreamsError> {
+    let existing = admin.partition_counts()?;
+    let counts = PartitionCounts::resolve(topology, |topic| existing.get(topic).copied())?;
+    check_read_once(topology)?;
+    check_stateful(topology, &counts)?;
+    let mut missing = Vec::new();
+    for topic in internal(topology, config) {
+        let Some(wanted) = counts.of(&topic.name) else {
+            continue;
+        };
+        match existing.get(&*topic.name) {
+            None => missing.push(TopicToMake {
+                partitions: wanted,
+                ..topic
+            }),
+            Some(found) if *found != wanted => {
+                return Err(changed(topology, &topic.name, *found, wanted));
+            }
+            Some(_) => check_configs(&topic, admin)?,
+        }
+    }
+    admin.make(&missing)?;
+    Ok(Topics {
+        delete_retention_ms: delete_retentions(topology, admin)?,
+        counts,
+    })
+}
+
+/// Repartition and changelog topics, without their counts.
+fn internal(topology: &Topology, config: &AppConfig) -> Vec<TopicToMake> {
+    let repartition = topology
+        .internal_topics()
+        .iter()
+        .filter(|topic| topic.kind == InternalTopicKind::Repartition)
+        .map(|topic| (Arc::clone(&topic.name), topic.configs.clone()));
+    let changelogs = topology.stores().iter().filter_map(|store| {
+        let name = store.changelog_topic(topology.application())?;
+        Some((
+            Arc::from(name),
+            changelog_configs(store).into_iter().collect(),
+        ))
+    });
+    repartition
+        .chain(changelogs)
+        .map(|(name, mut configs): (Arc<str>, Vec<(String, String)>)| {
+            for (key, value) in &config.topic_configs {
+                configs.retain(|(own, _)| own != key);
+                configs.push((key.clone(), value.clone()));
+            }
+            TopicToMake {
+                name,
+                partitions: 0,
+                configs,
+            }
+        })
+        .collect()
+}
+
+/// A partition has one queue, which one task reads.
+fn check_read_once(topology: &Topology) -> Result<(), StreamsError> {
+    let mut read = BTreeSet::new();
+    let sources = topology
+        .sub_topologies()
+        .iter()
+        .flat_map(|part| &part.sources);
+    for topic in sources {
+        if !read.insert(topic) {
+            return Err(StreamsError::Topics(format!(
+                "the topic {topic} is read in two places of the topology: read it once, and make two streams of it \
+                 with `.tee()`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A task with stores needs the partitions of its number of all its topics in one place, and the group keeps only
+/// topics of equal counts together.
+fn check_stateful(topology: &Topology, counts: &PartitionCounts) -> Result<(), StreamsError> {
+    for part in topology.sub_topologies() {
+        if part.stores.is_empty() {
+            continue;
+        }
+        let of: Vec<_> = part
+            .sources
+            .iter()
+            .filter_map(|topic| Some((topic, counts.of(topic)?)))
+            .collect();
+        let most = of.iter().map(|(_, count)| *count).max().unwrap_or(0);
+        if of.iter().any(|(_, count)| *count != most) {
+            let list: Vec<_> = of
+                .iter()
+                .map(|(topic, count)| format!("{topic} has {count}"))
+                .collect();
+            return Err(StreamsError::Topics(format!(
+                "topics that are read together into a store must have equally many partitions: {}. Send the smaller \
+                 ones through `.repartition(\"name\", {most})`",
+                list.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn changed(topology: &Topology, topic: &str, found: i32, wanted: i32) -> StreamsError {
+    StreamsError::Topics(format!(
+        "the internal topic {topic} has {found} partitions, and the topology's inputs now ask for {wanted}: the number \
+         of partitions of an input was changed. State by key would be in the wrong partitions. Either give the input \
+         its old number again, or reset the application {} (its internal topics and local state) and let it process \
+         its inputs anew",
+        topology.application()
+    ))
+}
+
+/// A changelog that is not compacted as it must be loses state without a word.
+fn check_configs(topic: &TopicToMake, admin: &Admin) -> Result<(), StreamsError> {
+    let key = "cleanup.policy";
+    let Some((_, wanted)) = topic.configs.iter().find(|(name, _)| name == key) else {
+        return Ok(());
+    };
+    let found = admin.topic_config(&topic.name, key)?;
+    let sorted = |value: &str| {
+        let mut parts: Vec<_> = value
+            .split(',')
+            .map(|part| part.trim().to_owned())
+            .collect();
+        parts.sort();
+        parts
+    };
+    if sorted(&found) == sorted(wanted) {
+        return Ok(());
+    }
+    Err(StreamsError::Topics(format!(
+        "the internal topic {} has {key}={found}, and the topology needs {wanted}: set it with Kafka's config tool \
+         (alter the topic's {key} to {wanted}), or delete the topic if it is not this application's",
+        topic.name
+    )))
+}
+
+fn delete_retentions(
+    topology: &Topology,
+    admin: &Admin,
+) -> Result<BTreeMap<Arc<str>, i64>, StreamsError> {
+    let mut retentions = BTreeMap::new();
+    for store in topology.stores() {
+        let Some(topic) = store.restore_topic(topology.application()) else {
+            continue;
+        };
+        if !admin
+            .topic_config(&topic, "cleanup.policy")?
+            .contains("compact")
+        {
+            continue;
+        }
+        if let Ok(retention) = admin.topic_config(&topic, "delete.retention.ms")?.parse() {
+            retentions.insert(topic.into(), retention);
+        }
+    }
+    Ok(retentions)
+}
