@@ -96,6 +96,8 @@ pub(crate) struct TaskState {
     pub(crate) stream_time: i64,
     /// Milliseconds since the Unix epoch, as of the batch at hand.
     pub(crate) wall_clock: i64,
+    /// Whether there was nothing left to read, as of the punctuation at hand.
+    pub(crate) caught_up: bool,
     pub(crate) clocks: Vec<i64>,
     pub(crate) node_names: Arc<[String]>,
     pub(crate) policies: Policies,
@@ -156,6 +158,11 @@ impl Context<'_> {
     /// The wall clock in milliseconds since the Unix epoch, as of the batch at hand.
     pub fn wall_clock(&self) -> i64 {
         self.state.wall_clock
+    }
+
+    /// Whether there was nothing left to read in any of the task's inputs, as of the punctuation at hand.
+    pub(crate) fn caught_up(&self) -> bool {
+        self.state.caught_up
     }
 
     /// Moves an operator's clock forward to `timestamp` if that is later, and returns where it is now.

@@ -64,6 +64,8 @@ pub(crate) struct Task<R> {
     flushes: Vec<Flush>,
     inits: Vec<crate::topology::Init>,
     clock_names: Vec<u64>,
+    /// The clocks as of the last commit.
+    committed_clocks: Vec<i64>,
     /// The changelog topics of the stores that have their own.
     changelogs: Vec<(StoreId, Arc<str>)>,
     max_idle_ms: i64,
@@ -119,6 +121,7 @@ impl<R: SourceRecord> Task<R> {
                 },
                 stream_time: -1,
                 wall_clock,
+                caught_up: false,
                 clocks: vec![-1; parts.clocks.len()],
                 node_names: parts.node_names,
                 policies: config.policies.clone(),
@@ -131,6 +134,7 @@ impl<R: SourceRecord> Task<R> {
             queues,
             flushes: parts.flushes,
             inits: parts.inits,
+            committed_clocks: vec![-1; parts.clocks.len()],
             clock_names: parts.clocks.iter().map(|name| clocks::hash(name)).collect(),
             changelogs,
             max_idle_ms: config.max_idle_ms,
@@ -152,8 +156,11 @@ impl<R: SourceRecord> Task<R> {
             .map(|(input, queue)| (input, &queue.topic))
     }
 
-    /// Sets the clocks from what was committed with an input's offset.
-    pub(crate) fn restore_clocks(&mut self, input: usize, metadata: &str) {
+    /// Sets an input's position and the clocks from what was committed.
+    pub(crate) fn resume(&mut self, input: usize, offset: i64, metadata: &str) {
+        let queue = &mut self.queues[input];
+        queue.position = Some(offset);
+        queue.committed = Some(offset);
         let Some((partition_time, saved)) = clocks::decode(metadata) else {
             return;
         };
@@ -166,6 +173,7 @@ impl<R: SourceRecord> Task<R> {
                 *clock = (*clock).max(time);
             }
         }
+        self.committed_clocks.clone_from(&self.state.clocks);
     }
 
     /// Lets the operators prepare, once, when stores and clocks are restored.
@@ -335,6 +343,10 @@ impl<R: SourceRecord> Task<R> {
         wall_clock: i64,
     ) -> Result<usize, Failure> {
         self.state.wall_clock = wall_clock;
+        self.state.caught_up = self
+            .queues
+            .iter()
+            .all(|queue| queue.caught_up && queue.len() == 0);
         let ran = self
             .context(collector)
             .punctuate(PunctuationType::WallClock, wall_clock)?;
@@ -394,7 +406,7 @@ impl<R: SourceRecord> Task<R> {
         Ok(())
     }
 
-    /// The positions that moved since the last commit, with the clocks.
+    /// The positions that moved since the last commit, with the clocks; all, if clocks moved without them.
     fn positions(&self) -> Vec<Committable> {
         let clocks: Vec<_> = self
             .clock_names
@@ -403,9 +415,10 @@ impl<R: SourceRecord> Task<R> {
             .zip(self.state.clocks.iter().copied())
             .filter(|(_, time)| *time >= 0)
             .collect();
+        let clocks_moved = self.state.clocks != self.committed_clocks;
         self.queues
             .iter()
-            .filter(|queue| queue.position != queue.committed)
+            .filter(|queue| clocks_moved || queue.position != queue.committed)
             .filter_map(|queue| {
                 Some(Committable {
                     topic: Arc::clone(&queue.topic),
@@ -423,6 +436,7 @@ impl<R: SourceRecord> Task<R> {
         for queue in &mut self.queues {
             queue.committed = queue.position;
         }
+        self.committed_clocks.clone_from(&self.state.clocks);
         self.touched = false;
     }
 

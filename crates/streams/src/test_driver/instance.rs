@@ -11,7 +11,8 @@ use crate::error::{Failure, Policy, RecordError, StreamsError};
 use crate::runtime::TaskId;
 use crate::runtime::task::{Committable, Task, TaskConfig};
 use crate::store::Stores;
-use crate::topology::{PartitionCounts, Topology};
+use crate::topic::OffsetReset;
+use crate::topology::{NodeKind, PartitionCounts, Topology};
 
 /// How many records of one input wait in a task at most.
 const BUFFERED: usize = 1000;
@@ -100,10 +101,10 @@ impl Instance {
             for (input, topic) in read {
                 let fetch = match cluster.committed(&topic, id.partition) {
                     Some((offset, metadata)) => {
-                        task.restore_clocks(input, metadata);
+                        task.resume(input, *offset, metadata);
                         *offset
                     }
-                    None => cluster.start(&topic, id.partition),
+                    None => first_offset(plan.topology, &topic, id.partition, cluster)?,
                 };
                 inputs.push(Input {
                     topic,
@@ -331,6 +332,26 @@ impl Instance {
             }
         }
         drops
+    }
+}
+
+/// Where an input begins for which no offset is committed.
+fn first_offset(
+    topology: &Topology,
+    topic: &Arc<str>,
+    partition: i32,
+    cluster: &Cluster,
+) -> Result<i64, StreamsError> {
+    let mut resets = topology.nodes().iter().filter_map(|node| match &node.kind {
+        NodeKind::Source { topics, reset } if topics.contains(topic) => Some(*reset),
+        _ => None,
+    });
+    match resets.next().unwrap_or_default() {
+        OffsetReset::Earliest => Ok(cluster.start(topic, partition)),
+        OffsetReset::Latest => Ok(cluster.end(topic, partition)),
+        OffsetReset::None => Err(StreamsError::Topics(format!(
+            "no offset is committed for {topic}-{partition}, and the topic is not to be read without one"
+        ))),
     }
 }
 
