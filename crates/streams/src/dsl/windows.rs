@@ -45,11 +45,10 @@ pub(crate) const fn millis_of(duration: Duration) -> i64 {
     }
 }
 
-/// Tumbling or hopping windows: of equal size, aligned to the epoch, from their start to before their end.
+/// Tumbling windows: of one size, one behind the other, aligned to the epoch, from their start to before their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimeWindows {
+pub struct TumblingWindows {
     pub(crate) size_ms: i64,
-    pub(crate) advance_ms: i64,
     pub(crate) grace_ms: i64,
     pub(crate) retention_ms: Option<i64>,
 }
@@ -61,13 +60,27 @@ pub struct TimeWindows {
 ///
 /// let windows = tumbling(mins(1)).grace(secs(30));
 /// ```
-pub const fn tumbling(size: Duration) -> TimeWindows {
-    hopping(size, size)
+pub const fn tumbling(size: Duration) -> TumblingWindows {
+    TumblingWindows {
+        size_ms: millis_of(size),
+        grace_ms: millis_of(DEFAULT_GRACE),
+        retention_ms: None,
+    }
 }
 
-/// Windows of this size that begin every `advance`, so that a record falls into several if that is less.
-pub const fn hopping(size: Duration, advance: Duration) -> TimeWindows {
-    TimeWindows {
+/// Hopping windows: of one size, aligned to the epoch, each beginning an advance after the one before, so that a
+/// record falls into several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoppingWindows {
+    pub(crate) size_ms: i64,
+    pub(crate) advance_ms: i64,
+    pub(crate) grace_ms: i64,
+    pub(crate) retention_ms: Option<i64>,
+}
+
+/// Windows of this size that begin every `advance`, which is at most the size.
+pub const fn hopping(size: Duration, advance: Duration) -> HoppingWindows {
+    HoppingWindows {
         size_ms: millis_of(size),
         advance_ms: millis_of(advance),
         grace_ms: millis_of(DEFAULT_GRACE),
@@ -129,4 +142,4 @@ macro_rules! grace_and_retention {
     )*};
 }
 
-grace_and_retention!(TimeWindows SlidingWindows SessionWindows);
+grace_and_retention!(TumblingWindows HoppingWindows SlidingWindows SessionWindows);
