@@ -7,6 +7,7 @@ use crate::dsl::sink::Sink;
 use crate::dsl::source::TypedSource;
 use crate::dsl::stream::{Keyed, Run, Unkeyed};
 use crate::key::Key;
+use crate::partitioner::Partitioner;
 use crate::serde::{Codec, KeySerde, Value};
 use crate::timestamps::Timestamps;
 use crate::topic::OffsetReset;
@@ -91,6 +92,18 @@ pub(crate) fn through<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V
     value: Codec<V>,
     location: &'static Location<'static>,
 ) -> Keyed<'b, K, V> {
+    through_chosen(run, name, partitions, value, None, location)
+}
+
+/// [`through`], to partitions that `partitioner` chooses.
+pub(crate) fn through_chosen<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>>(
+    run: Run<'b, C>,
+    name: &str,
+    partitions: Option<i32>,
+    value: Codec<V>,
+    partitioner: Option<Partitioner<K, V>>,
+    location: &'static Location<'static>,
+) -> Keyed<'b, K, V> {
     let builder = run.builder;
     let topic = builder.repartition_topic(name, partitions, location);
     let kind = NodeKind::Sink {
@@ -101,7 +114,7 @@ pub(crate) fn through<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V
         sink_node,
         Codec::Static(&KeySerde),
         value.clone(),
-        None,
+        partitioner,
     );
     let written = topic.clone();
     run.end(move |context, record| sink.write(context, &written, &record));

@@ -32,6 +32,22 @@ impl Builder {
         store: impl Into<Materialized<V>>,
     ) -> Table<'_, K, V> {
         let location = Location::caller();
+        let changes = self.changes_of(&topic, location);
+        let mut store: Materialized<V> = store.into();
+        if topic.key_codec().writes_key_bytes() && topic.timestamp_extractor().is_of_record() {
+            store = store
+                .filled_by(topic.name())
+                .coded(topic.value_codec().clone());
+        }
+        latest(changes.run, "table", store, location, |value| value)
+    }
+
+    /// The records of a topic, a null value being a delete.
+    pub(crate) fn changes_of<K: Key, V: Send + 'static>(
+        &self,
+        topic: &Topic<K, V>,
+        location: &'static Location<'static>,
+    ) -> Keyed<'_, K, Option<V>> {
         let name: Arc<str> = topic.name().into();
         let kind = NodeKind::Source {
             topics: vec![Arc::clone(&name)],
@@ -53,14 +69,7 @@ impl Builder {
                 places: Vec::new(),
             }),
         );
-        let mut store: Materialized<V> = store.into();
-        if topic.key_codec().writes_key_bytes() && topic.timestamp_extractor().is_of_record() {
-            store = store
-                .filled_by(topic.name())
-                .coded(topic.value_codec().clone());
-        }
-        let stream = Keyed::<K, Option<V>>::begin(self, node, out);
-        latest(stream.run, "table", store, location, |value| value)
+        Keyed::begin(self, node, out)
     }
 }
 

@@ -1,6 +1,15 @@
 //! Joins: of streams within a time, of a stream with what a table says, of tables.
 
+mod foreign_key;
+mod global;
+mod headers;
+mod stream_stream;
+mod stream_table;
+mod subscription;
+mod subscriptions;
 mod table_table;
+mod unjoined;
+mod values;
 mod windows;
 
 pub use windows::{JoinWindows, within};
