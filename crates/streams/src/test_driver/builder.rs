@@ -1,5 +1,6 @@
 //! The settings of a driver.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::cluster::{Cluster, Writes};
@@ -157,7 +158,7 @@ impl TestDriverBuilder {
                 cluster.count(topic);
             }
         }
-        Ok(TestDriver {
+        let mut driver = TestDriver {
             topology,
             config: self.config,
             counts,
@@ -165,9 +166,11 @@ impl TestDriverBuilder {
             instance: Instance::default(),
             schedule: Schedule::new(self.seed, self.interleaving, self.commit_every),
             wall_clock: self.wall_clock,
-            dropped: std::collections::BTreeMap::new(),
-            read: std::collections::BTreeMap::new(),
-            keyless: std::collections::BTreeMap::new(),
-        })
+            dropped: BTreeMap::new(),
+            read: BTreeMap::new(),
+            keyless: BTreeMap::new(),
+        };
+        driver.start()?;
+        Ok(driver)
     }
 }
