@@ -1,17 +1,19 @@
 //! headwater-streams against Java's Kafka Streams: the same topologies over the same records on one Kafka, and whatever
 //! they write compared record by record. Prints a line per topology, then the counts.
 //!
-//! `streams BOOTSTRAP [--only TEXT] [--seed N] [--against headwater|java] --java PROGRAM ARGUMENT...`: the rest of the
-//! line starts `StreamsReference` of `compat/java`. `--against java` runs Kafka Streams twice: how far the comparison
-//! itself can be trusted.
+//! `streams BOOTSTRAP [--only TEXT] [--seed N] [--against driver|java] --java PROGRAM ARGUMENT...`: the rest of the line
+//! starts `StreamsReference` of `compat/java`. `--against driver` runs ours without the Kafka, in the test driver;
+//! `--against java` runs Kafka Streams twice: how far the comparison itself can be trusted.
 #![expect(clippy::print_stdout, reason = "what it prints is its result")]
 
 mod cases;
 mod compare;
+mod driven;
 mod input;
 mod java;
 mod kafka;
 mod run;
+mod topologies;
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -24,7 +26,7 @@ use anyhow::{Context, Result, bail, ensure};
 use cases::{CASES, Case};
 use java::Java;
 use kafka::Kafka;
-use run::{Compared, Side, compare};
+use run::{Compared, Side, Trial};
 
 /// Topologies side by side: each mostly waits for its groups.
 const LANES: usize = 3;
@@ -67,6 +69,13 @@ fn arguments() -> Result<Arguments> {
         match word.as_str() {
             "--only" => arguments.only = value()?,
             "--seed" => arguments.seeds = vec![value()?.parse()?],
+            "--against" => {
+                arguments.against = match value()?.as_str() {
+                    "driver" => Side::TestDriver,
+                    "java" => Side::Java,
+                    other => bail!("--against driver or java, not {other}"),
+                }
+            }
             "--java" => arguments.java = words.by_ref().collect(),
             _ => bail!("unknown argument {word}"),
         }
@@ -99,9 +108,19 @@ fn run_all(arguments: &Arguments) -> Result<usize> {
                 {
                     let guarantee = GUARANTEES[(*index + *seed as usize) % GUARANTEES.len()];
                     let label = format!("{} (seed {seed}, {guarantee})", case.name);
-                    let attempt =
-                        || compare(&kafka, &java, case, *seed, guarantee, &arguments.against);
-                    report(&label, attempt, second_try, &tally);
+                    let trial = Trial {
+                        kafka: &kafka,
+                        java: &java,
+                        case,
+                        seed: *seed,
+                        guarantee,
+                    };
+                    report(
+                        &label,
+                        || trial.compare(arguments.against),
+                        second_try,
+                        &tally,
+                    );
                 }
             });
         }
@@ -164,8 +183,14 @@ fn sees_differences(kafka: &Kafka, java: &Java) -> Result<()> {
         .iter()
         .find(|case| case.name == ALIKE.0)
         .context("no such topology")?;
-    let other = Side::JavaWith(ALIKE.1);
-    let compared = compare(kafka, java, case, 1, GUARANTEES[0], &other)?;
+    let trial = Trial {
+        kafka,
+        java,
+        case,
+        seed: 1,
+        guarantee: GUARANTEES[0],
+    };
+    let compared = trial.compare(Side::JavaWith(ALIKE.1))?;
     ensure!(
         compared.differences > 0,
         "no difference between {} and {}",

@@ -1,5 +1,6 @@
-//! One topology, run by two programs over the same topics, and what they wrote compared.
+//! One topology, run by two programs over the same records, and what they wrote compared.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -8,17 +9,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, anyhow};
 
 use crate::cases::{Case, Feed};
-use crate::compare::{self, Differences};
+use crate::compare::{self, Differences, Read};
+use crate::driven;
 use crate::input::{self, Fed};
 use crate::java::{Java, Job};
 use crate::kafka::Kafka;
+use crate::topologies::Topics;
 
 /// What Kafka Streams is compared with.
 #[derive(Clone, Copy)]
 pub(crate) enum Side {
-    /// Itself.
+    /// headwater-streams in its test driver, without the Kafka.
+    TestDriver,
+    /// Kafka Streams itself.
     Java,
-    /// Itself, with another topology than the case's.
+    /// Kafka Streams with another topology than the case's.
     JavaWith(&'static str),
 }
 
@@ -32,185 +37,206 @@ pub(crate) struct Compared {
     pub(crate) told: Vec<String>,
 }
 
-/// A program's run.
-struct Run<'a> {
+/// A case as it is run by both programs.
+pub(crate) struct Trial<'a> {
+    pub(crate) kafka: &'a Kafka,
+    pub(crate) java: &'a Java,
+    pub(crate) case: &'a Case,
+    pub(crate) seed: u64,
+    pub(crate) guarantee: &'a str,
+}
+
+/// A program's run: its application and the topic that it writes.
+struct Run {
     side: Side,
-    topology: &'a str,
     application: String,
     output: String,
-    guarantee: &'a str,
 }
 
-/// Runs a case with Kafka Streams and with the other side, and compares all they wrote.
-pub(crate) fn compare(
-    kafka: &Kafka,
-    java: &Java,
-    case: &Case,
-    seed: u64,
-    guarantee: &str,
-    other: &Side,
-) -> Result<Compared> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-    let phases = input::generate(case, seed, i64::try_from(now)?);
-    let name = format!("diff-{}-{seed}-{now:x}", case.name);
-    let inputs: Vec<_> = (0..case.inputs.len())
-        .map(|input| format!("{name}-in{input}"))
-        .collect();
-    let runs = [("reference", Side::Java), ("other", *other)].map(|(label, side)| Run {
-        side,
-        topology: case.name,
-        application: format!("{name}-{label}"),
-        output: format!("{name}-out-of-{label}"),
-        guarantee,
-    });
-    let mut topics = inputs.clone();
-    topics.extend(runs.iter().map(|run| run.output.clone()));
-    kafka.create(&topics)?;
-    let dir = std::env::temp_dir().join(&name);
-    fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
-    let ran = run_both(kafka, java, case, &runs, &inputs, &phases, &dir);
-    let _ = fs::remove_dir_all(&dir);
-    ran?;
-    let mut compared = Compared {
-        read: phases.iter().map(Vec::len).sum(),
-        ..Compared::default()
-    };
-    let [expected, found] = runs;
-    outputs(kafka, case, &expected, &found, &mut compared)?;
-    own_topics(kafka, &expected, &found, &mut compared)?;
-    Ok(compared)
+/// What a program wrote: its output, and the topics of its own by their names after the application's.
+struct Written {
+    output: Vec<Read>,
+    own: BTreeMap<String, Vec<Read>>,
 }
 
-/// Feeds both programs and waits until they have ended.
-fn run_both(
-    kafka: &Kafka,
-    java: &Java,
-    case: &Case,
-    runs: &[Run; 2],
-    inputs: &[String],
-    phases: &[Vec<Fed>],
-    dir: &Path,
-) -> Result<()> {
-    let all = held(inputs, phases);
-    if case.feed == Feed::AtOnce {
-        kafka.load(inputs, &phases.concat())?;
-    }
-    thread::scope(|scope| {
-        let running: Vec<_> = runs
-            .iter()
-            .map(|run| {
-                let all = &all;
-                scope.spawn(move || run.to_the_end(java, all, dir))
-            })
+impl Trial<'_> {
+    /// Runs the case with Kafka Streams and with the other side, and compares all they wrote.
+    pub(crate) fn compare(&self, other: Side) -> Result<Compared> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        let phases = input::generate(self.case, self.seed, i64::try_from(now)?);
+        let name = format!("diff-{}-{}-{now:x}", self.case.name, self.seed);
+        let count = self.case.inputs.len();
+        let inputs: Vec<_> = (0..count)
+            .map(|input| format!("{name}-in{input}"))
             .collect();
-        let fed = match case.feed {
-            Feed::AtOnce => Ok(()),
-            Feed::InPhases => feed(kafka, runs, inputs, phases),
+        let runs = [("reference", Side::Java), ("other", other)].map(|(label, side)| Run {
+            side,
+            application: format!("{name}-{label}"),
+            output: format!("{name}-out-of-{label}"),
+        });
+        let mut topics = inputs.clone();
+        topics.extend(runs.iter().map(|run| run.output.clone()));
+        self.kafka.create(&topics)?;
+        let dir = std::env::temp_dir().join(&name);
+        fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+        let written = self.run_both(&runs, &inputs, &phases, &dir);
+        let _ = fs::remove_dir_all(&dir);
+        let [expected, found] = written?;
+        let mut compared = Compared {
+            read: phases.iter().map(Vec::len).sum(),
+            records: expected.output.len(),
+            ..Compared::default()
         };
-        for program in running {
-            program.join().map_err(|_| anyhow!("a thread panicked"))??;
-        }
-        fed
-    })
-}
-
-/// Writes phase after phase, each when both programs have done all that follows from the one before.
-fn feed(kafka: &Kafka, runs: &[Run; 2], inputs: &[String], phases: &[Vec<Fed>]) -> Result<()> {
-    for (index, phase) in phases.iter().enumerate() {
-        kafka.load(inputs, phase)?;
-        for run in runs {
-            kafka.caught_up(&run.application, &held(inputs, &phases[..=index]))?;
-        }
+        compared.add(
+            "output",
+            compare::outputs(self.case.order, &expected.output, &found.output),
+        );
+        compared.own_topics(&expected, &found);
+        Ok(compared)
     }
-    Ok(())
+
+    /// Feeds both programs and waits until they have ended.
+    fn run_both(
+        &self,
+        runs: &[Run; 2],
+        inputs: &[String],
+        phases: &[Vec<Fed>],
+        dir: &Path,
+    ) -> Result<[Written; 2]> {
+        if self.case.feed == Feed::AtOnce {
+            self.kafka.load(inputs, &phases.concat())?;
+        }
+        thread::scope(|scope| {
+            let [one, other] = runs
+                .each_ref()
+                .map(|run| scope.spawn(|| self.to_the_end(run, inputs, phases, dir)));
+            let fed = match self.case.feed {
+                Feed::AtOnce => Ok(()),
+                Feed::InPhases => self.feed(runs, inputs, phases),
+            };
+            let panicked = |_| anyhow!("a thread panicked");
+            let written = [
+                one.join().map_err(panicked)??,
+                other.join().map_err(panicked)??,
+            ];
+            fed.map(|()| written)
+        })
+    }
+
+    /// Writes phase after phase, each when the programs have done all that follows from the one before.
+    fn feed(&self, runs: &[Run], inputs: &[String], phases: &[Vec<Fed>]) -> Result<()> {
+        for (index, phase) in phases.iter().enumerate() {
+            self.kafka.load(inputs, phase)?;
+            for run in runs.iter().filter(|run| run.reads_kafka()) {
+                let held = held(inputs, &phases[..=index]);
+                self.kafka.caught_up(&run.application, &held)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a program until it has read all that there will be; what it wrote.
+    fn to_the_end(
+        &self,
+        run: &Run,
+        inputs: &[String],
+        phases: &[Vec<Fed>],
+        dir: &Path,
+    ) -> Result<Written> {
+        let topology = match run.side {
+            Side::TestDriver => return self.driven(run, inputs, phases),
+            Side::Java => self.case.name,
+            Side::JavaWith(topology) => topology,
+        };
+        let state_dir = dir.to_str();
+        self.java.run(&Job {
+            topology,
+            application: &run.application,
+            inputs: held(inputs, phases),
+            output: &run.output,
+            guarantee: self.guarantee,
+            state_dir: state_dir.context("the temporary directory's path is not UTF-8")?,
+        })?;
+        let prefix = format!("{}-", run.application);
+        let mut own = BTreeMap::new();
+        for topic in self.kafka.topics(&prefix)? {
+            let name = topic.strip_prefix(&prefix).unwrap_or(&topic).to_owned();
+            own.insert(name, self.kafka.read(&topic)?);
+        }
+        Ok(Written {
+            output: self.kafka.read(&run.output)?,
+            own,
+        })
+    }
+
+    fn driven(&self, run: &Run, inputs: &[String], phases: &[Vec<Fed>]) -> Result<Written> {
+        let topics = Topics {
+            inputs: inputs.to_vec(),
+            output: run.output.clone(),
+        };
+        let (name, guarantee) = (self.case.name, self.guarantee);
+        let all = driven::run(name, &run.application, guarantee, &topics, phases)?;
+        let mut written = Written {
+            output: Vec::new(),
+            own: BTreeMap::new(),
+        };
+        for (topic, records) in all {
+            if topic == run.output {
+                written.output = records;
+            } else if let Some(name) = topic.strip_prefix(&format!("{}-", run.application)) {
+                written.own.insert(name.to_owned(), records);
+            }
+        }
+        Ok(written)
+    }
 }
 
 /// How many records each input holds after these phases.
 fn held(inputs: &[String], phases: &[Vec<Fed>]) -> Vec<(String, usize)> {
     let count = |input| {
-        phases
-            .iter()
-            .flatten()
-            .filter(|fed| fed.input == input)
-            .count()
+        let records = phases.iter().flatten();
+        records.filter(|fed| fed.input == input).count()
     };
-    inputs
-        .iter()
-        .enumerate()
+    let topics = inputs.iter().enumerate();
+    topics
         .map(|(index, topic)| (topic.clone(), count(index)))
         .collect()
 }
 
-impl Run<'_> {
-    fn to_the_end(&self, java: &Java, inputs: &[(String, usize)], dir: &Path) -> Result<()> {
-        let topology = match self.side {
-            Side::Java => self.topology,
-            Side::JavaWith(topology) => topology,
-        };
-        java.run(&Job {
-            topology,
-            application: &self.application,
-            inputs: inputs.to_vec(),
-            output: &self.output,
-            guarantee: self.guarantee,
-            state_dir: dir
-                .to_str()
-                .context("the temporary directory's path is not UTF-8")?,
-        })
+impl Run {
+    fn reads_kafka(&self) -> bool {
+        !matches!(self.side, Side::TestDriver)
     }
-}
-
-fn outputs(
-    kafka: &Kafka,
-    case: &Case,
-    expected: &Run,
-    found: &Run,
-    into: &mut Compared,
-) -> Result<()> {
-    let (one, other) = (kafka.read(&expected.output)?, kafka.read(&found.output)?);
-    into.records += one.len();
-    into.add("output", compare::outputs(case.order, &one, &other));
-    Ok(())
-}
-
-/// Compares changelog and repartition topics, which both programs name alike after their application.
-fn own_topics(kafka: &Kafka, expected: &Run, found: &Run, into: &mut Compared) -> Result<()> {
-    let (ones, others) = (own(kafka, expected)?, own(kafka, found)?);
-    if ones != others {
-        into.differences += 1;
-        into.told.push(format!(
-            "topics of their own: expected {ones:?}, found {others:?}"
-        ));
-    }
-    for name in ones.iter().filter(|name| others.contains(name)) {
-        let one = kafka.read(&format!("{}-{name}", expected.application))?;
-        let other = kafka.read(&format!("{}-{name}", found.application))?;
-        let keys: std::collections::BTreeSet<_> = one.iter().map(|read| &read.key).collect();
-        into.keys += keys.len();
-        into.add(name, compare::keys(&one, &other));
-    }
-    Ok(())
-}
-
-/// The names of a program's own topics without its own.
-fn own(kafka: &Kafka, run: &Run) -> Result<Vec<String>> {
-    let prefix = format!("{}-", run.application);
-    let topics = kafka.topics(&prefix)?;
-    Ok(topics
-        .iter()
-        .filter_map(|topic| topic.strip_prefix(&prefix))
-        .map(str::to_owned)
-        .collect())
 }
 
 impl Compared {
     fn add(&mut self, topic: &str, differences: Differences) {
         self.differences += differences.count;
-        self.told.extend(
-            differences
-                .told
-                .into_iter()
-                .map(|told| format!("{topic}: {told}")),
-        );
+        let told = differences.told.into_iter();
+        self.told
+            .extend(told.map(|told| format!("{topic}: {told}")));
+    }
+
+    /// Compares changelog and repartition topics, which both programs name alike after their application.
+    fn own_topics(&mut self, expected: &Written, found: &Written) {
+        let names: BTreeSet<_> = expected.own.keys().chain(found.own.keys()).collect();
+        for name in names {
+            match (expected.own.get(name), found.own.get(name)) {
+                (Some(one), Some(other)) => {
+                    let keys: BTreeSet<_> = one.iter().map(|read| &read.key).collect();
+                    self.keys += keys.len();
+                    self.add(name, compare::keys(one, other));
+                }
+                (one, _) => {
+                    let whose = if one.is_some() {
+                        "Kafka Streams"
+                    } else {
+                        "the other side"
+                    };
+                    self.differences += 1;
+                    self.told.push(format!("{name}: a topic of {whose} alone"));
+                }
+            }
+        }
     }
 }
