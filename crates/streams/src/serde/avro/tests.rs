@@ -205,6 +205,19 @@ fn what_an_older_schema_wrote_is_resolved_to_the_readers() {
     assert_eq!(read, expected);
 }
 
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct All {
+    one: Named,
+    maybe: Option<Named>,
+    list: Vec<Named>,
+    map: BTreeMap<String, Named>,
+}
+
 #[test]
 fn aliases_count_within_unions_arrays_maps_and_records() {
     let schema = |field: &str, alias: &str| {
@@ -227,17 +240,6 @@ fn aliases_count_within_unions_arrays_maps_and_records() {
                 {{"name":"map","type":{{"type":"map","values":{map}}}}}]}}"#
         )
     };
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct Named {
-        name: String,
-    }
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct All {
-        one: Named,
-        maybe: Option<Named>,
-        list: Vec<Named>,
-        map: BTreeMap<String, Named>,
-    }
     let fake = FakeRegistry::start();
     let id = fake.add("all-value", avro(&schema("title", "")));
     let serde =
@@ -260,16 +262,17 @@ fn aliases_count_within_unions_arrays_maps_and_records() {
     );
 }
 
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Count {
+    n: i32,
+}
+
 #[test]
 fn the_latest_schema_is_written_with_where_told() {
     let fake = FakeRegistry::start();
     let int = r#"{"type":"record","name":"Count","fields":[{"name":"n","type":"int"}]}"#;
     let long =
         r#"{"type":"record","name":"Count","fields":[{"name":"n","type":"long","doc":"wide"}]}"#;
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct Count {
-        n: i32,
-    }
     fake.add("orders-value", avro(long));
     let binding = fake.client().values().write(WriteSchema::Latest);
     let serde = Avro::<Count>::new(binding, int).expect("a schema");
@@ -286,6 +289,12 @@ fn the_latest_schema_is_written_with_where_told() {
         .serialize("counts", &Count { n: 1 }, &mut bytes)
         .expect("it is the same type");
     assert_eq!(bytes, [0, 0, 0, 0, id as u8, 2]);
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Pair {
+    one: Item,
+    two: Item,
 }
 
 #[test]
@@ -308,11 +317,6 @@ fn schemas_that_refer_to_others_are_put_together() {
             ..avro(pair)
         },
     );
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct Pair {
-        one: Item,
-        two: Item,
-    }
     let own = pair.replacen("\"shop.Item\"", item, 1);
     let serde = Avro::<Pair>::new(fake.client().values(), &own).expect("a schema");
     let bytes = [&[0, 0, 0, 0, id as u8], b"\x02a\x02\x02b\x04".as_slice()].concat();
