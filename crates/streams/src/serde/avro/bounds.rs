@@ -5,7 +5,7 @@
 //! schemas that allow either is walked once before it is read.
 
 use apache_avro::Schema;
-use apache_avro::schema::{InnerDecimalSchema, NamesRef, ResolvedSchema, UuidSchema};
+use apache_avro::schema::{InnerDecimalSchema, Name, NamesRef, ResolvedSchema, UuidSchema};
 
 use super::failed;
 use crate::serde::SerdeError;
@@ -27,7 +27,7 @@ pub(super) enum Bounds {
 
 impl Bounds {
     pub(super) fn of(schema: &Schema) -> Self {
-        if needs_walk(schema, 0) {
+        if needs_walk(schema, None, &mut Vec::new(), 0) {
             Self::ByWalk
         } else {
             Self::BySchema
@@ -49,18 +49,35 @@ impl Bounds {
     }
 }
 
-/// Whether a schema is recursive (or uses a name twice, which is walked too), nests deep itself, or has arrays.
-fn needs_walk(schema: &Schema, depth: usize) -> bool {
+/// Whether a schema is recursive, nests deep itself, or has arrays of items that may have no bytes.
+///
+/// A type is defined before it is used again, so only a name that is used within its own definition makes a cycle;
+/// `around` has the names of the definitions that `schema` is in.
+fn needs_walk(
+    schema: &Schema,
+    namespace: Option<&str>,
+    around: &mut Vec<Name>,
+    depth: usize,
+) -> bool {
     if depth > MAX_DEPTH {
         return true;
     }
-    let within = |schema: &Schema| needs_walk(schema, depth + 1);
+    let mut within = |schema: &Schema| needs_walk(schema, namespace, around, depth + 1);
     match schema {
-        Schema::Ref { .. } => true,
+        Schema::Ref { name } => around.contains(&name.fully_qualified_name(namespace)),
         Schema::Array(array) => may_be_empty(&array.items) || within(&array.items),
         Schema::Map(map) => within(&map.types),
         Schema::Union(union) => union.variants().iter().any(within),
-        Schema::Record(record) => record.fields.iter().any(|field| within(&field.schema)),
+        Schema::Record(record) => {
+            let name = record.name.fully_qualified_name(namespace).into_owned();
+            let namespace = name.namespace().map(str::to_owned);
+            around.push(name);
+            let mut fields = record.fields.iter();
+            let found = fields
+                .any(|field| needs_walk(&field.schema, namespace.as_deref(), around, depth + 1));
+            around.pop();
+            found
+        }
         _ => false,
     }
 }

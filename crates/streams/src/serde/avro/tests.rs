@@ -410,6 +410,29 @@ fn recursive_data_is_read_unless_it_nests_too_deep() {
 }
 
 #[test]
+fn only_data_that_its_schema_does_not_bound_is_walked() {
+    let bounds = |schema: &str| Parsed::parse(schema).expect("a schema").bounds;
+    assert_eq!(
+        bounds(ORDER),
+        Bounds::BySchema,
+        "a type that is used twice is no cycle"
+    );
+    assert_eq!(bounds(NODE), Bounds::ByWalk);
+    let tree = r#"{"type":"record","name":"Tree","namespace":"n","fields":[
+        {"name":"leaves","type":{"type":"map","values":{"type":"record","name":"Leaf","fields":[
+            {"name":"under","type":["null",{"type":"array","items":["long","n.Tree"]}]}]}}}]}"#;
+    assert_eq!(bounds(tree), Bounds::ByWalk, "a cycle through other types");
+    assert_eq!(
+        bounds(r#"{"type":"array","items":"long"}"#),
+        Bounds::BySchema
+    );
+    assert_eq!(
+        bounds(r#"{"type":"array","items":{"type":"fixed","name":"F","size":0}}"#),
+        Bounds::ByWalk
+    );
+}
+
+#[test]
 fn counts_that_a_few_bytes_claim_are_not_believed() {
     let nulls = BareAvro::<Vec<()>>::new(r#"{"type":"array","items":"null"}"#).expect("a schema");
     assert_eq!(
