@@ -1,5 +1,6 @@
 //! The committed rows of a store on disk: a keyspace of the application's database.
 
+use std::borrow::Cow;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +10,7 @@ use fjall::Keyspace;
 
 use super::error::StoreError;
 use super::expiry::Expiry;
+use super::layout::Layout;
 use super::state::StateDatabase;
 
 /// The rows, shared with readers.
@@ -19,7 +21,11 @@ pub(crate) struct DiskTable {
     keyspace: Keyspace,
     buffered: Arc<AtomicU64>,
     expiry: Arc<Expiry>,
+    /// Rows of key-value stores begin with a byte of ours on disk: a key may be empty, a row of the database not.
+    prefixed: bool,
 }
+
+const PREFIX: u8 = b'k';
 
 impl std::fmt::Debug for DiskTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,6 +42,7 @@ impl DiskTable {
         keyspace: Keyspace,
         buffered: Arc<AtomicU64>,
         expiry: Arc<Expiry>,
+        layout: Layout,
     ) -> Self {
         Self {
             state,
@@ -43,7 +50,21 @@ impl DiskTable {
             keyspace,
             buffered,
             expiry,
+            prefixed: layout == Layout::Plain,
         }
+    }
+
+    /// A key as it is on disk.
+    pub(crate) fn row<'k>(&self, key: &'k [u8]) -> Cow<'k, [u8]> {
+        if self.prefixed {
+            Cow::Owned([&[PREFIX], key].concat())
+        } else {
+            Cow::Borrowed(key)
+        }
+    }
+
+    fn key<'r>(&self, row: &'r [u8]) -> &'r [u8] {
+        if self.prefixed { &row[1..] } else { row }
     }
 
     pub(crate) fn state(&self) -> &StateDatabase {
@@ -71,7 +92,7 @@ impl DiskTable {
     pub(crate) fn get(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool, StoreError> {
         let Some(value) = self
             .keyspace
-            .get(key)
+            .get(self.row(key))
             .map_err(|error| self.state.error(&error))?
         else {
             return Ok(false);
@@ -87,9 +108,10 @@ impl DiskTable {
         to: Bound<&[u8]>,
         mut each: impl FnMut(&[u8], &[u8]) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, StoreError> {
-        for row in self.keyspace.range::<&[u8], _>((from, to)) {
+        let (from, to) = (from.map(|key| self.row(key)), to.map(|key| self.row(key)));
+        for row in self.keyspace.range::<Cow<'_, [u8]>, _>((from, to)) {
             let (key, value) = row.into_inner().map_err(|error| self.state.error(&error))?;
-            if let ControlFlow::Break(stop) = each(&key, &value) {
+            if let ControlFlow::Break(stop) = each(self.key(&key), &value) {
                 return Ok(ControlFlow::Break(stop));
             }
         }
@@ -100,7 +122,7 @@ impl DiskTable {
     pub(crate) fn last_key(&self) -> Result<Option<Vec<u8>>, StoreError> {
         self.keyspace
             .last_key_value()
-            .map(|row| row.key().map(|key| key.to_vec()))
+            .map(|row| row.key().map(|key| self.key(&key).to_vec()))
             .transpose()
             .map_err(|error| self.state.error(&error))
     }
@@ -115,8 +137,8 @@ impl DiskTable {
             let mut ingestion = self.keyspace.start_ingestion()?;
             for (key, value) in rows {
                 match value {
-                    Some(value) => ingestion.write(key, value)?,
-                    None => ingestion.write_tombstone(key)?,
+                    Some(value) => ingestion.write(&*self.row(key), value)?,
+                    None => ingestion.write_tombstone(&*self.row(key))?,
                 }
             }
             ingestion.finish()

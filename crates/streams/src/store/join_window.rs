@@ -67,6 +67,7 @@ impl<K: Key, V> JoinWindow<K, V> {
         self.row.extend_from_slice(&timestamp.to_be_bytes());
         self.row
             .extend_from_slice(&store.next_sequence().to_be_bytes());
+        self.values.check(&self.row)?;
         store.put(&self.row, Some(&self.stored));
         Ok(Stored::Yes)
     }

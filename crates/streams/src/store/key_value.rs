@@ -60,6 +60,7 @@ impl<K: Key, V> KeyValue<K, V> {
             Some(value) => self.values.stamp(value, timestamp, &mut self.stored)?,
             None => false,
         };
+        self.values.check(&self.key)?;
         let store = stores.get_mut(self.id);
         store.observe(timestamp);
         store.put(&self.key, stored.then_some(&self.stored));

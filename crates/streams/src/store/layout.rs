@@ -25,6 +25,9 @@ use super::spec::{StoreKind, WindowLayout};
 /// The first eight bytes of rows that no clock makes old.
 pub(crate) const TIMELESS: [u8; 8] = [0xff; 8];
 
+/// The longest row: the database on disk takes no more than 65,535 bytes.
+pub(crate) const LONGEST_ROW: usize = 65_000;
+
 /// How a store's rows are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {

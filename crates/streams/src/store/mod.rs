@@ -54,3 +54,6 @@ pub use time_buffer::{BufferEntry, Buffered, TimeOrderedBuffer};
 pub use versioned::{Version, VersionedStore};
 pub use window::{Stored, WindowEntry, WindowStore, WindowValue};
 pub use write_cache::{CachedChange, WriteCache};
+
+#[cfg(test)]
+mod tests;

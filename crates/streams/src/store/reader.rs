@@ -129,11 +129,12 @@ impl StoreReader {
         to: i64,
         limit: usize,
     ) -> Result<Vec<WindowRow>, StoreError> {
-        let from = from.max(self.table.expiry().oldest());
         let mut found = Vec::new();
         if from > to {
             return Ok(found);
         }
+        // A session may begin before what is kept, and end in it.
+        let from = from.max(self.table.expiry().oldest());
         let mut take = |row: &[u8], value: &[u8]| {
             if let Some(window) = self.window(row, value)
                 && key.is_none_or(|key| *window.key == *key)
@@ -217,9 +218,9 @@ impl StoreReader {
         let front = self.table.expiry().front().to_be_bytes();
         let behind = match &from {
             Bound::Included(key) | Bound::Excluded(key) => key[..] < front[..],
-            Bound::Unbounded => front != [0; 8],
+            Bound::Unbounded => true,
         };
-        if behind {
+        if behind && front != [0; 8] {
             from = Bound::Included(front.to_vec());
         }
         loop {

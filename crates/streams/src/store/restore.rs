@@ -5,10 +5,11 @@
 
 use super::checkpoint::Checkpoint;
 use super::error::StoreError;
-use super::layout::{Layout, write_stamped};
+use super::layout::{LONGEST_ROW, Layout, write_stamped};
 use super::state::Batch;
 use super::store::{ChangelogRecord, Store};
 use super::table::Table;
+use super::values::too_long;
 use super::{time_buffer, versioned};
 
 /// What a store gathers at most before it writes, and least for a table of its own.
@@ -63,11 +64,12 @@ impl RestoreBuffer {
     /// In order of the keys, the last record of each only.
     fn sort(&mut self) {
         let mut entries = std::mem::take(&mut self.entries);
-        // Later records first within a key, so that it is the first that stays.
+        // Later records first within a key, so that it is the first that stays. A delete of the empty key takes no
+        // room: what begins where it does comes after it.
         entries.sort_unstable_by(|a, b| {
-            self.key(a)
-                .cmp(self.key(b))
-                .then_with(|| b.start.cmp(&a.start))
+            let later_first =
+                (b.start, self.value(b).is_some()).cmp(&(a.start, self.value(a).is_some()));
+            self.key(a).cmp(self.key(b)).then(later_first)
         });
         entries.dedup_by(|b, a| self.key(a) == self.key(b));
         self.entries = entries;
@@ -151,6 +153,9 @@ impl Store {
         record: &ChangelogRecord<'_>,
         value: &mut Vec<u8>,
     ) -> Result<(), StoreError> {
+        if record.key.len() > LONGEST_ROW {
+            return Err(too_long(&self.spec().name, record.key));
+        }
         let first = self.restoring.checkpoint.is_none();
         if first && !self.replays_records() {
             self.abort();

@@ -9,6 +9,7 @@
 //! restored from the changelogs.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,7 @@ use super::checkpoint::Checkpoint;
 use super::disk::DiskTable;
 use super::error::StoreError;
 use super::expiry::{Expiry, Fronts, Housekeeper};
+use super::layout::Layout;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -186,7 +188,7 @@ impl StateDatabase {
         deleted.map_err(|error| self.error(&error))
     }
 
-    pub(crate) fn table(&self, name: &str) -> Result<DiskTable, StoreError> {
+    pub(crate) fn table(&self, name: &str, layout: Layout) -> Result<DiskTable, StoreError> {
         let keyspace = self
             .shared
             .database
@@ -208,6 +210,7 @@ impl StateDatabase {
             keyspace,
             bytes,
             self.shared.fronts.of(name),
+            layout,
         ))
     }
 
@@ -363,9 +366,10 @@ impl Batch {
         let mut bytes = 0;
         changes(&mut |key, value| {
             bytes += ROW_OVERHEAD + key.len() as u64 + value.map_or(0, <[u8]>::len) as u64;
+            let row = table.row(key);
             match value {
-                Some(value) => batch.insert(table.keyspace(), key, value),
-                None => batch.remove(table.keyspace(), key),
+                Some(value) => batch.insert(table.keyspace(), &*row, value),
+                None => batch.remove(table.keyspace(), &*row),
             }
         });
         self.touched.push((Arc::clone(table.buffered()), bytes));
@@ -429,11 +433,16 @@ fn store_error(directory: &Path, error: &fjall::Error) -> StoreError {
     let directory = directory.to_owned();
     let disk = match error {
         fjall::Error::Locked => return StoreError::Locked { directory },
+        // Files that are missing, cut or full of other bytes; anything else is the disk's or the system's.
         fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => !matches!(
             error.kind(),
-            std::io::ErrorKind::UnexpectedEof
-                | std::io::ErrorKind::InvalidData
-                | std::io::ErrorKind::NotFound
+            ErrorKind::UnexpectedEof
+                | ErrorKind::InvalidData
+                | ErrorKind::InvalidInput
+                | ErrorKind::NotFound
+                | ErrorKind::AlreadyExists
+                | ErrorKind::NotADirectory
+                | ErrorKind::IsADirectory
         ),
         fjall::Error::Poisoned | fjall::Error::KeyspaceDeleted => true,
         _ => false,

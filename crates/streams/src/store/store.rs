@@ -119,9 +119,9 @@ impl Store {
         if spec.backend == Backend::Memory {
             return Ok(Self::in_memory(spec));
         }
-        let fingerprint = Layout::of(spec.kind).fingerprint();
-        let table = state.table(&format!("{partition}.{}", spec.name))?;
-        let checkpoint = state.read_checkpoint(table.name(), fingerprint)?;
+        let layout = Layout::of(spec.kind);
+        let table = state.table(&format!("{partition}.{}", spec.name), layout)?;
+        let checkpoint = state.read_checkpoint(table.name(), layout.fingerprint())?;
         let last = table.last_key()?;
         if checkpoint.is_none() && last.is_some() {
             // Rows of another kind of store, or of a restore that was killed before its first checkpoint.
@@ -129,7 +129,7 @@ impl Store {
         }
         let mut presence = Presence::complete();
         if let (Some(checkpoint), Some(_)) = (&checkpoint, last) {
-            presence.unknown_up_to(Layout::of(spec.kind).segment(checkpoint.clock));
+            presence.unknown_up_to(layout.segment(checkpoint.clock));
         }
         let checkpoint = checkpoint.unwrap_or(Checkpoint::EMPTY);
         let share = CacheShare::new(std::sync::Arc::clone(state.cache()));
@@ -550,6 +550,9 @@ impl Store {
 
 /// Drops old rows of a store in memory, and with the mark of a versioned tombstone the tombstone itself.
 fn drop_front(table: &MemoryTable, layout: Layout, front: &[u8], limit: usize) {
+    if front == [0; 8] {
+        return;
+    }
     let mut tombstones = Vec::new();
     table.drop_front(front, limit, |row, value| {
         if matches!(layout, Layout::Versioned { .. })

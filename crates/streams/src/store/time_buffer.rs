@@ -48,7 +48,8 @@ pub enum Buffered {
 
 /// The handle that an operator has on a buffer of its task.
 ///
-/// Records come out in order of time, then group, then the key's bytes, then arrival.
+/// Records come out in order of time, then group, then the key's bytes, then arrival. (Of two keys of which one is
+/// the other with zero bytes behind it, the records may alternate.)
 #[derive(Debug)]
 pub struct TimeOrderedBuffer<K, V: 'static> {
     id: StoreId,
@@ -92,6 +93,7 @@ impl<K: Key, V> TimeOrderedBuffer<K, V> {
         let time = waiting.unwrap_or(time);
         self.values.stamp(value, timestamp, &mut self.stored)?;
         write_row(&mut self.row, time, 0, key, REPLACING);
+        self.values.check(&self.row)?;
         insert(store, &self.row, &self.stored)?;
         if waiting.is_none() {
             store.put_derived(&self.key, Some(&time.to_be_bytes()));
@@ -134,6 +136,7 @@ impl<K: Key, V> TimeOrderedBuffer<K, V> {
             sequence = store.next_sequence();
         }
         write_row(&mut self.row, time, group, key, sequence);
+        self.values.check(&self.row)?;
         insert(store, &self.row, &self.stored)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::StoreError;
-use super::layout::split_stamped;
+use super::layout::{LONGEST_ROW, split_stamped};
 use crate::key::Key;
 use crate::serde::{Codec, Payload, SerdeError};
 
@@ -72,6 +72,15 @@ impl<V> Values<V> {
         K::read(bytes).map_err(|source| self.error(source))
     }
 
+    /// Refuses a row that no store could take.
+    #[inline]
+    pub(crate) fn check(&self, row: &[u8]) -> Result<(), StoreError> {
+        if row.len() > LONGEST_ROW {
+            return Err(too_long(&self.store, row));
+        }
+        Ok(())
+    }
+
     pub(crate) fn malformed(&self, reason: &str) -> StoreError {
         StoreError::Malformed {
             store: self.store.to_string(),
@@ -84,5 +93,15 @@ impl<V> Values<V> {
             store: self.store.to_string(),
             source,
         }
+    }
+}
+
+pub(crate) fn too_long(store: &str, row: &[u8]) -> StoreError {
+    StoreError::Invalid {
+        store: store.to_owned(),
+        reason: format!(
+            "a key of about {} bytes: the longest are {LONGEST_ROW} bytes",
+            row.len()
+        ),
     }
 }

@@ -83,6 +83,7 @@ impl<K: Key, V> VersionedStore<K, V> {
             Some(value) => self.values.append(value, &mut self.value)?,
             None => false,
         };
+        self.values.check(&self.key)?;
         let value = some.then_some(&self.value[..]);
         let store = stores.get_mut(self.id);
         let version = put(store, &self.key, value, timestamp)?;

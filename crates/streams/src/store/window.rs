@@ -105,6 +105,7 @@ impl<K: Key, V> WindowStore<K, V> {
             Some(value) => self.values.stamp(value, timestamp, &mut self.stored)?,
             None => false,
         };
+        self.values.check(&self.row)?;
         store.put(&self.row, stored.then_some(&self.stored));
         Ok(Stored::Yes)
     }

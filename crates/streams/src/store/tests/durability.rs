@@ -1,0 +1,274 @@
+//! What survives, what is refused, and how much memory it takes.
+
+use std::ops::Bound;
+
+use super::*;
+
+fn put(store: &mut Store, key: &[u8], value: &[u8]) {
+    let mut stored = 1_i64.to_be_bytes().to_vec();
+    stored.extend_from_slice(value);
+    store.put(key, Some(&stored));
+}
+
+fn value(store: &mut Store, key: &[u8]) -> Option<Vec<u8>> {
+    let stored = store.get(key).expect("read");
+    stored.map(|stored| stored[8..].to_vec())
+}
+
+fn spec(name: &str) -> StoreSpec {
+    StoreSpec::new(name, StoreKind::KeyValue)
+}
+
+fn open(directory: &TempDir) -> StateDatabase {
+    StateDatabase::open(directory.path(), MemoryBudget::default()).expect("the database opens")
+}
+
+#[test]
+fn local_state_survives_a_crash_with_the_offset_it_was_committed_with() {
+    let mut rig = Rig::new(StoreKind::KeyValue, Backend::Disk);
+    put(rig.store(), b"a", b"1");
+    rig.stores.commit(1, |_| Some(41)).expect("committed");
+    put(rig.store(), b"a", b"2");
+    put(rig.store(), b"b", b"2");
+    rig.stores
+        .flush(|_, _| -> Result<(), ()> { Ok(()) })
+        .expect("flushed");
+    rig.happen(Event::Reopen);
+    let store = rig.store();
+    assert_eq!(value(store, b"a"), Some(b"1".to_vec()));
+    assert_eq!(value(store, b"b"), None);
+    assert_eq!(store.checkpoint(), Some(41));
+}
+
+#[test]
+fn uncommitted_state_is_never_exposed_to_queries() {
+    for backend in [Backend::Memory, Backend::Disk] {
+        let mut rig = Rig::new(StoreKind::KeyValue, backend);
+        let reader = rig.store().reader();
+        put(rig.store(), b"a", b"1");
+        rig.stores
+            .flush(|_, _| -> Result<(), ()> { Ok(()) })
+            .expect("flushed");
+        assert_eq!(
+            value(rig.store(), b"a"),
+            Some(b"1".to_vec()),
+            "the task sees its own"
+        );
+        assert_eq!(reader.get(b"a").expect("read"), None);
+        rig.commit();
+        let read = reader.get(b"a").expect("read").expect("committed");
+        assert_eq!((&read.value[..], read.timestamp), (&b"1"[..], 1));
+        put(rig.store(), b"a", b"2");
+        rig.happen(Event::Abort);
+        assert_eq!(reader.get(b"a").expect("read"), Some(read));
+    }
+}
+
+#[test]
+fn stores_of_a_task_commit_together_or_not_at_all() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = open(&directory);
+    let mut stores = Stores::default();
+    stores.insert(
+        StoreId(0),
+        Store::open(spec("one"), 3, &state).expect("opens"),
+    );
+    stores.insert(
+        StoreId(2),
+        Store::open(spec("two"), 3, &state).expect("opens"),
+    );
+    for (_, store) in stores.iter_mut() {
+        put(store, b"a", b"1");
+    }
+    // A batch that is dropped instead of committed is what a crash before the commit is.
+    let mut batch = stores.batch(1);
+    for (_, store) in stores.iter_mut() {
+        store.commit(&mut batch, Some(7));
+    }
+    drop(batch);
+    drop(stores);
+    let mut stores = Stores::default();
+    stores.insert(
+        StoreId(0),
+        Store::open(spec("one"), 3, &state).expect("opens"),
+    );
+    stores.insert(
+        StoreId(2),
+        Store::open(spec("two"), 3, &state).expect("opens"),
+    );
+    for (_, store) in stores.iter_mut() {
+        assert_eq!((value(store, b"a"), store.checkpoint()), (None, None));
+        put(store, b"a", b"2");
+    }
+    stores.commit(2, |id| Some(id.0 as i64)).expect("committed");
+    drop((stores, state));
+    let state = open(&directory);
+    for (name, offset) in [("one", 0), ("two", 2)] {
+        let mut store = Store::open(spec(name), 3, &state).expect("opens");
+        assert_eq!(value(&mut store, b"a"), Some(b"2".to_vec()));
+        assert_eq!(store.checkpoint(), Some(offset));
+    }
+    assert_eq!(state.tables(), ["3.one", "3.two"]);
+    state.delete_table("3.one").expect("deleted");
+    assert_eq!(state.tables(), ["3.two"]);
+    let store = Store::open(spec("one"), 3, &state).expect("opens");
+    assert_eq!((store.checkpoint(), store.approximate_entries()), (None, 0));
+}
+
+#[test]
+fn a_store_that_was_declared_otherwise_begins_empty() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = open(&directory);
+    let mut stores = Stores::default();
+    stores.insert(ID, Store::open(spec("s"), 0, &state).expect("opens"));
+    put(stores.get_mut(ID), b"a", b"1");
+    stores.commit(1, |_| Some(7)).expect("committed");
+    drop(stores);
+    let session = StoreSpec::new("s", StoreKind::Session { retention_ms: 1000 });
+    let mut store = Store::open(session, 0, &state).expect("opens");
+    assert_eq!(store.checkpoint(), None);
+    assert_eq!(value(&mut store, b"a"), None);
+}
+
+#[test]
+fn a_locked_or_damaged_directory_is_named_with_the_remedy() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = open(&directory);
+    let name = directory.path().display().to_string();
+    let locked = StateDatabase::open(directory.path(), MemoryBudget::default())
+        .expect_err("is open already");
+    assert!(matches!(locked, StoreError::Locked { .. }), "{locked:?}");
+    assert!(locked.to_string().contains(&name), "{locked}");
+    drop(state);
+    drop(open(&directory));
+
+    // Each file of the database in turn is cut or overwritten: it opens, or is refused as damaged.
+    let mut refused = 0;
+    for damage in [&b""[..], b"no such thing"] {
+        for path in files(directory.path()) {
+            let whole = std::fs::read(&path).expect("read");
+            std::fs::write(&path, damage).expect("written");
+            match StateDatabase::open(directory.path(), MemoryBudget::default()) {
+                Ok(_) => {}
+                Err(error) => {
+                    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+                    let text = error.to_string();
+                    assert!(
+                        text.contains(&name) && text.contains("delete the directory"),
+                        "{text}"
+                    );
+                    refused += 1;
+                }
+            }
+            if path.exists() {
+                std::fs::write(&path, whole).expect("written");
+            }
+        }
+    }
+    assert!(refused > 0);
+}
+
+fn files(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.append(&mut files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn rows_beyond_the_caches_and_write_buffers_come_back_from_disk() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = StateDatabase::open(directory.path(), MemoryBudget::of(0)).expect("opens");
+    let mut stores = Stores::default();
+    for index in 0..4 {
+        let store = Store::open(spec(&format!("s{index}")), 0, &state).expect("opens");
+        stores.insert(StoreId(index), store);
+    }
+    // 12 MB each, in write buffers of 4 MiB for all of them.
+    for round in 0..120_u32 {
+        for (_, store) in stores.iter_mut() {
+            for row in 0..1000_u32 {
+                put(
+                    store,
+                    &(round * 1000 + row).to_be_bytes(),
+                    &[row as u8; 100],
+                );
+            }
+        }
+        stores
+            .commit(1, |_| Some(i64::from(round)))
+            .expect("committed");
+    }
+    for (_, store) in stores.iter_mut() {
+        for row in (0..120_000_u32).step_by(997) {
+            let expected = vec![(row % 1000) as u8; 100];
+            assert_eq!(value(store, &row.to_be_bytes()), Some(expected));
+        }
+        let reader = store.reader();
+        let rows = reader
+            .range(Bound::Unbounded, Bound::Unbounded, usize::MAX)
+            .expect("read");
+        assert_eq!(rows.len(), 120_000);
+    }
+}
+
+#[test]
+fn a_write_that_the_changelog_refuses_is_sent_again() {
+    let mut rig = Rig::new(StoreKind::KeyValue, Backend::Memory);
+    put(rig.store(), b"a", b"1");
+    put(rig.store(), b"b", b"1");
+    let mut left = 1;
+    let refused = rig.stores.flush(|_, _| {
+        left -= 1;
+        if left < 0 { Err("full") } else { Ok(()) }
+    });
+    assert_eq!(refused, Err("full"));
+    rig.commit();
+    assert_eq!(rig.changelog.len(), 2);
+}
+
+#[test]
+fn expired_rows_leave_the_disk() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = StateDatabase::open(directory.path(), MemoryBudget::of(0)).expect("opens");
+    let kind = StoreKind::Window {
+        retention_ms: 1000,
+        layout: WindowLayout::TimeFirst,
+    };
+    let mut stores = Stores::default();
+    stores.insert(
+        ID,
+        Store::open(StoreSpec::new("w", kind), 0, &state).expect("opens"),
+    );
+    for start in 0..4000_i64 {
+        let store = stores.get_mut(ID);
+        for key in 0..100_u8 {
+            let row = [&start.to_be_bytes()[..], &[key]].concat();
+            put(store, &row, &[key; 100]);
+        }
+        store.observe(start);
+        stores.commit(1, |_| Some(start)).expect("committed");
+    }
+    // A thousand windows of about 12 KB live; in all there were 48 MB.
+    let settled = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        stores.get_mut(ID).approximate_bytes() < 30_000_000
+    });
+    assert!(
+        settled,
+        "{} bytes are left",
+        stores.get_mut(ID).approximate_bytes()
+    );
+    let reader = stores.get_mut(ID).reader();
+    assert_eq!(
+        reader.fetch_all(0, 5000, usize::MAX).expect("read").len(),
+        100_000
+    );
+}

@@ -1,0 +1,85 @@
+//! Stores of stream-stream joins.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::serde::Value;
+
+const RETENTION_MS: i64 = 130_000;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put(String, i64),
+    Happen(Event),
+    Fetch(String, i64, i64),
+}
+
+fn times() -> impl Strategy<Value = i64> {
+    (0..40_i64).prop_map(|step| step * 20_000)
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => (keys(), times()).prop_map(|(key, time)| Step::Put(key, time)),
+        3 => events().prop_map(Step::Happen),
+        4 => (keys(), times(), times()).prop_map(|(key, from, to)| Step::Fetch(key, from, to)),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+fn keeps_every_record(backend: Backend, steps: Vec<Step>) {
+    let mut rig = Rig::new(
+        StoreKind::JoinWindow {
+            retention_ms: RETENTION_MS,
+        },
+        backend,
+    );
+    let mut store: JoinWindow<String, u64> =
+        JoinWindow::new(ID, "store", "app-store-changelog", u64::codec());
+    // Time, arrival, key: values are the arrivals.
+    let (mut rows, mut clock): (Vec<(i64, u64, String)>, i64) = (Vec::new(), -1);
+    let mut committed = (rows.clone(), clock);
+    for (arrival, step) in steps.into_iter().enumerate() {
+        let arrival = arrival as u64;
+        match step {
+            Step::Put(key, time) => {
+                let stored = store
+                    .put(&mut rig.stores, &key, &arrival, time)
+                    .expect("put");
+                clock = clock.max(time);
+                let alive = time > clock - RETENTION_MS;
+                assert_eq!(stored, if alive { Stored::Yes } else { Stored::Expired });
+                if alive {
+                    rows.push((time, arrival, key));
+                }
+            }
+            Step::Happen(event) => {
+                if rig.happen(event) {
+                    (rows, clock) = committed.clone();
+                } else {
+                    committed = (rows.clone(), clock);
+                }
+            }
+            Step::Fetch(key, from, to) => {
+                let mut expected: Vec<_> = rows
+                    .iter()
+                    .filter(|(time, _, other)| {
+                        *other == key && (from..=to).contains(time) && *time > clock - RETENTION_MS
+                    })
+                    .map(|(time, arrival, _)| (*time, *arrival))
+                    .collect();
+                expected.sort_unstable();
+                assert_eq!(
+                    store.fetch(&mut rig.stores, &key, from, to).expect("read"),
+                    expected
+                );
+            }
+        }
+    }
+}
+
+on_both_backends!(
+    a_join_keeps_every_record_of_its_window_in_order_of_time_and_arrival,
+    steps(),
+    keeps_every_record
+);
