@@ -3,8 +3,12 @@
 //! Known to the aggregation that makes the table and to those behind it that ask for final results. It never looks
 //! at a record.
 
+use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use crate::dsl::table::Table;
+use crate::window::Windowed;
 
 /// Which results a windowed aggregation hands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,5 +51,24 @@ impl Closing {
     /// The same, no more to be asked for final results.
     pub(crate) fn fixed(self) -> Self {
         Self { emit: None, ..self }
+    }
+}
+
+impl<K: Send + 'static, W: Send + 'static, V: Send + 'static> Table<'_, Windowed<K, W>, V> {
+    /// Hands on one result per window, when it closes, in place of every update.
+    ///
+    /// The results are read from the windows' store, so nothing is buffered; [`suppress`](Table::suppress) waits for
+    /// the same moment with a buffer of its own, behind any table.
+    #[track_caller]
+    pub fn emit(mut self, emit: impl Into<Emit>) -> Self {
+        let slot = self.closing.as_ref().and_then(|closing| closing.emit.as_ref());
+        if slot.is_none_or(|slot| slot.set(emit.into()).is_err()) {
+            self.builder.error(
+                Location::caller(),
+                "emit belongs behind the windowed aggregation whose results it holds back, once, and before a tee",
+            );
+        }
+        self.closing = self.closing.map(Closing::fixed);
+        self
     }
 }

@@ -177,6 +177,8 @@ pub(crate) struct WindowRows<K: 'static, A: 'static> {
 /// How a windowed aggregation keeps its windows.
 pub(crate) struct WindowPlan {
     pub(crate) size_ms: i64,
+    /// How far apart windows are that one record changes, the later one's size included.
+    pub(crate) span_ms: i64,
     pub(crate) grace_ms: i64,
     pub(crate) retention_ms: i64,
     pub(crate) layout: WindowLayout,
@@ -196,7 +198,7 @@ impl<K: Key, A: Clone + Send + 'static> WindowRows<K, A> {
         location: &'static Location<'static>,
     ) -> (Self, Table<'b, Windowed<K>, A>) {
         let name = materialized.name();
-        if let Err(error) = check_retention(name, plan.retention_ms, plan.size_ms, plan.grace_ms) {
+        if let Err(error) = check_retention(name, plan.retention_ms, plan.span_ms, plan.grace_ms) {
             builder.error(location, error.to_string());
         }
         let node = builder.operator(operator, Some(name), parents, location);
@@ -285,6 +287,7 @@ impl<K: Key, A: Clone + Send + 'static> AlignedRows<K, A> {
         let least = windows.size_ms.saturating_add(windows.grace_ms);
         let plan = WindowPlan {
             size_ms: windows.size_ms,
+            span_ms: windows.size_ms,
             grace_ms: windows.grace_ms,
             retention_ms: windows.retention_ms.unwrap_or(least),
             layout: WindowLayout::TimeFirst,
