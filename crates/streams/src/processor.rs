@@ -49,13 +49,41 @@ impl Punctuators {
         now: i64,
         punctuate: Punctuate,
     ) -> PunctuationId {
-        assert!(interval_ms > 0, "an interval is at least a millisecond");
-        let id = PunctuationId(self.issued);
-        self.issued += 1;
         let next = match kind {
             PunctuationType::StreamTime => 0,
             PunctuationType::WallClock => now.saturating_add(interval_ms),
         };
+        self.schedule_at(node, kind, interval_ms, next, punctuate)
+    }
+
+    /// Adds one by stream time that goes on in its rhythm: its beats are the multiples of its interval, and what was
+    /// due at `stream_time`, before a restart, has been done.
+    pub(crate) fn resume(
+        &mut self,
+        node: NodeId,
+        interval_ms: i64,
+        stream_time: i64,
+        punctuate: Punctuate,
+    ) -> PunctuationId {
+        let next = if stream_time < 0 {
+            0
+        } else {
+            following(0, interval_ms.max(1), stream_time)
+        };
+        self.schedule_at(node, PunctuationType::StreamTime, interval_ms, next, punctuate)
+    }
+
+    fn schedule_at(
+        &mut self,
+        node: NodeId,
+        kind: PunctuationType,
+        interval_ms: i64,
+        next: i64,
+        punctuate: Punctuate,
+    ) -> PunctuationId {
+        assert!(interval_ms > 0, "an interval is at least a millisecond");
+        let id = PunctuationId(self.issued);
+        self.issued += 1;
         self.entries.push(Punctuation {
             id,
             node,

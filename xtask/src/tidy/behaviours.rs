@@ -1,17 +1,37 @@
-//! `docs/behaviours.md` names tests that exist.
+//! The pages of behaviours name tests that exist, and at least one for each behaviour.
 
 use super::File;
 
-const PAGE: &str = "docs/behaviours.md";
+const PAGES: [&str; 2] = ["docs/behaviours.md", "docs/streams-behaviours.md"];
 
 pub(super) fn findings(files: &[File]) -> Vec<String> {
-    let Some(page) = files.iter().find(|file| file.path == PAGE) else {
-        return vec![format!("{PAGE} is missing")];
-    };
-    named_tests(&page.text)
-        .filter(|(crate_name, test)| !exists(files, crate_name, test))
-        .map(|(crate_name, test)| format!("{PAGE}: {crate_name} has no test {test}"))
+    PAGES
+        .iter()
+        .flat_map(|page| match files.iter().find(|file| file.path == *page) {
+            Some(file) => page_findings(file, files),
+            None => vec![format!("{page} is missing")],
+        })
         .collect()
+}
+
+fn page_findings(page: &File, files: &[File]) -> Vec<String> {
+    let path = &page.path;
+    let gone = named_tests(&page.text)
+        .filter(|(crate_name, test)| !exists(files, crate_name, test))
+        .map(|(crate_name, test)| format!("{path}: {crate_name} has no test {test}"));
+    let untested = page
+        .text
+        .lines()
+        .filter_map(|line| Some((row_number(line)?, line)))
+        .filter(|(_, line)| named_tests(line).next().is_none())
+        .map(|(number, _)| format!("{path}: behaviour {number} has no test"));
+    gone.chain(untested).collect()
+}
+
+/// The number that a row of the table begins with.
+fn row_number(line: &str) -> Option<u32> {
+    let (number, _) = line.strip_prefix("| ")?.split_once(" |")?;
+    number.parse().ok()
 }
 
 /// Every `crate::test` in backquotes.
@@ -36,19 +56,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_test_that_is_not_there_is_found_out() {
+    fn a_test_that_is_not_there_and_a_behaviour_without_one_are_found_out() {
         let file = |path: &str, text: &str| File {
             path: path.to_owned(),
             text: text.to_owned(),
         };
-        let page = file(PAGE, "| 1 | `acks=0` | `log::here`<br>`log::gone` |\n");
+        let page = file(
+            PAGES[0],
+            "| # | behaviour | tests |\n| 1 | `acks=0` | `log::here`<br>`log::gone` |\n| 2 | `acks=1` | |\n",
+        );
         let code = file(
             "crates/log/tests/it/a.rs",
             "fn here() {}\nfn gone_too() {}\n",
         );
         assert_eq!(
             findings(&[page, code]),
-            ["docs/behaviours.md: log has no test gone"]
+            [
+                "docs/behaviours.md: log has no test gone",
+                "docs/behaviours.md: behaviour 2 has no test",
+                "docs/streams-behaviours.md is missing",
+            ]
         );
     }
 }

@@ -10,7 +10,7 @@ use crate::dsl::chain::Chain;
 use crate::dsl::stream::{Keyed, Unkeyed};
 use crate::error::{BoxError, Failure, Stage};
 use crate::graph::{Cell, Out};
-use crate::processor::{PunctuationId, PunctuationType};
+use crate::processor::{Punctuate, PunctuationId, PunctuationType};
 use crate::record::{Headers, Record};
 use crate::runtime::TaskId;
 use crate::store::{StoreError, StoreId, Stores};
@@ -106,6 +106,15 @@ impl<K: fmt::Display> fmt::Display for FixedKey<K> {
     }
 }
 
+/// When a processor is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// Before the first record after a start.
+    Starting,
+    /// For a record or a punctuation.
+    Running,
+}
+
 /// Where a processor stands in its task.
 struct Place<P: Processor> {
     node: NodeId,
@@ -126,6 +135,7 @@ impl<P: Processor> Place<P> {
     fn call(
         self,
         context: &mut Context<'_>,
+        moment: Moment,
         f: impl FnOnce(&mut P, &mut ProcessorContext<'_, P>) -> Result<(), BoxError>,
         on_error: impl FnOnce(&mut Context<'_>, BoxError) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
@@ -133,6 +143,7 @@ impl<P: Processor> Place<P> {
             let mut lent = ProcessorContext {
                 context: context.reborrow(),
                 place: self,
+                moment,
                 failure: None,
             };
             let result = f(processor, &mut lent);
@@ -156,6 +167,7 @@ impl<P: Processor> Place<P> {
 pub struct ProcessorContext<'a, P: Processor> {
     context: Context<'a>,
     place: Place<P>,
+    moment: Moment,
     /// What a record that was forwarded failed with: the task goes back to its last commit or stops.
     failure: Option<Failure>,
 }
@@ -176,7 +188,8 @@ impl<P: Processor> ProcessorContext<'_, P> {
 
     /// Calls `f` each time the clock has moved by `interval`, with the clock's time in milliseconds: once for each
     /// move, however far it went. By stream time the first call comes with the first record, by the wall clock after
-    /// one interval.
+    /// one interval. A punctuation by stream time that is scheduled in [`init`](Processor::init) keeps its rhythm over
+    /// a restart; Kafka Streams begins it anew.
     ///
     /// # Panics
     /// If the interval is shorter than a millisecond.
@@ -189,20 +202,23 @@ impl<P: Processor> ProcessorContext<'_, P> {
         + 'static,
     ) -> PunctuationId {
         let place = self.place;
-        let now = self.context.wall_clock();
-        self.context.state.punctuators.schedule(
-            place.node,
-            clock,
-            i64::try_from(interval.as_millis()).unwrap_or(i64::MAX),
-            now,
-            Box::new(move |context, time| {
-                place.call(
-                    context,
-                    |processor, context| f(processor, context, time),
-                    |context, error| place.failed(context, error),
-                )
-            }),
-        )
+        let interval_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+        let punctuate: Punctuate = Box::new(move |context, time| {
+            place.call(
+                context,
+                Moment::Running,
+                |processor, context| f(processor, context, time),
+                |context, error| place.failed(context, error),
+            )
+        });
+        let (now, stream_time) = (self.wall_clock(), self.stream_time());
+        let punctuators = &mut self.context.state.punctuators;
+        match (clock, self.moment) {
+            (PunctuationType::StreamTime, Moment::Starting) => {
+                punctuators.resume(place.node, interval_ms, stream_time, punctuate)
+            }
+            _ => punctuators.schedule(place.node, clock, interval_ms, now, punctuate),
+        }
     }
 
     /// Ends a punctuation, the one at hand too.
@@ -266,6 +282,7 @@ macro_rules! process {
                 self.run.end(move |context, record| {
                     place.call(
                         context,
+                        Moment::Running,
                         |processor, context| processor.process(context, record),
                         |context, error| place.failed(context, error),
                     )
@@ -302,6 +319,7 @@ macro_rules! process {
                     };
                     place.call(
                         context,
+                        Moment::Running,
                         |processor, context| processor.process(context, record),
                         |context, error| place.failed(context, error),
                     )
@@ -354,6 +372,7 @@ fn place<P: Processor>(
         Box::new(move |context| {
             place.call(
                 context,
+                Moment::Starting,
                 |processor, context| processor.init(context),
                 |context, error| Err(context.fatal(node, error)),
             )

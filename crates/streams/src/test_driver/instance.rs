@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::cluster::{Cluster, StoredRecord};
-use super::schedule::{Disk, Interleaving};
-use super::rng::Rng;
+use super::schedule::{Disk, Interleaving, Steps};
 use crate::context::{DropReason, Origin};
 use crate::error::{Failure, Policy, RecordError, StreamsError};
 use crate::runtime::TaskId;
@@ -154,35 +153,27 @@ impl Instance {
         &mut self,
         cluster: &mut Cluster,
         interleaving: Interleaving,
-        dice: &mut Rng,
+        steps: &mut Steps,
         wall_clock: i64,
     ) -> Step {
         let mut order = self.ready(cluster);
         match interleaving {
             Interleaving::ByTimestamp => {
                 for (id, _) in &order {
-                    self.fetch(*id, cluster, |_| BUFFERED);
+                    self.fetch(*id, cluster);
                 }
                 order = self.ready(cluster);
                 order.sort_by_key(|(id, timestamp)| (*timestamp, *id));
             }
             Interleaving::Random => {
                 for place in (1..order.len()).rev() {
-                    order.swap(place, dice.below(place + 1));
+                    order.swap(place, steps.dice.below(place + 1));
                 }
             }
         }
         for (id, _) in order {
             if interleaving == Interleaving::Random {
-                self.fetch(id, cluster, |buffered| {
-                    if buffered == 0 {
-                        1 + dice.below(FETCH_AT_RANDOM)
-                    } else if dice.one_in(2) {
-                        0
-                    } else {
-                        1 + dice.below(FETCH_AT_RANDOM)
-                    }
-                });
+                self.fetch_at_random(id, cluster, steps);
             }
             let driven = self.tasks.get_mut(&id).expect("it is ready");
             let before = driven.waiting();
@@ -218,32 +209,39 @@ impl Instance {
             .collect()
     }
 
-    /// Fetches up to as many records of each input as `how_many` says of what waits.
-    fn fetch(&mut self, id: TaskId, cluster: &Cluster, mut how_many: impl FnMut(usize) -> usize) {
+    /// Fetches all there is, as far as there is room.
+    fn fetch(&mut self, id: TaskId, cluster: &Cluster) {
         let driven = self.tasks.get_mut(&id).expect("it runs");
-        for (index, input) in driven.inputs.iter_mut().enumerate() {
-            let held = self.held.iter().any(|held| **held == *input.topic);
-            let room = BUFFERED - input.waiting.len();
-            let limit = if held {
-                0
+        for index in 0..driven.inputs.len() {
+            let input = &driven.inputs[index];
+            let end = if self.held.iter().any(|held| **held == *input.topic) {
+                input.fetch
             } else {
-                how_many(input.waiting.len()).min(room)
+                cluster.end(&input.topic, id.partition)
             };
-            let records: Vec<_> = cluster
-                .read(&input.topic, id.partition, input.fetch)
-                .take(limit)
-                .cloned()
-                .collect();
-            if let Some(last) = records.last() {
-                input.fetch = last.offset + 1;
+            driven.fetch_up_to(index, end, cluster, id);
+        }
+    }
+
+    /// Fetches a few records more of some inputs. What was fetched before a crash is fetched again, so that the same
+    /// steps follow.
+    fn fetch_at_random(&mut self, id: TaskId, cluster: &Cluster, steps: &mut Steps) {
+        let driven = self.tasks.get_mut(&id).expect("it runs");
+        for index in 0..driven.inputs.len() {
+            let known = steps.fetched.entry((id, index)).or_default();
+            driven.fetch_up_to(index, *known, cluster, id);
+            let input = &driven.inputs[index];
+            let held = self.held.iter().any(|held| **held == *input.topic);
+            let hungry = input.waiting.is_empty() || steps.dice.one_in(2);
+            if held || !hungry {
+                continue;
             }
-            input.waiting.extend(records.iter().map(|record| record.timestamp));
-            driven.task.add_records(index, records);
-            let more = cluster
-                .read(&input.topic, id.partition, input.fetch)
-                .next()
-                .is_some();
-            driven.task.set_caught_up(index, !more);
+            let count = 1 + steps.dice.below(FETCH_AT_RANDOM);
+            let more = cluster.read(&input.topic, id.partition, input.fetch);
+            if let Some(last) = more.take(count).last() {
+                *known = last.offset + 1;
+                driven.fetch_up_to(index, *known, cluster, id);
+            }
         }
     }
 
@@ -356,6 +354,25 @@ fn first_offset(
 }
 
 impl Driven {
+    /// Fetches the records of an input before an offset, as far as there is room.
+    fn fetch_up_to(&mut self, index: usize, end: i64, cluster: &Cluster, id: TaskId) {
+        let input = &mut self.inputs[index];
+        let room = BUFFERED - input.waiting.len();
+        let records: Vec<_> = cluster
+            .read(&input.topic, id.partition, input.fetch)
+            .take_while(|record| record.offset < end)
+            .take(room)
+            .cloned()
+            .collect();
+        if let Some(last) = records.last() {
+            input.fetch = last.offset + 1;
+        }
+        input.waiting.extend(records.iter().map(|record| record.timestamp));
+        self.task.add_records(index, records);
+        let mut more = cluster.read(&input.topic, id.partition, input.fetch);
+        self.task.set_caught_up(index, more.next().is_none());
+    }
+
     /// How many records wait.
     fn waiting(&self) -> usize {
         self.inputs.iter().map(|input| input.waiting.len()).sum()

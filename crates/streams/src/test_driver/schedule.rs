@@ -3,7 +3,10 @@
 //! The interleaving is a function of the seed and of what is committed: after a crash the same steps follow in the
 //! same order, so a crash can only change results through a fault in what is kept and restored.
 
+use std::collections::BTreeMap;
+
 use super::rng::Rng;
+use crate::runtime::TaskId;
 
 /// In which order tasks take their turns, and how much of their inputs they have fetched by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,12 +38,19 @@ pub enum Disk {
     Lost,
 }
 
+/// What decides the next step; it goes back with a rollback.
+#[derive(Debug, Clone)]
+pub(super) struct Steps {
+    pub(super) dice: Rng,
+    /// Up to which offset each input has been fetched, where that is random.
+    pub(super) fetched: BTreeMap<(TaskId, usize), i64>,
+}
+
 #[derive(Debug)]
 pub(super) struct Schedule {
     pub(super) interleaving: Interleaving,
-    /// Decides the steps; goes back with a rollback.
-    pub(super) steps: Rng,
-    at_commit: Rng,
+    pub(super) steps: Steps,
+    at_commit: Steps,
     /// Decides the crashes; never goes back.
     crashes: Rng,
     left: usize,
@@ -51,10 +61,14 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn new(seed: u64, interleaving: Interleaving, commit_every: Option<usize>) -> Self {
+        let steps = Steps {
+            dice: Rng::new(seed),
+            fetched: BTreeMap::new(),
+        };
         Self {
             interleaving,
-            steps: Rng::new(seed),
-            at_commit: Rng::new(seed),
+            at_commit: steps.clone(),
+            steps,
             crashes: Rng::new(seed ^ 0x5eed),
             left: 0,
             commit_every,

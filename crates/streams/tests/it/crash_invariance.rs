@@ -1,0 +1,238 @@
+//! A property: for a fixed interleaving of the inputs, any crash points give the same outputs and tables.
+
+use headwater_streams::dsl::{Processor, ProcessorContext, within};
+use headwater_streams::error::BoxError;
+use headwater_streams::processor::PunctuationType;
+use headwater_streams::store::KeyValue;
+use headwater_streams::test_driver::{StoredRecord, TestDriver};
+use headwater_streams::windows::{millis, session, sliding, tumbling};
+use headwater_streams::{Builder, Final, Headers, Materialized, Record, Topic, Windowed};
+use proptest::prelude::*;
+
+const ORDERS: Topic<String, u64> = Topic::json("orders");
+const PAYMENTS: Topic<String, u64> = Topic::json("payments");
+const OUT: Topic<String, Option<u64>> = Topic::json("out");
+const PAIRS: Topic<String, (u64, Option<u64>)> = Topic::json("pairs");
+const WINDOWS: Topic<Windowed<String>, Option<u64>> = Topic::json("windows");
+
+/// Counts per value's last digit, behind a repartition topic.
+fn count(b: &Builder) {
+    b.stream(ORDERS)
+        .key_by("by-digit", |n| (n % 3).to_string())
+        .count("counts")
+        .to_stream()
+        .to(OUT);
+}
+
+/// The same, with the latest result of each commit.
+fn cached_count(b: &Builder) {
+    b.stream(ORDERS)
+        .count(Materialized::named("counts").cached())
+        .to_stream()
+        .to(OUT);
+}
+
+/// Sums per window, with late records, each update emitted.
+fn windowed(b: &Builder) {
+    b.stream(ORDERS)
+        .filter(|n| n % 5 != 0)
+        .window(tumbling(millis(10)).grace(millis(5)))
+        .fold("sums", 0, |sum, n| *sum += n)
+        .to_stream()
+        .to(WINDOWS);
+}
+
+/// Sums per window, emitted when it closes.
+fn final_windows(b: &Builder) {
+    b.stream(ORDERS)
+        .window(tumbling(millis(10)).grace(millis(5)))
+        .fold("sums", 0, |sum, n| *sum += n)
+        .emit(Final)
+        .to_stream()
+        .to(WINDOWS);
+}
+
+fn sliding_windows(b: &Builder) {
+    b.stream(ORDERS)
+        .window(sliding(millis(10)).grace(millis(5)))
+        .count("counts")
+        .to_stream()
+        .to(WINDOWS);
+}
+
+fn sessions(b: &Builder) {
+    b.stream(ORDERS)
+        .window(session(millis(6)).grace(millis(5)))
+        .count("sessions")
+        .to_stream()
+        .map_key(|key, _| key.expect("a session has a key").key)
+        .to(OUT);
+}
+
+fn stream_join(b: &Builder) {
+    b.stream(ORDERS)
+        .left_join("paid", b.stream(PAYMENTS), within(millis(8)).grace(millis(4)))
+        .to(PAIRS);
+}
+
+fn table_join(b: &Builder) {
+    b.stream(ORDERS)
+        .left_join_table(b.table(PAYMENTS, "payments"))
+        .to(PAIRS);
+}
+
+fn table_table_join(b: &Builder) {
+    let orders = b.table(ORDERS, "orders");
+    orders
+        .left_join(b.table(PAYMENTS, "payments"))
+        .map(|(order, payment)| order + payment.unwrap_or_default())
+        .to_stream()
+        .to(OUT);
+}
+
+/// A processor that holds back and lets go by stream time.
+struct Hold {
+    held: KeyValue<String, u64>,
+}
+
+impl Processor for Hold {
+    type Key = String;
+    type Value = u64;
+    type OutKey = String;
+    type OutValue = Option<u64>;
+
+    fn init(&mut self, context: &mut ProcessorContext<'_, Self>) -> Result<(), BoxError> {
+        context.schedule(millis(7), PunctuationType::StreamTime, |own, context, time| {
+            for (key, value, _) in own.held.all(context.stores())? {
+                own.held.put(context.stores(), &key, None, time)?;
+                context.forward(Record::new(key, Some(value), time));
+            }
+            Ok(())
+        });
+        Ok(())
+    }
+
+    fn process(
+        &mut self,
+        context: &mut ProcessorContext<'_, Self>,
+        record: Record<String, u64>,
+    ) -> Result<(), BoxError> {
+        let key = record.key.ok_or("a key")?;
+        let before = self.held.get(context.stores(), &key)?.map_or(0, |(n, _)| n);
+        let value = before + record.value;
+        self.held.put(context.stores(), &key, Some(&value), record.timestamp)?;
+        Ok(())
+    }
+}
+
+fn processor(b: &Builder) {
+    let held = b.key_value_store("held");
+    let hold = Hold {
+        held: held.handle(),
+    };
+    b.stream(ORDERS).process("hold", [held.id()], hold).to(OUT);
+}
+
+const TOPOLOGIES: [(&str, fn(&Builder)); 10] = [
+    ("count", count),
+    ("cached count", cached_count),
+    ("windowed", windowed),
+    ("final windows", final_windows),
+    ("sliding windows", sliding_windows),
+    ("sessions", sessions),
+    ("stream join", stream_join),
+    ("table join", table_join),
+    ("table-table join", table_table_join),
+    ("processor", processor),
+];
+
+/// One input record: to the second topic or the first, key, value, timestamp.
+type Input = (bool, u8, u64, i64);
+
+/// A record but for its offset: markers and aborted records take some.
+type Seen = (i32, Option<Vec<u8>>, Option<Vec<u8>>, i64, Headers);
+
+fn seen((partition, record): (i32, StoredRecord)) -> Seen {
+    let bytes = |bytes: Option<bytes::Bytes>| bytes.map(|bytes| bytes.to_vec());
+    (
+        partition,
+        bytes(record.key),
+        bytes(record.value),
+        record.timestamp,
+        record.headers,
+    )
+}
+
+/// Everything that an application wrote: outputs, repartition topics and changelogs.
+fn run(
+    topology: fn(&Builder),
+    inputs: &[Input],
+    seed: u64,
+    commit_every: usize,
+    crashes: usize,
+) -> Vec<(String, Vec<Seen>)> {
+    let mut driver = TestDriver::builder("app")
+        .default_partitions(2)
+        .exactly_once()
+        .seed(seed)
+        .commit_every(commit_every)
+        .build(topology);
+    for (second, key, value, timestamp) in inputs {
+        let topic = if *second { &PAYMENTS } else { &ORDERS };
+        driver.pipe(topic, Record::new(format!("k{key}"), *value, *timestamp));
+    }
+    driver.crash_randomly(crashes).run();
+    driver
+        .topics()
+        .into_iter()
+        .map(|topic| {
+            let records = driver.read_bytes(&topic);
+            (topic, records.into_iter().map(seen).collect())
+        })
+        .collect()
+}
+
+fn inputs() -> impl Strategy<Value = Vec<Input>> {
+    let input = (any::<bool>(), 0..4_u8, 1..20_u64, -12..12_i64);
+    // Time goes on by 3 ms a record, give or take: some records are late.
+    proptest::collection::vec(input, 1..60).prop_map(|inputs| {
+        let timed = inputs.into_iter().enumerate();
+        timed
+            .map(|(n, (second, key, value, off))| (second, key, value, (20 + 3 * n as i64 + off).max(1)))
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn any_crash_points_give_the_same_outputs_and_tables_for_a_fixed_interleaving(
+        which in 0..TOPOLOGIES.len(),
+        inputs in inputs(),
+        seed in any::<u64>(),
+        commit_every in 1..20_usize,
+        crashes in 1..12_usize,
+    ) {
+        let (name, topology) = TOPOLOGIES[which];
+        let undisturbed = run(topology, &inputs, seed, commit_every, 0);
+        let crashed = run(topology, &inputs, seed, commit_every, crashes);
+        prop_assert_eq!(undisturbed, crashed, "{}", name);
+    }
+}
+
+#[test]
+fn each_topology_of_the_property_emits_something_and_is_crashed_in_earnest() {
+    let inputs: Vec<Input> = (0..60)
+        .map(|n: u8| (n % 3 == 0, n % 4, u64::from(n), i64::from(n) * 3 + 1))
+        .collect();
+    for (name, topology) in TOPOLOGIES {
+        let undisturbed = run(topology, &inputs, 7, 5, 0);
+        let crashed = run(topology, &inputs, 7, 5, 20);
+        assert_eq!(undisturbed, crashed, "{name}");
+        let emitted = undisturbed.iter().any(|(topic, records)| {
+            ["out", "pairs", "windows"].contains(&topic.as_str()) && !records.is_empty()
+        });
+        assert!(emitted, "{name}");
+    }
+}
