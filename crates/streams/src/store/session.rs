@@ -136,7 +136,7 @@ impl<K: Key, V> SessionStore<K, V> {
         Ok(Stored::Yes)
     }
 
-    /// All sessions that end within `from..=to`, in order of end, then of the keys' bytes, then of start, at most
+    /// All sessions that end within `from..=to`, in order of end, then of start, then of the keys' bytes, at most
     /// `limit`: to emit those that have closed.
     pub fn ending_between(
         &mut self,
@@ -165,7 +165,7 @@ impl<K: Key, V> SessionStore<K, V> {
                 ControlFlow::Continue(())
             },
         )?;
-        rows.sort_unstable_by(|a, b| (a.0.end, &a.1, a.0.start).cmp(&(b.0.end, &b.1, b.0.start)));
+        rows.sort_unstable_by(|a, b| (a.0.end, a.0.start, &a.1).cmp(&(b.0.end, b.0.start, &b.1)));
         rows.truncate(limit);
         rows.into_iter()
             .map(|(session, key, stored)| {

@@ -89,11 +89,12 @@ fn keeps_its_retention(backend: Backend, steps: Vec<Step>) {
                     store.find(&mut rig.stores, &key, from, to).expect("read"),
                     expected
                 );
-                let expected: Vec<_> = rows
+                let mut expected: Vec<_> = rows
                     .keys()
                     .filter(|(end, ..)| (from..=to).contains(end) && alive(*end))
                     .cloned()
                     .collect();
+                expected.sort_by_key(|(end, key, start)| (*end, *start, key.clone()));
                 let found: Vec<_> = store
                     .ending_between(&mut rig.stores, from, to, usize::MAX)
                     .expect("read")
