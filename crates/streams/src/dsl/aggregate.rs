@@ -15,6 +15,7 @@ use crate::key::Key;
 use crate::record::{Headers, Record};
 use crate::serde::Value;
 use crate::store::{KeyValue, StoreKind};
+use crate::topology::{Builder, NodeId};
 
 /// What a closure that changes an aggregate returns: nothing, or a `Result` of nothing.
 ///
@@ -203,9 +204,19 @@ pub(crate) fn keyed_table<'b, K: Key, A: Send + 'static, C: Chain>(
     materialized: &Materialized<A>,
     location: &'static Location<'static>,
 ) -> (Table<'b, K, A>, Updates<K, A, KeyValue<K, A>>) {
-    let builder = run.builder;
+    keyed_table_of(run.builder, &[run.node], operator, materialized, location)
+}
+
+/// [`keyed_table`] behind any number of operators.
+pub(crate) fn keyed_table_of<'b, K: Key, A: Send + 'static>(
+    builder: &'b Builder,
+    parents: &[NodeId],
+    operator: &'static str,
+    materialized: &Materialized<A>,
+    location: &'static Location<'static>,
+) -> (Table<'b, K, A>, Updates<K, A, KeyValue<K, A>>) {
     let name = materialized.name();
-    let node = builder.operator(operator, Some(name), &[run.node], location);
+    let node = builder.operator(operator, Some(name), parents, location);
     let (spec, topic) = materialized.spec(builder, StoreKind::KeyValue);
     let id = builder.store(node, spec);
     let rows = || KeyValue::new(id, name, &topic, materialized.codec());

@@ -1,0 +1,506 @@
+//! Suppression (KIP-328): a table's changes held back in a buffer, until a window closes or for some time, and then
+//! only the last one of each key handed on. Kafka Streams' `suppress`.
+//!
+//! Stream time alone moves what is buffered: without further records nothing leaves (`emit(Final.or_idle(..))` knows
+//! a way). The buffer is a store with a changelog.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::context::{ClockId, Context};
+use crate::dsl::materialized::Materialized;
+use crate::dsl::table::{Lookup, Table};
+use crate::dsl::windows::millis_of;
+use crate::error::{BoxError, Failure};
+use crate::graph::Out;
+use crate::key::Key;
+use crate::record::{Change, Header, Headers, Record};
+use crate::serde::{Codec, Payload, Serde, SerdeError};
+use crate::store::{BufferEntry, StoreError, StoreKind, TimeOrderedBuffer};
+use crate::topology::NodeId;
+use crate::window::{SessionWindow, TimeWindow, Windowed};
+
+/// Records that leave the buffer at once.
+const PAGE: usize = 1024;
+
+/// How much a buffer may hold, and what happens when it is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bounds {
+    max_records: u64,
+    max_bytes: u64,
+    when_full: WhenFull,
+}
+
+/// What happens when a buffer is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WhenFull {
+    /// What waited longest leaves early.
+    EmitEarly,
+    /// The application stops.
+    ShutDown,
+}
+
+impl Bounds {
+    /// As much as the disk takes: what is buffered lies in a store.
+    const NONE: Self = Self {
+        max_records: u64::MAX,
+        max_bytes: u64::MAX,
+        when_full: WhenFull::ShutDown,
+    };
+}
+
+/// Holds results back until their window closes: exactly one per window leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UntilWindowCloses {
+    bounds: Bounds,
+}
+
+/// Results wait until their window closes, so that exactly one per window leaves. The buffer is not bounded, unless
+/// the application is to stop when it is full: a result that left early would not be final.
+pub const fn until_window_closes() -> UntilWindowCloses {
+    UntilWindowCloses {
+        bounds: Bounds::NONE,
+    }
+}
+
+impl UntilWindowCloses {
+    /// Stops the application when more records wait.
+    pub const fn max_records(mut self, records: u64) -> Self {
+        self.bounds.max_records = records;
+        self
+    }
+
+    /// Stops the application when the records that wait take more bytes, keys and values.
+    pub const fn max_bytes(mut self, bytes: u64) -> Self {
+        self.bounds.max_bytes = bytes;
+        self
+    }
+}
+
+/// Holds changes back for some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UntilTimeLimit {
+    wait_ms: i64,
+    bounds: Bounds,
+}
+
+/// The first change of a key waits until stream time is `wait` past it; what leaves then is the last one. When the
+/// buffer is full, what has waited longest leaves before its time.
+pub const fn until_time_limit(wait: Duration) -> UntilTimeLimit {
+    UntilTimeLimit {
+        wait_ms: millis_of(wait),
+        bounds: Bounds {
+            when_full: WhenFull::EmitEarly,
+            ..Bounds::NONE
+        },
+    }
+}
+
+impl UntilTimeLimit {
+    /// Has what waited longest leave early when more records wait.
+    pub const fn max_records(mut self, records: u64) -> Self {
+        self.bounds.max_records = records;
+        self
+    }
+
+    /// Has what waited longest leave early when the records that wait take more bytes, keys and values.
+    pub const fn max_bytes(mut self, bytes: u64) -> Self {
+        self.bounds.max_bytes = bytes;
+        self
+    }
+
+    /// Stops the application when the buffer is full.
+    pub const fn shut_down_when_full(mut self) -> Self {
+        self.bounds.when_full = WhenFull::ShutDown;
+        self
+    }
+}
+
+/// Until when changes of keys `K` are held back.
+pub trait Suppression<K>: sealed::Suppression<K> {}
+
+impl<K, S: sealed::Suppression<K>> Suppression<K> for S {}
+
+mod sealed {
+    use super::{Bounds, SessionWindow, TimeWindow, UntilTimeLimit, UntilWindowCloses, Windowed};
+
+    pub trait Suppression<K>: Send + 'static {
+        /// The time that a change waits by.
+        fn time(&self, key: &K, timestamp: i64) -> i64;
+
+        /// How far stream time must be past it; by the windows' closing where none is told.
+        fn wait_ms(&self) -> Option<i64>;
+
+        #[expect(private_interfaces, reason = "a sealed trait's own")]
+        fn bounds(&self) -> Bounds;
+    }
+
+    impl<K> Suppression<Windowed<K, TimeWindow>> for UntilWindowCloses {
+        fn time(&self, key: &Windowed<K, TimeWindow>, _: i64) -> i64 {
+            key.window.end
+        }
+
+        fn wait_ms(&self) -> Option<i64> {
+            None
+        }
+
+        #[expect(private_interfaces, reason = "a sealed trait's own")]
+        fn bounds(&self) -> Bounds {
+            self.bounds
+        }
+    }
+
+    impl<K> Suppression<Windowed<K, SessionWindow>> for UntilWindowCloses {
+        fn time(&self, key: &Windowed<K, SessionWindow>, _: i64) -> i64 {
+            key.window.end
+        }
+
+        fn wait_ms(&self) -> Option<i64> {
+            None
+        }
+
+        #[expect(private_interfaces, reason = "a sealed trait's own")]
+        fn bounds(&self) -> Bounds {
+            self.bounds
+        }
+    }
+
+    impl<K> Suppression<K> for UntilTimeLimit {
+        fn time(&self, _: &K, timestamp: i64) -> i64 {
+            timestamp
+        }
+
+        fn wait_ms(&self) -> Option<i64> {
+            Some(self.wait_ms)
+        }
+
+        #[expect(private_interfaces, reason = "a sealed trait's own")]
+        fn bounds(&self) -> Bounds {
+            self.bounds
+        }
+    }
+}
+
+/// A change that waits.
+struct Held<V> {
+    /// The value that was handed on last.
+    prior: Option<V>,
+    new: Option<V>,
+    headers: Headers,
+}
+
+impl<'b, K: Key, V: Send + 'static> Table<'b, K, V> {
+    /// Holds changes back [`until_window_closes`] or [`until_time_limit`], and hands on the last one of each key.
+    ///
+    /// The results have the timestamp and the headers of that last change. `store` names the buffer.
+    #[track_caller]
+    pub fn suppress(
+        self,
+        store: impl Into<Materialized<V>>,
+        suppression: impl Suppression<K>,
+    ) -> Table<'b, K, V> {
+        let location = Location::caller();
+        let builder = self.builder;
+        let materialized = store.into();
+        let name = materialized.name();
+        let node = builder.operator("suppress", Some(name), &[self.node], location);
+        if self.versioned.is_some() {
+            builder.error(location, "a versioned table cannot be suppressed: its changes come out of order");
+        }
+        let closing = self.closing.as_ref().map(|closing| closing.after_end_ms);
+        let wait_ms = suppression.wait_ms().or(closing).unwrap_or_else(|| {
+            builder.error(
+                location,
+                "until_window_closes belongs behind a windowed aggregation, which says when windows close",
+            );
+            0
+        });
+        let (spec, topic) = materialized.spec(builder, StoreKind::Buffer);
+        let id = builder.store(node, spec);
+        let codec = || Codec::shared(HeldSerde(materialized.codec()));
+        let buffer = || TimeOrderedBuffer::new(id, name, &topic, codec());
+        let out = builder.out();
+        let mut suppressed = Suppressed {
+            node,
+            out,
+            buffer: buffer(),
+            clock: builder.clock(format!("{name}-stream-time")),
+            wait_ms,
+            bounds: suppression.bounds(),
+            final_only: suppression.wait_ms().is_none(),
+        };
+        builder.connect(
+            self.out,
+            Box::new(move |context, record: Record<K, Change<V>>| {
+                suppressed.hold(context, record, &suppression)
+            }),
+        );
+        let (parent, mut buffer) = (self.lookup, buffer());
+        let lookup: Lookup<K, V> = Box::new(move |context, key| {
+            let held = buffer
+                .get(context.stores, key)
+                .map_err(|error| context.fatal(node, error))?;
+            match held {
+                // The time of what was handed on is not kept; -1 is what Java has for it too.
+                Some((held, _)) => Ok(held.prior.map(|prior| (prior, -1))),
+                None => context.with_cell(parent, |context, lookup| lookup(context, key)),
+            }
+        });
+        Table {
+            closing: self.closing.map(super::closing::Closing::fixed),
+            ..Table::new(builder, node, out, lookup)
+        }
+    }
+}
+
+struct Suppressed<K: 'static, V: 'static> {
+    node: NodeId,
+    out: Out<K, Change<V>>,
+    buffer: TimeOrderedBuffer<K, Held<V>>,
+    clock: ClockId,
+    wait_ms: i64,
+    bounds: Bounds,
+    /// Nothing was handed on of a key before, so a tombstone tells nothing.
+    final_only: bool,
+}
+
+impl<K: Key, V: Send + 'static> Suppressed<K, V> {
+    fn hold(
+        &mut self,
+        context: &mut Context<'_>,
+        record: Record<K, Change<V>>,
+        suppression: &impl sealed::Suppression<K>,
+    ) -> Result<(), Failure> {
+        let Record {
+            key: Some(key),
+            value: change,
+            timestamp,
+            headers,
+        } = record
+        else {
+            return Ok(());
+        };
+        let stream_time = context.advance(self.clock, timestamp);
+        let time = suppression.time(&key, timestamp);
+        self.put(context, time, &key, change, timestamp, headers)
+            .map_err(|error| context.fatal(self.node, error))?;
+        let expired = stream_time.saturating_sub(self.wait_ms);
+        loop {
+            let page = self
+                .buffer
+                .pop_until(context.stores, expired, PAGE)
+                .map_err(|error| context.fatal(self.node, error))?;
+            let full = page.len() == PAGE;
+            page.into_iter()
+                .try_for_each(|entry| self.hand_on(context, entry))?;
+            if !full {
+                break;
+            }
+        }
+        self.keep_bounds(context)
+    }
+
+    fn put(
+        &mut self,
+        context: &mut Context<'_>,
+        time: i64,
+        key: &K,
+        change: Change<V>,
+        timestamp: i64,
+        headers: Headers,
+    ) -> Result<(), StoreError> {
+        let prior = match self.buffer.get(context.stores, key)? {
+            Some((held, _)) => held.prior,
+            None => change.old,
+        };
+        let held = Held {
+            prior,
+            new: change.new,
+            headers,
+        };
+        self.buffer
+            .replace(context.stores, time, key, &held, timestamp)
+            .map(|_| ())
+    }
+
+    fn keep_bounds(&mut self, context: &mut Context<'_>) -> Result<(), Failure> {
+        while self
+            .is_full(context)
+            .map_err(|error| context.fatal(self.node, error))?
+        {
+            if self.bounds.when_full == WhenFull::ShutDown {
+                let error: BoxError = format!(
+                    "the buffer holds more than {} records or {} bytes",
+                    self.bounds.max_records, self.bounds.max_bytes
+                )
+                .into();
+                return Err(context.fatal(self.node, error));
+            }
+            let earliest = self
+                .buffer
+                .pop_until(context.stores, i64::MAX - 1, 1)
+                .map_err(|error| context.fatal(self.node, error))?;
+            if earliest.is_empty() {
+                break;
+            }
+            earliest
+                .into_iter()
+                .try_for_each(|entry| self.hand_on(context, entry))?;
+        }
+        Ok(())
+    }
+
+    fn is_full(&self, context: &mut Context<'_>) -> Result<bool, StoreError> {
+        let Bounds {
+            max_records,
+            max_bytes,
+            ..
+        } = self.bounds;
+        if max_records == u64::MAX && max_bytes == u64::MAX {
+            return Ok(false);
+        }
+        Ok(self.buffer.len(context.stores)? > max_records
+            || self.buffer.bytes(context.stores)? > max_bytes)
+    }
+
+    fn hand_on(
+        &self,
+        context: &mut Context<'_>,
+        entry: BufferEntry<K, Held<V>>,
+    ) -> Result<(), Failure> {
+        let Held {
+            prior,
+            new,
+            headers,
+        } = entry.value;
+        if new.is_none() && self.final_only {
+            return Ok(());
+        }
+        let value = Change {
+            old: prior,
+            new,
+            latest: true,
+        };
+        context.forward(
+            self.out,
+            Record {
+                key: Some(entry.key),
+                value,
+                timestamp: entry.timestamp,
+                headers,
+            },
+        )
+    }
+}
+
+/// A held change in the buffer, all lengths in 4 bytes, big endian:
+///
+/// ```text
+/// which values (1: bit 0 the prior, bit 1 the new)
+/// per value    length, bytes
+/// headers      count, per header: length of name, name, 1 and length and value, or 0
+/// ```
+struct HeldSerde<V: 'static>(Codec<V>);
+
+const HELD: &str = "suppressed change";
+const PRIOR: u8 = 1;
+const NEW: u8 = 2;
+
+impl<V: 'static> Serde<Held<V>> for HeldSerde<V> {
+    fn serialize(
+        &self,
+        topic: &str,
+        held: &Held<V>,
+        into: &mut Vec<u8>,
+    ) -> Result<Payload, SerdeError> {
+        let flags = into.len();
+        into.push(0);
+        for (flag, value) in [(PRIOR, &held.prior), (NEW, &held.new)] {
+            let Some(value) = value else {
+                continue;
+            };
+            let start = into.len();
+            into.extend_from_slice(&[0; 4]);
+            if self.0.serialize(topic, value, into)? == Payload::Null {
+                into.truncate(start);
+                continue;
+            }
+            let length = length_of(into.len() - start - 4)?;
+            into[start..start + 4].copy_from_slice(&length);
+            into[flags] |= flag;
+        }
+        into.extend_from_slice(&length_of(held.headers.iter().count())?);
+        for header in &held.headers {
+            into.extend_from_slice(&length_of(header.key.len())?);
+            into.extend_from_slice(header.key.as_bytes());
+            match &header.value {
+                Some(value) => {
+                    into.push(1);
+                    into.extend_from_slice(&length_of(value.len())?);
+                    into.extend_from_slice(value);
+                }
+                None => into.push(0),
+            }
+        }
+        Ok(Payload::Bytes)
+    }
+
+    fn deserialize(&self, topic: &str, mut bytes: &[u8]) -> Result<Held<V>, SerdeError> {
+        let flags = take(&mut bytes, 1)?[0];
+        let mut value = |flag| {
+            if flags & flag == 0 {
+                return Ok(None);
+            }
+            let value = take_part(&mut bytes)?;
+            self.0.deserialize(topic, value).map(Some)
+        };
+        let (prior, new) = (value(PRIOR)?, value(NEW)?);
+        let count = take_length(&mut bytes)?;
+        let mut headers = Headers::default();
+        for _ in 0..count {
+            let Header { key, value } = take_header(&mut bytes)?;
+            headers.push(key, value);
+        }
+        Ok(Held {
+            prior,
+            new,
+            headers,
+        })
+    }
+}
+
+fn length_of(length: usize) -> Result<[u8; 4], SerdeError> {
+    u32::try_from(length)
+        .map(u32::to_be_bytes)
+        .map_err(|_| SerdeError::new(HELD, "4 GiB or more"))
+}
+
+fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], SerdeError> {
+    let (taken, rest) = bytes
+        .split_at_checked(length)
+        .ok_or_else(|| SerdeError::new(HELD, "bytes are missing"))?;
+    *bytes = rest;
+    Ok(taken)
+}
+
+fn take_length(bytes: &mut &[u8]) -> Result<usize, SerdeError> {
+    let length = take(bytes, 4)?;
+    Ok(length
+        .iter()
+        .fold(0, |length, byte| length << 8 | usize::from(*byte)))
+}
+
+fn take_part<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], SerdeError> {
+    let length = take_length(bytes)?;
+    take(bytes, length)
+}
+
+fn take_header(bytes: &mut &[u8]) -> Result<Header, SerdeError> {
+    let key = String::from_utf8(take_part(bytes)?.to_vec())
+        .map_err(|error| SerdeError::new(HELD, error))?;
+    let value = match take(bytes, 1)?[0] {
+        0 => None,
+        _ => Some(take_part(bytes)?.to_vec().into()),
+    };
+    Ok(Header { key, value })
+}
