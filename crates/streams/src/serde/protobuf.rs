@@ -1,5 +1,7 @@
 //! Protocol Buffers, by `prost`: bare, or in the schema registry's framing.
 
+mod message_indexes;
+
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -72,13 +74,13 @@ impl<T: Message + Default + 'static> Serde<T> for Protobuf<T> {
             .choose(topic)
             .map_err(|error| SerdeError::new(NAME, error))?;
         wire::write_header(chosen.id, into);
-        wire::write_message_indexes(&self.message, into);
+        message_indexes::write(&self.message, into);
         BareProtobuf.serialize(topic, value, into)
     }
 
     fn deserialize(&self, topic: &str, bytes: &[u8]) -> Result<T, SerdeError> {
         let (_, rest) = wire::read_header(NAME, bytes)?;
-        let (message, payload) = wire::read_message_indexes(NAME, rest)?;
+        let (message, payload) = message_indexes::read(rest)?;
         if message != self.message {
             let expected = &self.message;
             let reason =
