@@ -73,6 +73,8 @@ pub(crate) struct AppConfig {
     pub(crate) memory: MemoryBudget,
     /// How many records of an input wait in a task.
     pub(crate) buffered_records: usize,
+    /// How often repartition topics are emptied of what is processed.
+    pub(crate) purge_interval: Duration,
     pub(crate) on_failure: OnFailure,
 }
 
@@ -91,6 +93,7 @@ impl AppConfig {
             topic_configs: Vec::new(),
             memory: MemoryBudget::default(),
             buffered_records: 1000,
+            purge_interval: Duration::from_secs(30),
             on_failure: Arc::new(|_| WorkerFailure::ShutDown),
         }
     }
@@ -123,6 +126,9 @@ impl AppConfig {
                         ));
                     }
                 };
+            }
+            "repartition.purge.interval.ms" => {
+                self.purge_interval = Duration::from_millis(number(key, value)?);
             }
             "state.dir" => self.state_dir = PathBuf::from(value),
             "max.task.idle.ms" => self.task.max_idle_ms = number(key, value)?,

@@ -26,8 +26,6 @@ use crate::error::StreamsError;
 const POLL: Duration = Duration::from_millis(25);
 /// Commands that wait for a worker at most.
 const COMMANDS: usize = 16;
-/// How often repartition topics are emptied of what is processed: Kafka Streams' `repartition.purge.interval.ms`.
-const PURGE_EVERY: Duration = Duration::from_secs(30);
 /// How long a question to the cluster may take, and how often it is asked again.
 const ASK_LIMIT: Duration = Duration::from_secs(10);
 const ASK_TIMES: u32 = 12;
@@ -92,13 +90,13 @@ impl Group {
             })
             .collect::<Result<_, StreamsError>>()?;
         let mut group = Self {
+            next_purge: Instant::now() + instance.config.purge_interval,
             instance,
             admin,
             workers,
             events,
             assigned: BTreeSet::new(),
             placed: BTreeMap::new(),
-            next_purge: Instant::now() + PURGE_EVERY,
             lost: None,
         };
         group.wait_for_workers()?;
@@ -362,7 +360,7 @@ impl Group {
         if Instant::now() < self.next_purge {
             return;
         }
-        self.next_purge = Instant::now() + PURGE_EVERY;
+        self.next_purge = Instant::now() + self.instance.config.purge_interval;
         let processed = self.instance.take_purgeable();
         if let Err(error) = self.admin.delete_records(&processed) {
             // Tried again with the next offsets.

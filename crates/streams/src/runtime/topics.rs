@@ -1,6 +1,6 @@
 //! The topics of a topology at start: inputs are checked, the application's own are made or checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::admin::{Admin, TopicToMake};
@@ -29,7 +29,6 @@ pub(crate) fn prepare(
 ) -> Result<Topics, StreamsError> {
     let existing = admin.partition_counts()?;
     let counts = PartitionCounts::resolve(topology, |topic| existing.get(topic).copied())?;
-    check_read_once(topology)?;
     check_stateful(topology, &counts)?;
     let mut missing = Vec::new();
     for topic in internal(topology, config) {
@@ -82,24 +81,6 @@ fn internal(topology: &Topology, config: &AppConfig) -> Vec<TopicToMake> {
             }
         })
         .collect()
-}
-
-/// A partition has one queue, which one task reads.
-fn check_read_once(topology: &Topology) -> Result<(), StreamsError> {
-    let mut read = BTreeSet::new();
-    let sources = topology
-        .sub_topologies()
-        .iter()
-        .flat_map(|part| &part.sources);
-    for topic in sources {
-        if !read.insert(topic) {
-            return Err(StreamsError::Topics(format!(
-                "the topic {topic} is read in two places of the topology: read it once, and make two streams of it \
-                 with `.tee()`"
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// A task with stores needs the partitions of its number of all its topics in one place, and the group keeps only

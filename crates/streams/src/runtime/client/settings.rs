@@ -80,9 +80,13 @@ const RESTORE_DEFAULTS: &[(&str, &str)] = &[
 ];
 
 const PRODUCER_DEFAULTS: &[(&str, &str)] = &[
-    // As Kafka Streams': a commit sends what is waiting at once.
-    ("linger.ms", "100"),
+    ("linger.ms", "5"),
+    // What waits stays in the processor's cache: 100,000 records, librdkafka's default, cost twice the time each.
+    ("queue.buffering.max.messages", "10000"),
     ("queue.buffering.max.kbytes", "16384"),
+    // An idempotent partition has one request under way, and librdkafka spins while a next batch is full: so none is
+    // full before its time.
+    ("batch.num.messages", "100000"),
     ("transaction.timeout.ms", "10000"),
 ];
 

@@ -1,0 +1,242 @@
+//! An event store in this process, and what tests write to it and read from it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use headwater_broker::Broker;
+use headwater_streams::{App, Membership, Running, State};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+/// How long a test waits for what has to happen.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A record as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Read {
+    pub(crate) partition: i32,
+    pub(crate) key: String,
+    pub(crate) value: String,
+    pub(crate) timestamp: i64,
+}
+
+/// A running store.
+pub(crate) struct Cluster {
+    broker: Option<Broker>,
+    runtime: tokio::runtime::Runtime,
+    bootstrap: String,
+}
+
+impl Cluster {
+    /// A store with these topics.
+    pub(crate) fn with(topics: &[(&str, i32)]) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let broker = runtime.block_on(Broker::ephemeral()).unwrap();
+        let cluster = Self {
+            bootstrap: broker.bootstrap(),
+            broker: Some(broker),
+            runtime,
+        };
+        for (topic, partitions) in topics {
+            cluster.make(topic, *partitions);
+        }
+        cluster
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap);
+        config
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.config().create().unwrap()
+    }
+
+    pub(crate) fn make(&self, topic: &str, partitions: i32) {
+        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        let made = self
+            .runtime
+            .block_on(self.admin().create_topics([&new], &AdminOptions::new()));
+        assert!(made.unwrap().iter().all(Result::is_ok), "{topic}");
+    }
+
+    pub(crate) fn delete(&self, topic: &str) {
+        let deleted = self
+            .runtime
+            .block_on(self.admin().delete_topics(&[topic], &AdminOptions::new()));
+        assert!(deleted.unwrap().iter().all(Result::is_ok), "{topic}");
+        eventually("the topic is gone", || {
+            (!self.partition_counts().contains_key(topic)).then_some(())
+        });
+    }
+
+    pub(crate) fn delete_records(&self, topic: &str, partition: i32, before: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(before))
+            .unwrap();
+        let deleted = self
+            .runtime
+            .block_on(self.admin().delete_records(&list, &AdminOptions::new()));
+        for element in deleted.unwrap().elements() {
+            element.error().unwrap();
+        }
+    }
+
+    pub(crate) fn topic_config(&self, topic: &str, key: &str) -> String {
+        let resource = rdkafka::admin::ResourceSpecifier::Topic(topic);
+        let described = self
+            .runtime
+            .block_on(
+                self.admin()
+                    .describe_configs([&resource], &AdminOptions::new()),
+            )
+            .unwrap();
+        let found = described.into_iter().next().unwrap().unwrap();
+        found.get(key).unwrap().value.clone().unwrap()
+    }
+
+    pub(crate) fn partition_counts(&self) -> BTreeMap<String, i32> {
+        let admin = self.admin();
+        let metadata = admin.inner().fetch_metadata(None, PATIENCE).unwrap();
+        metadata
+            .topics()
+            .iter()
+            .map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32))
+            .collect()
+    }
+
+    /// The first offset of a partition and the one behind its last.
+    pub(crate) fn offsets(&self, topic: &str, partition: i32) -> (i64, i64) {
+        let admin = self.admin();
+        admin
+            .inner()
+            .fetch_watermarks(topic, partition, PATIENCE)
+            .unwrap()
+    }
+
+    /// Writes records to a partition: key, value, timestamp.
+    pub(crate) fn write<'a>(
+        &self,
+        topic: &str,
+        records: impl IntoIterator<Item = (i32, &'a str, &'a str, i64)>,
+    ) {
+        let producer: ThreadedProducer<DefaultProducerContext> = self.config().create().unwrap();
+        for (partition, key, value, timestamp) in records {
+            producer
+                .send(
+                    BaseRecord::to(topic)
+                        .partition(partition)
+                        .key(key)
+                        .payload(value)
+                        .timestamp(timestamp),
+                )
+                .unwrap();
+        }
+        producer.flush(PATIENCE).unwrap();
+    }
+
+    /// All committed records of a topic, partition by partition.
+    pub(crate) fn read(&self, topic: &str) -> Vec<Read> {
+        let counts = self.partition_counts();
+        let count = counts.get(topic).copied().unwrap_or(0);
+        let mut config = self.config();
+        config
+            .set("group.id", "reader")
+            .set("enable.partition.eof", "true")
+            .set("auto.offset.reset", "earliest")
+            .set("fetch.wait.max.ms", "10")
+            .set("isolation.level", "read_committed")
+            .set("enable.auto.commit", "false");
+        let consumer: BaseConsumer = config.create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..count {
+            list.add_partition_offset(topic, partition, Offset::Beginning)
+                .unwrap();
+        }
+        consumer.assign(&list).unwrap();
+        let mut records = Vec::new();
+        let mut ended = 0;
+        while ended < count {
+            match consumer.poll(PATIENCE) {
+                Some(Ok(message)) => records.push(Read {
+                    partition: message.partition(),
+                    key: text(message.key()),
+                    value: text(message.payload()),
+                    timestamp: message.timestamp().to_millis().unwrap_or(-1),
+                }),
+                Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+                Some(Err(error)) => panic!("{error}"),
+                None => panic!("the end of {topic} is never told"),
+            }
+        }
+        records.sort_by_key(|record| record.partition);
+        records
+    }
+
+    /// The latest value of each key.
+    pub(crate) fn table(&self, topic: &str) -> BTreeMap<String, String> {
+        let read = self.read(topic).into_iter();
+        read.map(|record| (record.key, record.value)).collect()
+    }
+
+    /// An application on this store, with state in `directory`, that leaves its group at once when it stops.
+    pub(crate) fn app(&self, directory: &Path) -> App {
+        App::new("app")
+            .bootstrap(&self.bootstrap)
+            .state_dir(directory)
+            .membership(Membership::Dynamic)
+            .commit_interval(Duration::from_millis(50))
+            .set("consumer.session.timeout.ms", "6000")
+    }
+
+    /// Stops it in order.
+    pub(crate) fn stop(&self, running: Running) {
+        self.runtime.block_on(running.stop()).unwrap();
+    }
+
+    /// Waits until all its tasks run.
+    pub(crate) fn run(&self, running: Running) -> Running {
+        let reached = self.runtime.block_on(async {
+            tokio::time::timeout(PATIENCE, running.wait_for(State::Running)).await
+        });
+        assert_eq!(reached.unwrap(), State::Running);
+        running
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(broker) = self.broker.take() {
+            self.runtime.block_on(broker.abandon());
+        }
+    }
+}
+
+fn text(bytes: Option<&[u8]>) -> String {
+    bytes.map_or("null".to_owned(), |bytes| {
+        String::from_utf8_lossy(bytes).into_owned()
+    })
+}
+
+/// Asks until there is an answer.
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < until, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,118 @@
+//! Instances that come and go.
+
+use headwater_streams::{Membership, State};
+
+use super::cluster::eventually;
+use super::word_count::{assert_exactly_once, cluster, expected, topology, wait_for, write};
+
+#[test]
+fn two_instances_share_the_tasks_and_one_takes_over_what_the_other_leaves() {
+    let cluster = cluster(4);
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(&cluster, 4, 700);
+    let first = cluster
+        .app(one.path())
+        .exactly_once()
+        .start(topology)
+        .unwrap();
+    wait_for(&cluster, 700);
+    let second = cluster
+        .app(two.path())
+        .exactly_once()
+        .start(topology)
+        .unwrap();
+    let tasks = |running: &headwater_streams::Running| -> usize {
+        running
+            .metrics()
+            .workers
+            .iter()
+            .map(|worker| worker.running)
+            .sum()
+    };
+    eventually("both have half of the tasks", || {
+        (tasks(&first) == 4 && tasks(&second) == 4).then_some(())
+    });
+    write(&cluster, 4, 700);
+    wait_for(&cluster, 1400);
+    cluster.stop(first);
+    eventually("the second has all of them", || {
+        (tasks(&second) == 8).then_some(())
+    });
+    write(&cluster, 4, 700);
+    wait_for(&cluster, 2100);
+    cluster.stop(second);
+    assert_exactly_once(&cluster);
+}
+
+#[test]
+fn an_instance_that_returns_gets_its_tasks_back_and_the_other_never_stops() {
+    let cluster = cluster(4);
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let app = |directory: &std::path::Path| {
+        let app = cluster
+            .app(directory)
+            .membership(Membership::Static)
+            .exactly_once();
+        app.set("consumer.session.timeout.ms", "30000")
+    };
+    let stays = cluster.run(app(one.path()).start(topology).unwrap());
+    let returns = cluster.run(app(two.path()).start(topology).unwrap());
+    let tasks = |running: &headwater_streams::Running| -> Vec<_> {
+        let workers = running.metrics().workers;
+        workers
+            .iter()
+            .flat_map(|worker| worker.tasks.keys().copied())
+            .collect()
+    };
+    write(&cluster, 4, 700);
+    wait_for(&cluster, 700);
+    let (kept, had) = eventually("each knows its tasks", || {
+        let (kept, had) = (tasks(&stays), tasks(&returns));
+        (kept.len() == 4 && had.len() == 4).then_some((kept, had))
+    });
+    let mut states = stays.states();
+    states.borrow_and_update();
+    returns.abandon();
+    let returned = cluster.run(app(two.path()).start(topology).unwrap());
+    write(&cluster, 4, 700);
+    wait_for(&cluster, 1400);
+    let has = eventually("it knows its tasks", || {
+        let has = tasks(&returned);
+        (has.len() == 4).then_some(has)
+    });
+    assert_eq!(has, had);
+    assert_eq!(tasks(&stays), kept);
+    assert!(!states.has_changed().unwrap(), "no rebalance");
+    assert_eq!(stays.state(), State::Running);
+    cluster.stop(returned);
+    cluster.stop(stays);
+    assert_exactly_once(&cluster);
+}
+
+#[test]
+fn what_an_instance_left_uncommitted_when_it_died_is_done_by_its_successor() {
+    let cluster = cluster(2);
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(&cluster, 2, 700);
+    let dies = cluster
+        .app(one.path())
+        .exactly_once()
+        .commit_interval(std::time::Duration::from_secs(3600))
+        .set("producer.transaction.timeout.ms", "5000")
+        .start(topology)
+        .unwrap();
+    eventually("it has processed all", || {
+        (dies.metrics().records() >= 700).then_some(())
+    });
+    dies.abandon();
+    assert!(cluster.read("counts").is_empty(), "and committed nothing");
+    let successor = cluster
+        .app(two.path())
+        .exactly_once()
+        .start(topology)
+        .unwrap();
+    wait_for(&cluster, 700);
+    assert_eq!(cluster.table("counts"), expected(700));
+    cluster.stop(successor);
+    assert_exactly_once(&cluster);
+}

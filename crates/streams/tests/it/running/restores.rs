@@ -1,0 +1,120 @@
+//! Stores that are restored from their changelogs.
+
+use super::cluster::eventually;
+use super::word_count::{assert_exactly_once, cluster, topology, wait_for, write};
+
+fn restored(running: &headwater_streams::Running) -> u64 {
+    let workers = running.metrics().workers;
+    workers.iter().map(|worker| worker.restored_records).sum()
+}
+
+#[test]
+fn a_lost_disk_is_restored_from_the_changelog() {
+    let cluster = cluster(2);
+    let (lost, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(&cluster, 2, 700);
+    let running = cluster
+        .app(lost.path())
+        .exactly_once()
+        .start(topology)
+        .unwrap();
+    wait_for(&cluster, 700);
+    cluster.stop(running);
+    let running = cluster.run(
+        cluster
+            .app(new.path())
+            .exactly_once()
+            .start(topology)
+            .unwrap(),
+    );
+    assert!(restored(&running) >= 7, "{}", restored(&running));
+    write(&cluster, 2, 700);
+    wait_for(&cluster, 1400);
+    cluster.stop(running);
+    assert_exactly_once(&cluster);
+}
+
+#[test]
+fn a_changelog_that_was_made_anew_is_detected_and_the_store_follows_it() {
+    let cluster = cluster(1);
+    let directory = tempfile::tempdir().unwrap();
+    write(&cluster, 1, 700);
+    let running = cluster
+        .app(directory.path())
+        .exactly_once()
+        .start(topology)
+        .unwrap();
+    wait_for(&cluster, 700);
+    cluster.stop(running);
+
+    cluster.delete("app-counts-changelog");
+    let running = cluster.run(
+        cluster
+            .app(directory.path())
+            .exactly_once()
+            .start(topology)
+            .unwrap(),
+    );
+    let counts = running.store("counts");
+    assert_eq!(
+        counts[&0].get(b"salt").unwrap(),
+        None,
+        "what no changelog has is not kept"
+    );
+    cluster.write("words", [(0, "key", "salt", 5000)]);
+    eventually("counting begins anew", || {
+        let last = cluster.read("counts").into_iter().last().unwrap();
+        ((last.key.as_str(), last.value.as_str()) == ("salt", "1")).then_some(())
+    });
+    cluster.stop(running);
+}
+
+#[test]
+fn a_changelog_whose_unread_records_are_gone_is_detected_and_the_store_is_wiped() {
+    let cluster = cluster(1);
+    let (behind, ahead) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(&cluster, 1, 70);
+    let app = |directory: &std::path::Path| {
+        // A topic that is only compacted refuses to be cut.
+        cluster
+            .app(directory)
+            .set("topic.cleanup.policy", "compact,delete")
+    };
+    let running = app(behind.path()).start(topology).unwrap();
+    wait_for(&cluster, 70);
+    cluster.stop(running);
+    let running = app(ahead.path()).start(topology).unwrap();
+    // Two commits, so that the first directory misses two records.
+    for count in ["35", "60"] {
+        cluster.write("words", (0..25).map(|n| (0, "key", "salt", 2000 + n)));
+        eventually("the other one counts on", || {
+            (cluster.table("counts")["salt"] == count).then_some(())
+        });
+        let committed = || {
+            running.store("counts")[&0]
+                .get(b"salt")
+                .unwrap()
+                .unwrap()
+                .value
+        };
+        eventually("and commits", || {
+            (committed() == count.as_bytes()).then_some(())
+        });
+    }
+    cluster.stop(running);
+    // All but the last record.
+    let (_, end) = cluster.offsets("app-counts-changelog", 0);
+    cluster.delete_records("app-counts-changelog", 0, end - 1);
+    let running = cluster.run(app(behind.path()).start(topology).unwrap());
+    let counts = running.store("counts");
+    assert_eq!(
+        counts[&0].get(b"oil").unwrap(),
+        None,
+        "wiped, and restored from what is left"
+    );
+    assert_eq!(
+        counts[&0].get(b"salt").unwrap().unwrap().value,
+        "60".as_bytes()
+    );
+    cluster.stop(running);
+}

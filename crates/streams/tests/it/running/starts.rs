@@ -1,0 +1,89 @@
+//! What an application refuses to start with, and how it says so.
+
+use headwater_streams::{App, Builder};
+
+use super::cluster::Cluster;
+use super::word_count;
+
+fn refused(app: App, topology: impl Fn(&Builder) + Send + Sync + 'static) -> String {
+    app.start(topology).unwrap_err().to_string()
+}
+
+#[test]
+fn a_missing_input_is_told_by_name() {
+    let cluster = Cluster::with(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let told = refused(cluster.app(directory.path()), word_count::topology);
+    assert!(told.contains("do not exist: words"), "{told}");
+}
+
+#[test]
+fn an_inputs_changed_partition_count_is_a_clear_failure() {
+    let cluster = word_count::cluster(1);
+    let directory = tempfile::tempdir().unwrap();
+    let running = cluster
+        .app(directory.path())
+        .start(word_count::topology)
+        .unwrap();
+    cluster.stop(running);
+    cluster.delete("words");
+    cluster.make("words", 3);
+    let told = refused(cluster.app(directory.path()), word_count::topology);
+    assert!(told.contains("has 1 partitions"), "{told}");
+    assert!(
+        told.contains("the number of partitions of an input was changed"),
+        "{told}"
+    );
+    assert!(told.contains("reset the application"), "{told}");
+}
+
+#[test]
+fn a_state_directory_in_use_is_refused() {
+    let cluster = word_count::cluster(1);
+    let directory = tempfile::tempdir().unwrap();
+    let running = cluster
+        .app(directory.path())
+        .start(word_count::topology)
+        .unwrap();
+    let told = refused(cluster.app(directory.path()), word_count::topology);
+    assert!(told.contains("in use by another instance"), "{told}");
+    cluster.stop(running);
+    let again = cluster
+        .app(directory.path())
+        .start(word_count::topology)
+        .unwrap();
+    cluster.stop(again);
+}
+
+#[test]
+fn settings_that_cannot_work_are_told_before_anything_is_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = App::new("app")
+        .state_dir(directory.path())
+        .set("enable.auto.commit", "true")
+        .set("num.stream.threads", "few");
+    let told = refused(app, word_count::topology);
+    assert!(
+        told.contains("`enable.auto.commit` is set by the runtime"),
+        "{told}"
+    );
+    assert!(told.contains("`num.stream.threads` is a number"), "{told}");
+    let unknown = App::new("app")
+        .state_dir(directory.path())
+        .set("no.such.setting", "1");
+    let told = refused(unknown, word_count::topology);
+    assert!(told.contains("no.such.setting"), "{told}");
+    assert!(!directory.path().join("app").exists());
+}
+
+#[test]
+fn an_internal_topic_with_the_wrong_cleanup_policy_is_refused() {
+    let cluster = word_count::cluster(1);
+    let directory = tempfile::tempdir().unwrap();
+    cluster.make("app-counts-changelog", 1);
+    let told = refused(cluster.app(directory.path()), word_count::topology);
+    assert!(
+        told.contains("app-counts-changelog has cleanup.policy=delete"),
+        "{told}"
+    );
+}
