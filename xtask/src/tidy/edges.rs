@@ -31,6 +31,7 @@ const TABLE: &[Edges] = &[
     ("apps/ordering", &["console"], &[]),
     ("crates/cli", &["broker", "console", "ordering"], &[]),
     ("crates/testkit", NO_INTERNALS, &[]),
+    ("bench/rust", &["streams"], &[]),
     ("compat/rust", NO_INTERNALS, &[]),
     ("xtask", &["testkit"], &["tokio", "rdkafka"]),
 ];
@@ -64,7 +65,7 @@ pub(super) fn findings(root: &Path) -> Result<Vec<String>> {
 
 fn members(root: &Path) -> Result<Vec<String>> {
     let mut members = vec!["xtask".to_owned()];
-    for group in ["crates", "apps", "compat"] {
+    for group in ["crates", "apps", "bench", "compat"] {
         for entry in fs::read_dir(root.join(group)).with_context(|| group.to_owned())? {
             let entry = entry?;
             if entry.path().join("Cargo.toml").exists() {
