@@ -19,7 +19,9 @@ pub mod topology;
 pub mod window;
 
 pub use context::Context;
-pub use dsl::{Emit, Final, Keyed, Materialized, Outcome, Table, Unkeyed, windows};
+pub use dsl::{
+    Emit, Final, GlobalTable, JoinWindows, Keyed, Materialized, Outcome, Table, Unkeyed, windows, within,
+};
 pub use error::{Policy, Stage, StreamsError};
 pub use key::Key;
 pub use partitioner::{Partitioner, Partitions};

@@ -1,9 +1,16 @@
 //! The semantics of streams, on the test driver: one file per subject.
 
+mod aggregates;
 mod crash_invariance;
 mod crashes;
+mod foreign_key_joins;
 mod processors;
 mod records;
+mod results;
 mod running;
 mod stream_joins;
 mod streams;
+mod table_joins;
+mod tables;
+mod versioned_tables;
+mod state;

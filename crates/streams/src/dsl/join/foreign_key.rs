@@ -353,7 +353,11 @@ impl<K: Key, W: Value> Answerer<K, W> {
             (_, found) => found.map(|(value, _)| value),
         };
         let foreign = self.bytes(context, found.as_ref())?;
-        self.respond(context, record.map(|subscription| (subscription, foreign)), timestamp)
+        self.respond(
+            context,
+            record.map(|subscription| (subscription, foreign)),
+            timestamp,
+        )
     }
 
     fn changed<L: Key>(
@@ -399,8 +403,8 @@ impl<K: Key, W: Value> Answerer<K, W> {
         timestamp: i64,
     ) -> Result<(), Failure> {
         let (subscription, foreign) = record.value;
-        let key = K::read(&subscription.primary_key)
-            .map_err(|error| context.fatal(self.node, error))?;
+        let key =
+            K::read(&subscription.primary_key).map_err(|error| context.fatal(self.node, error))?;
         context.forward(
             self.out,
             Record {

@@ -28,7 +28,8 @@ impl<'b, K: Key, V: Value, C: Chain<Key = K, Value = V>> Keyed<'b, K, V, C> {
     /// A pair is emitted when its second record is processed, with the larger of the two timestamps and that
     /// record's headers. A record is never too late to be joined as long as its partner is kept, which is for the
     /// length of the windows and their grace behind the newest record of its stream. Topics behind the two must have
-    /// equally many partitions. The stores are `<name>-left` and `<name>-right`.
+    /// equally many partitions. A stream is joined with itself through [`tee`](Self::tee). The stores are
+    /// `<name>-left` and `<name>-right`.
     #[track_caller]
     pub fn join<W: Value, D: Chain<Key = K, Value = W>>(
         self,
@@ -128,7 +129,13 @@ where
     let left_store = store(builder, node, &format!("{name}-left"), kind);
     let right_store = store(builder, node, &format!("{name}-right"), kind);
     let unjoined = results.left.is_some().then(|| {
-        let id = store(builder, node, &format!("{name}-unjoined"), StoreKind::Buffer).0;
+        let id = store(
+            builder,
+            node,
+            &format!("{name}-unjoined"),
+            StoreKind::Buffer,
+        )
+        .0;
         builder.cell(Lonely {
             shared,
             windows,
@@ -276,8 +283,10 @@ where
             .other
             .fetch(context.stores, &key, from, to)
             .map_err(|error| context.fatal(node, error))?;
-        // What is put now is read by the other side only, so it does not matter that Java puts it last.
-        self.own
+        // What is put now is read by the other side only, so it does not matter that Java puts it last. One too old
+        // to be kept was joined with what there was; nobody can ask for it later.
+        let _ = self
+            .own
             .put(context.stores, &key, &value, timestamp)
             .map_err(|error| context.fatal(node, error))?;
         let record = Record {
@@ -421,11 +430,7 @@ impl<K: Key, V: Value, W: Value, R: 'static> Lonely<K, V, W, R> {
         Ok(())
     }
 
-    fn result(
-        &self,
-        side: JoinSide,
-        bytes: &[u8],
-    ) -> Result<Option<R>, crate::serde::SerdeError> {
+    fn result(&self, side: JoinSide, bytes: &[u8]) -> Result<Option<R>, crate::serde::SerdeError> {
         Ok(match side {
             JoinSide::Left => match self.results.left {
                 Some(alone) => Some(alone(self.left.value(bytes)?)),

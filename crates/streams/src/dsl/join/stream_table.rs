@@ -207,12 +207,12 @@ where
     let builder = stream.run.builder;
     let mut join = table_join(&stream, None, table, location, pair);
     let (node, out) = (join.node, join.out);
-    stream.run.end(move |context, record| {
-        match join.with_key(context, record)? {
+    stream.run.end(
+        move |context, record| match join.with_key(context, record)? {
             Some((key, record)) => join.join(context, &key, record),
             None => Ok(()),
-        }
-    });
+        },
+    );
     Keyed::begin(builder, node, out)
 }
 
@@ -244,7 +244,9 @@ where
     let join = table_join(&stream, Some(name), table, location, pair);
     let (node, out) = (join.node, join.out);
     let spec = StoreSpec::new(name, StoreKind::Buffer);
-    let topic = spec.changelog_topic(builder.application()).unwrap_or_default();
+    let topic = spec
+        .changelog_topic(builder.application())
+        .unwrap_or_default();
     let id = builder.store(node, spec);
     let mut waiting = WaitingJoin {
         join,
@@ -284,7 +286,14 @@ impl<K: Key, V: Value, W: Send + 'static, R: 'static> WaitingJoin<K, V, W, R> {
             ..
         } = record;
         self.buffer
-            .push(context.stores, timestamp, 0, &key, &(value, headers), timestamp)
+            .push(
+                context.stores,
+                timestamp,
+                0,
+                &key,
+                &(value, headers),
+                timestamp,
+            )
             .map_err(|error| context.fatal(node, error))?;
         let due = context.advance(self.clock, timestamp) - self.grace_ms;
         loop {

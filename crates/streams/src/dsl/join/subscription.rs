@@ -130,7 +130,9 @@ fn versioned<'a>(what: &'static str, bytes: &'a [u8]) -> Result<&'a [u8], SerdeE
         Some((&VERSION, rest)) => Ok(rest),
         Some((version, _)) => Err(SerdeError::new(
             what,
-            format!("version {version} is not known, only {VERSION}: stop the instances of the other program first"),
+            format!(
+                "version {version} is not known, only {VERSION}: stop the instances of the other program first"
+            ),
         )),
         None => Err(malformed(what)),
     }
@@ -188,8 +190,15 @@ mod tests {
                 primary_key: Bytes::from_static(b"order-1"),
             };
             let mut bytes = Vec::new();
-            assert!(SubscriptionSerde.serialize("", &subscription, &mut bytes).is_ok());
-            assert_eq!(SubscriptionSerde.deserialize("", &bytes).ok(), Some(subscription));
+            assert!(
+                SubscriptionSerde
+                    .serialize("", &subscription, &mut bytes)
+                    .is_ok()
+            );
+            assert_eq!(
+                SubscriptionSerde.deserialize("", &bytes).ok(),
+                Some(subscription)
+            );
             for foreign in [None, Some(Bytes::new()), Some(Bytes::from_static(b"x"))] {
                 let response = Response {
                     hash,
@@ -205,8 +214,17 @@ mod tests {
 
     #[test]
     fn bytes_of_another_version_or_that_end_early_are_an_error() {
-        for bytes in [&[][..], &[2, 0, 0], &[1], &[1, 9, 0, 0, 0, 0, 0], &[1, 1, 5]] {
-            assert!(SubscriptionSerde.deserialize("", bytes).is_err(), "{bytes:?}");
+        for bytes in [
+            &[][..],
+            &[2, 0, 0],
+            &[1],
+            &[1, 9, 0, 0, 0, 0, 0],
+            &[1, 1, 5],
+        ] {
+            assert!(
+                SubscriptionSerde.deserialize("", bytes).is_err(),
+                "{bytes:?}"
+            );
             assert!(ResponseSerde.deserialize("", bytes).is_err(), "{bytes:?}");
         }
     }

@@ -47,11 +47,13 @@ impl JoinWindows {
         self
     }
 
-    /// How long a record is kept behind the newest one of its side.
+    /// How long a record is kept behind the newest one of its side: at least for the millisecond it came in. (Kafka
+    /// Streams keeps nothing for windows of no length, which then join nothing.)
     pub(super) fn retention_ms(self) -> i64 {
         self.before_ms
             .saturating_add(self.after_ms)
             .saturating_add(self.grace_ms)
+            .max(1)
     }
 }
 
