@@ -50,6 +50,8 @@ pub(super) struct Instance {
     globals: BTreeMap<(Arc<str>, i32), i64>,
     /// The inputs that are not fetched for now.
     pub(super) held: Vec<String>,
+    /// How many changelog records all restores have taken.
+    pub(super) restored: usize,
     /// The records that are tried again.
     pub(super) retried: BTreeMap<TaskId, (Origin, u32)>,
 }
@@ -82,7 +84,7 @@ impl Instance {
                 Some(stores) => stores,
                 None => super::state::open(plan.topology, part),
             };
-            super::state::restore(&mut stores, plan.topology, id, cluster, plan.wall_clock)?;
+            self.restored += super::state::restore(&mut stores, plan.topology, id, cluster, plan.wall_clock)?;
             let topics = plan.counts.inputs(part, id);
             let mut task = Task::new(
                 plan.topology,

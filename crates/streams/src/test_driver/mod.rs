@@ -318,6 +318,11 @@ impl TestDriver {
         of_reason.map(|(_, count)| count).sum()
     }
 
+    /// How many changelog records were read so far to restore stores.
+    pub fn restored(&self) -> usize {
+        self.instance.restored
+    }
+
     /// The topology that is driven.
     pub fn topology(&self) -> &Topology {
         &self.topology

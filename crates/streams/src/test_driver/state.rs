@@ -41,14 +41,15 @@ fn changelog(
     Some((topic, end))
 }
 
-/// Brings them up to what their changelogs hold.
+/// Brings them up to what their changelogs hold; returns how many records that took.
 pub(super) fn restore(
     stores: &mut Stores,
     topology: &Topology,
     task: TaskId,
     cluster: &Cluster,
     wall_clock: i64,
-) -> Result<(), StreamsError> {
+) -> Result<usize, StreamsError> {
+    let mut restored = 0;
     for (_, store) in stores.iter_mut() {
         let Some((topic, end)) = changelog(store.spec(), topology, task, cluster) else {
             continue;
@@ -71,6 +72,7 @@ pub(super) fn restore(
         let records = cluster.read(&topic, task.partition, from);
         let records = records.take_while(|record| record.offset < end);
         store.restore(records.filter_map(|record| {
+            restored += 1;
             Some(ChangelogRecord {
                 key: record.key.as_deref()?,
                 value: record.value.as_deref(),
@@ -80,7 +82,7 @@ pub(super) fn restore(
         }))?;
         store.finish_restore(wall_clock.max(1))?;
     }
-    Ok(())
+    Ok(restored)
 }
 
 /// Makes the changes of the transaction that committed part of the stores, with where their changelogs are.
