@@ -6,9 +6,23 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use super::{Registry, RegistryConfig, Schema};
+
+/// Who vouches for the certificate of [`FakeRegistry::start_with_tls`].
+pub(crate) const AUTHORITY: &[u8] = include_bytes!("fake/authority.pem");
+
+/// That certificate, for 127.0.0.1, and its key: made for these tests and used nowhere else.
+const CERTIFICATE: &[u8] = include_bytes!("fake/registry.pem");
+
+/// A connection, with or without TLS.
+trait Connection: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Connection for T {}
 
 /// What to do with a request instead of answering it.
 #[derive(Debug, Clone)]
@@ -36,7 +50,7 @@ struct State {
     subjects: HashMap<String, Vec<u32>>,
     faults: VecDeque<Fault>,
     requests: Vec<Request>,
-    silent: Vec<TcpStream>,
+    silent: Vec<Box<dyn Connection>>,
     stopping: bool,
 }
 
@@ -44,11 +58,36 @@ struct State {
 pub(crate) struct FakeRegistry {
     state: Arc<Mutex<State>>,
     address: SocketAddr,
+    scheme: &'static str,
     server: Option<JoinHandle<()>>,
 }
 
 impl FakeRegistry {
     pub(crate) fn start() -> Self {
+        Self::serve("http", |stream| Box::new(stream))
+    }
+
+    pub(crate) fn start_with_tls() -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let certificate = CertificateDer::from_pem_slice(CERTIFICATE).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(CERTIFICATE).expect("a key");
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .expect("the key is the certificate's");
+        let config = Arc::new(config);
+        Self::serve("https", move |stream| {
+            let connection = ServerConnection::new(Arc::clone(&config)).expect("a connection");
+            Box::new(StreamOwned::new(connection, stream))
+        })
+    }
+
+    fn serve(
+        scheme: &'static str,
+        wrap: impl Fn(TcpStream) -> Box<dyn Connection> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let state = Arc::<Mutex<State>>::default();
@@ -60,12 +99,13 @@ impl FakeRegistry {
                     return;
                 }
                 // A client that goes away in the middle of it is part of the tests.
-                let _ = answer(stream, &served);
+                let _ = answer(wrap(stream), &served);
             }
         };
         Self {
             state,
             address,
+            scheme,
             server: Some(thread::spawn(serve)),
         }
     }
@@ -75,7 +115,7 @@ impl FakeRegistry {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     pub(crate) fn client(&self) -> Registry {
@@ -189,8 +229,8 @@ impl State {
 }
 
 /// Reads one request and answers it.
-fn answer(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
+fn answer(stream: Box<dyn Connection>, state: &Mutex<State>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
@@ -221,7 +261,7 @@ fn answer(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     let (status, answer) = match state.faults.pop_front() {
         Some(Fault::HangUp) => return Ok(()),
         Some(Fault::Silence) => {
-            state.silent.push(stream);
+            state.silent.push(reader.into_inner());
             return Ok(());
         }
         Some(Fault::Answer(status, answer)) => (status, answer.to_owned()),
@@ -233,5 +273,7 @@ fn answer(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     let length = answer.len();
     let head =
         format!("HTTP/1.1 {status} Told\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-    (&stream).write_all(format!("{head}{answer}").as_bytes())
+    let stream = reader.get_mut();
+    stream.write_all(format!("{head}{answer}").as_bytes())?;
+    stream.flush()
 }

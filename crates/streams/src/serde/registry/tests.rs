@@ -1,4 +1,4 @@
-use super::fake::{FakeRegistry, Fault};
+use super::fake::{AUTHORITY, FakeRegistry, Fault};
 use super::*;
 use crate::serde::{JsonSchema, Nullable, Payload, Serde};
 
@@ -12,10 +12,9 @@ fn schema(text: &str) -> Schema {
     }
 }
 
-/// A client that gives up soon.
-fn hasty(url: &str) -> Registry {
+/// A client that asks twice at most.
+fn twice(url: &str) -> Registry {
     RegistryConfig::new(url)
-        .timeout(Duration::from_millis(200))
         .attempts(2)
         .build()
         .expect("a registry")
@@ -103,20 +102,26 @@ fn a_registry_that_keeps_failing_is_given_up_with_the_reason_and_left_alone_for_
 fn a_registry_that_never_answers_is_given_up() {
     let fake = FakeRegistry::start();
     fake.faults([Fault::Silence, Fault::Silence]);
-    let error = hasty(&fake.url()).schema(1).expect_err("silence");
+    let hasty = RegistryConfig::new(&fake.url())
+        .timeout(Duration::from_millis(100))
+        .attempts(2);
+    let error = hasty
+        .build()
+        .expect("a registry")
+        .schema(1)
+        .expect_err("silence");
     assert!(
         matches!(error, RegistryError::Unreachable { attempts: 2, .. }),
         "{error}"
     );
     assert!(error.to_string().contains("timeout"), "{error}");
-    assert_eq!(fake.lines().len(), 2);
 }
 
 #[test]
 fn an_answer_that_is_no_registrys_is_told_as_such() {
     let fake = FakeRegistry::start();
     fake.faults([Fault::Answer(200, "<html>"), Fault::Answer(200, "{}")]);
-    let error = hasty(&fake.url())
+    let error = twice(&fake.url())
         .schema(1)
         .expect_err("a web page")
         .to_string();
@@ -127,8 +132,7 @@ fn an_answer_that_is_no_registrys_is_told_as_such() {
 fn each_address_is_tried_in_turn() {
     let fake = FakeRegistry::start();
     let id = fake.add("orders-value", schema(TEXT));
-    let closed = FakeRegistry::start().url();
-    let registry = hasty(&format!("{closed}, {}/", fake.url()));
+    let registry = twice(&format!("http://127.0.0.1:1, {}/", fake.url()));
     assert_eq!(
         *registry.schema(id).expect("the second address"),
         schema(TEXT)
@@ -147,16 +151,25 @@ fn an_address_of_another_kind_is_refused_before_anything_is_asked() {
 }
 
 #[test]
-fn tls_is_spoken_with_an_https_address_and_needs_certificates_that_are_some() {
-    let fake = FakeRegistry::start();
-    let https = fake.url().replace("http", "https");
-    let error = hasty(&https).schema(1).expect_err("the fake has no TLS");
-    assert!(
-        matches!(error, RegistryError::Unreachable { .. }),
-        "{error}"
-    );
+fn tls_is_spoken_with_an_https_address_and_only_to_whom_an_authority_vouches_for() {
+    let fake = FakeRegistry::start_with_tls();
+    let id = fake.add("orders-value", schema(TEXT));
+    let config = RegistryConfig::new(&fake.url()).attempts(1);
+    let trusting = config.clone().certificate_authorities(AUTHORITY).build();
+    let found = trusting.expect("a registry").schema(id);
+    assert_eq!(*found.expect("over TLS"), schema(TEXT));
 
-    let config = RegistryConfig::new(&https).certificate_authorities(b"no certificate");
+    let error = config.build().expect("a registry").schema(id);
+    let error = error
+        .expect_err("the system knows no such authority")
+        .to_string();
+    assert!(error.contains("certificate"), "{error}");
+    assert_eq!(fake.lines().len(), 1, "the second client told it nothing");
+}
+
+#[test]
+fn authorities_that_are_no_certificates_are_refused() {
+    let config = RegistryConfig::new("https://registry").certificate_authorities(b"none");
     let error = config.build().expect_err("no certificate").to_string();
     assert!(error.contains("there is no certificate"), "{error}");
 }
