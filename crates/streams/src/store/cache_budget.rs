@@ -80,12 +80,15 @@ impl Drop for CacheShare {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::Layout;
     use super::*;
 
     fn fill(overlay: &mut Overlay, share: &mut CacheShare, rows: u32) {
         for row in 0..rows {
             share.settle(overlay);
-            overlay.remember(&row.to_be_bytes(), Some(&[0; 100]));
+            if let Overlay::Hashed(hashed) = overlay {
+                hashed.remember(&row.to_be_bytes(), Some(&[0; 100]));
+            }
         }
         share.settle(overlay);
     }
@@ -93,8 +96,14 @@ mod tests {
     #[test]
     fn all_stores_together_stay_near_the_limit_and_an_idle_one_keeps_its_share() {
         let budget = Arc::new(CacheBudget::new(100_000));
-        let mut idle = (Overlay::default(), CacheShare::new(Arc::clone(&budget)));
-        let mut busy = (Overlay::default(), CacheShare::new(Arc::clone(&budget)));
+        let mut idle = (
+            Overlay::of(Layout::Plain),
+            CacheShare::new(Arc::clone(&budget)),
+        );
+        let mut busy = (
+            Overlay::of(Layout::Plain),
+            CacheShare::new(Arc::clone(&budget)),
+        );
         fill(&mut idle.0, &mut idle.1, 100);
         let kept = idle.0.clean_bytes();
         fill(&mut busy.0, &mut busy.1, 10_000);

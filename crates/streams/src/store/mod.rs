@@ -13,6 +13,7 @@ mod checkpoint;
 mod disk;
 mod error;
 mod expiry;
+mod hashed;
 mod join_window;
 mod key_value;
 mod layout;
@@ -22,6 +23,7 @@ mod presence;
 mod reader;
 mod restore;
 mod session;
+mod sorted;
 mod spec;
 mod state;
 #[expect(

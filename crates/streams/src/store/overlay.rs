@@ -1,47 +1,12 @@
-//! What lies above a store's committed rows: the changes of the transaction under way, and a cache of clean rows.
-//!
-//! One hash map of cells serves both: a change that commits stays as a clean row, so that a hot key costs one look-up
-//! and no allocation. Rows in order are rare in most stores, so the sorted index of changed rows is made when it is
-//! first asked for. Never touches the rows below: the store does.
+//! What lies above a store's committed rows until its transaction has committed: sorted for stores that are read in
+//! order, hashed for the others.
 
-use std::collections::BTreeMap;
-use std::hash::BuildHasher;
+use std::collections::btree_map::Range;
 use std::ops::Bound;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
-
-/// What a cell is charged above its bytes: its fields, its place in the table and the allocations' own.
-const CELL_OVERHEAD: usize = 112;
-
-/// Where a cell's value stands on its way to the committed rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Not in use.
-    Vacant,
-    /// As committed: may be forgotten.
-    Clean,
-    /// Changed, and with the changelog already, or not meant for it.
-    Flushed,
-    /// Changed since the last flush.
-    Dirty,
-}
-
-#[derive(Debug)]
-struct Cell {
-    hash: u64,
-    key: Box<[u8]>,
-    /// None for a row that is known to be absent.
-    value: Option<Vec<u8>>,
-    state: State,
-    /// Read since the clock's hand came by.
-    referenced: bool,
-}
-
-impl Cell {
-    fn bytes(&self) -> usize {
-        CELL_OVERHEAD + self.key.len() + self.value.as_ref().map_or(0, Vec::capacity)
-    }
-}
+use super::hashed::{Hashed, HashedChanges};
+use super::layout::Layout;
+use super::sorted::{Change, Sorted};
 
 /// Whether a change goes to the changelog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,397 +17,121 @@ pub(crate) enum Logged {
     No,
 }
 
-/// The changes of one store since its last commit, and clean rows.
-#[derive(Debug, Default)]
-pub(crate) struct Overlay {
-    hasher: DefaultHashBuilder,
-    table: HashTable<u32>,
-    cells: Vec<Cell>,
-    vacant: Vec<u32>,
-    /// Cells that are dirty, in order of their first change since the last flush.
-    unflushed: Vec<u32>,
-    /// Cells that are flushed or dirty, in order of their first change since the last commit.
-    uncommitted: Vec<u32>,
-    /// The uncommitted cells by key, from the first time that rows are asked for in order.
-    index: Option<BTreeMap<Box<[u8]>, u32>>,
-    uncommitted_bytes: usize,
-    clean_bytes: usize,
-    hand: usize,
+/// The changes of one store since its last commit.
+#[derive(Debug)]
+pub(crate) enum Overlay {
+    /// By hash, with clean rows.
+    Hashed(Hashed),
+    /// By key.
+    Sorted(Sorted),
+}
+
+/// Changed rows in order; none for a deleted one.
+pub(crate) enum Changed<'a> {
+    Hashed(HashedChanges<'a>),
+    Sorted(Range<'a, Box<[u8]>, Change>),
+}
+
+impl<'a> Iterator for Changed<'a> {
+    type Item = (&'a [u8], Option<&'a [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Hashed(changes) => changes.next(),
+            Self::Sorted(changes) => changes.next().map(|(key, change)| (&**key, change.value())),
+        }
+    }
 }
 
 impl Overlay {
-    /// Where a row is, if anything is known of it.
-    #[inline]
-    pub(crate) fn slot(&self, key: &[u8]) -> Option<u32> {
-        self.find(self.hasher.hash_one(key), key)
-    }
-
-    /// What is known of the row in a slot: none if it is absent.
-    #[inline]
-    pub(crate) fn value(&mut self, slot: u32) -> Option<&[u8]> {
-        let cell = &mut self.cells[slot as usize];
-        cell.referenced = true;
-        cell.value.as_deref()
+    /// The one that suits a layout.
+    pub(crate) fn of(layout: Layout) -> Self {
+        match layout {
+            Layout::Session { .. } | Layout::Join { .. } => Self::Sorted(Sorted::default()),
+            _ => Self::Hashed(Hashed::default()),
+        }
     }
 
     /// Changes a row; none deletes it.
     #[inline]
     pub(crate) fn put(&mut self, key: &[u8], value: Option<&[u8]>, logged: Logged) {
-        let hash = self.hasher.hash_one(key);
-        let index = match self.find(hash, key) {
-            Some(index) => index,
-            None => self.insert(hash, key),
-        };
-        let cell = &mut self.cells[index as usize];
-        let before = cell.bytes();
-        match (&mut cell.value, value) {
-            (Some(old), Some(new)) => {
-                old.clear();
-                old.extend_from_slice(new);
-            }
-            (old, new) => *old = new.map(<[u8]>::to_vec),
-        }
-        let after = cell.bytes();
-        cell.referenced = true;
-        let state = match logged {
-            Logged::Yes => State::Dirty,
-            Logged::No if cell.state == State::Dirty => State::Dirty,
-            Logged::No => State::Flushed,
-        };
-        let previous = std::mem::replace(&mut cell.state, state);
-        if state == State::Dirty && previous != State::Dirty {
-            self.unflushed.push(index);
-        }
-        if matches!(previous, State::Dirty | State::Flushed) {
-            self.uncommitted_bytes = self.uncommitted_bytes + after - before;
-            return;
-        }
-        if previous == State::Clean {
-            self.clean_bytes -= before;
-        }
-        self.uncommitted.push(index);
-        self.uncommitted_bytes += after;
-        if let Some(sorted) = &mut self.index {
-            sorted.insert(key.into(), index);
+        match self {
+            Self::Hashed(hashed) => hashed.put(key, value, logged),
+            Self::Sorted(sorted) => sorted.put(key, value, logged),
         }
     }
 
-    /// Remembers a committed row, or that there is none, which was just read and is not known yet.
-    pub(crate) fn remember(&mut self, key: &[u8], value: Option<&[u8]>) -> u32 {
-        let hash = self.hasher.hash_one(key);
-        debug_assert!(self.find(hash, key).is_none());
-        let index = self.insert(hash, key);
-        let cell = &mut self.cells[index as usize];
-        cell.value = value.map(<[u8]>::to_vec);
-        cell.state = State::Clean;
-        self.clean_bytes += cell.bytes();
-        index
-    }
-
-    /// Hands out the rows that changed since the last flush, in order of their first change. An error ends it, and
-    /// nothing counts as flushed.
+    /// Hands out the rows that changed since the last flush. An error ends it, and nothing counts as flushed.
     pub(crate) fn flush<E>(
         &mut self,
-        mut each: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), E>,
+        each: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), E>,
     ) -> Result<usize, E> {
-        for &index in &self.unflushed {
-            let cell = &self.cells[index as usize];
-            each(&cell.key, cell.value.as_deref())?;
+        match self {
+            Self::Hashed(hashed) => hashed.flush(each),
+            Self::Sorted(sorted) => sorted.flush(each),
         }
-        let flushed = self.unflushed.len();
-        for index in self.unflushed.drain(..) {
-            self.cells[index as usize].state = State::Flushed;
-        }
-        Ok(flushed)
     }
 
-    /// Hands out the changed rows, which are clean from here on.
-    pub(crate) fn commit(&mut self, mut each: impl FnMut(&[u8], Option<&[u8]>)) {
-        for index in self.uncommitted.drain(..) {
-            let cell = &mut self.cells[index as usize];
-            each(&cell.key, cell.value.as_deref());
-            cell.state = State::Clean;
-        }
-        self.unflushed.clear();
-        self.clean_bytes += std::mem::take(&mut self.uncommitted_bytes);
-        if let Some(sorted) = &mut self.index {
-            sorted.clear();
+    /// Hands out the changed rows, which are changes no more.
+    pub(crate) fn commit(&mut self, each: impl FnMut(&[u8], Option<&[u8]>)) {
+        match self {
+            Self::Hashed(hashed) => hashed.commit(each),
+            Self::Sorted(sorted) => sorted.commit(each),
         }
     }
 
     /// Forgets the changes.
     pub(crate) fn abort(&mut self) {
-        for index in std::mem::take(&mut self.uncommitted) {
-            self.uncommitted_bytes -= self.cells[index as usize].bytes();
-            self.remove(index);
-        }
-        debug_assert_eq!(self.uncommitted_bytes, 0);
-        self.unflushed.clear();
-        if let Some(sorted) = &mut self.index {
-            sorted.clear();
+        match self {
+            Self::Hashed(hashed) => hashed.abort(),
+            Self::Sorted(sorted) => sorted.clear(),
         }
     }
 
-    /// Forgets clean rows, those first that were not read for the longest time, until they take no more than `limit`
-    /// bytes.
+    /// Forgets clean rows until they take no more than `limit` bytes.
     pub(crate) fn trim(&mut self, limit: usize) {
-        // Twice around: once to take the marks away, once to evict.
-        let mut left = self.cells.len() * 2;
-        while self.clean_bytes > limit && left > 0 {
-            left -= 1;
-            self.hand = if self.hand + 1 < self.cells.len() {
-                self.hand + 1
-            } else {
-                0
-            };
-            let cell = &mut self.cells[self.hand];
-            if cell.state != State::Clean || std::mem::take(&mut cell.referenced) {
-                continue;
-            }
-            self.clean_bytes -= cell.bytes();
-            self.remove(self.hand as u32);
-        }
-        self.shrink();
-    }
-
-    /// Gives back the room that many changes took, once most of it is vacant.
-    fn shrink(&mut self) {
-        let used = self.cells.len() - self.vacant.len();
-        if !self.uncommitted.is_empty() || self.cells.len() < 4096 || used > self.cells.len() / 4 {
-            return;
-        }
-        self.cells.retain(|cell| cell.state != State::Vacant);
-        self.cells.shrink_to(used * 2);
-        self.vacant = Vec::new();
-        self.hand = 0;
-        self.table = HashTable::with_capacity(used * 2);
-        for (index, cell) in self.cells.iter().enumerate() {
-            let cells = &self.cells;
-            self.table
-                .insert_unique(cell.hash, index as u32, |&index| cells[index as usize].hash);
+        if let Self::Hashed(hashed) = self {
+            hashed.trim(limit);
         }
     }
 
     /// Forgets everything, changes too.
     pub(crate) fn clear(&mut self) {
-        *self = Self {
-            hasher: self.hasher.clone(),
-            ..Self::default()
-        };
+        match self {
+            Self::Hashed(hashed) => hashed.clear(),
+            Self::Sorted(sorted) => sorted.clear(),
+        }
     }
 
     /// The changed rows within the bounds, in order; none for a deleted one.
-    pub(crate) fn changed<'a>(
-        &'a mut self,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-    ) -> impl DoubleEndedIterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
-        let Self {
-            index,
-            cells,
-            uncommitted,
-            ..
-        } = self;
-        let index = index.get_or_insert_with(|| {
-            uncommitted
-                .iter()
-                .map(|&index| (cells[index as usize].key.clone(), index))
-                .collect()
-        });
-        let cells = &*cells;
-        index
-            .range::<[u8], _>((from, to))
-            .map(move |(key, &index)| (&**key, cells[index as usize].value.as_deref()))
+    pub(crate) fn changed(&mut self, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Changed<'_> {
+        match self {
+            Self::Hashed(hashed) => Changed::Hashed(hashed.changed(from, to)),
+            Self::Sorted(sorted) => Changed::Sorted(sorted.changed(from, to)),
+        }
     }
 
     /// The bytes of changes since the last commit.
     pub(crate) fn uncommitted_bytes(&self) -> usize {
-        self.uncommitted_bytes
+        match self {
+            Self::Hashed(hashed) => hashed.uncommitted_bytes(),
+            Self::Sorted(sorted) => sorted.bytes(),
+        }
     }
 
     /// The bytes of clean rows.
     pub(crate) fn clean_bytes(&self) -> usize {
-        self.clean_bytes
+        match self {
+            Self::Hashed(hashed) => hashed.clean_bytes(),
+            Self::Sorted(_) => 0,
+        }
     }
 
     /// How many rows changed since the last commit.
     pub(crate) fn uncommitted(&self) -> usize {
-        self.uncommitted.len()
-    }
-
-    #[inline]
-    fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
-        self.table
-            .find(hash, |&index| *self.cells[index as usize].key == *key)
-            .copied()
-    }
-
-    /// A new cell, in no list and not counted yet.
-    fn insert(&mut self, hash: u64, key: &[u8]) -> u32 {
-        let cell = Cell {
-            hash,
-            key: key.into(),
-            value: None,
-            state: State::Vacant,
-            referenced: false,
-        };
-        let index = if let Some(index) = self.vacant.pop() {
-            self.cells[index as usize] = cell;
-            index
-        } else {
-            self.cells.push(cell);
-            u32::try_from(self.cells.len() - 1).expect("fewer than 4 billion rows are in memory")
-        };
-        let cells = &self.cells;
-        self.table
-            .insert_unique(hash, index, |&index| cells[index as usize].hash);
-        index
-    }
-
-    /// Takes a cell out of the table; the caller has taken it off the counts.
-    fn remove(&mut self, index: u32) {
-        let cell = &mut self.cells[index as usize];
-        if let Ok(entry) = self.table.find_entry(cell.hash, |&other| other == index) {
-            entry.remove();
+        match self {
+            Self::Hashed(hashed) => hashed.uncommitted(),
+            Self::Sorted(sorted) => sorted.len(),
         }
-        cell.state = State::Vacant;
-        cell.key = Box::default();
-        cell.value = None;
-        self.vacant.push(index);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn get<'a>(overlay: &'a mut Overlay, key: &[u8]) -> Option<Option<&'a [u8]>> {
-        let slot = overlay.slot(key)?;
-        Some(overlay.value(slot))
-    }
-
-    fn committed(overlay: &mut Overlay) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let mut rows = Vec::new();
-        overlay.commit(|key, value| rows.push((key.to_vec(), value.map(<[u8]>::to_vec))));
-        rows
-    }
-
-    fn flushed(overlay: &mut Overlay) -> Vec<Vec<u8>> {
-        let mut keys = Vec::new();
-        overlay
-            .flush(|key, _| -> Result<(), ()> {
-                keys.push(key.to_vec());
-                Ok(())
-            })
-            .expect("nothing fails");
-        keys
-    }
-
-    #[test]
-    fn a_key_is_flushed_once_with_its_last_value_and_again_after_a_further_change() {
-        let mut overlay = Overlay::default();
-        overlay.put(b"b", Some(b"1"), Logged::Yes);
-        overlay.put(b"a", Some(b"1"), Logged::Yes);
-        overlay.put(b"b", Some(b"2"), Logged::Yes);
-        overlay.put(b"derived", Some(b"x"), Logged::No);
-        assert_eq!(flushed(&mut overlay), [b"b", b"a"]);
-        assert!(flushed(&mut overlay).is_empty());
-        overlay.put(b"b", None, Logged::Yes);
-        assert_eq!(flushed(&mut overlay), [b"b"]);
-        assert_eq!(
-            committed(&mut overlay),
-            [
-                (b"b".to_vec(), None),
-                (b"a".to_vec(), Some(b"1".to_vec())),
-                (b"derived".to_vec(), Some(b"x".to_vec())),
-            ]
-        );
-        assert!(committed(&mut overlay).is_empty());
-    }
-
-    #[test]
-    fn a_failed_flush_leaves_everything_to_be_flushed_again() {
-        let mut overlay = Overlay::default();
-        overlay.put(b"a", Some(b"1"), Logged::Yes);
-        overlay.put(b"b", Some(b"1"), Logged::Yes);
-        let mut left = 1;
-        let result = overlay.flush(|_, _| {
-            left -= 1;
-            if left < 0 { Err(()) } else { Ok(()) }
-        });
-        assert_eq!(result, Err(()));
-        assert_eq!(flushed(&mut overlay).len(), 2);
-    }
-
-    #[test]
-    fn aborted_changes_are_unknown_again_and_counted_no_more() {
-        let mut overlay = Overlay::default();
-        overlay.put(b"a", Some(b"1"), Logged::Yes);
-        committed(&mut overlay);
-        overlay.put(b"a", Some(b"22"), Logged::Yes);
-        overlay.put(b"b", Some(b"1"), Logged::Yes);
-        assert!(overlay.uncommitted_bytes() > 0);
-        overlay.abort();
-        assert_eq!(get(&mut overlay, b"a"), None);
-        assert_eq!(get(&mut overlay, b"b"), None);
-        assert_eq!((overlay.uncommitted_bytes(), overlay.clean_bytes()), (0, 0));
-        assert!(committed(&mut overlay).is_empty());
-    }
-
-    #[test]
-    fn clean_rows_are_forgotten_when_over_the_limit_and_changes_never() {
-        let mut overlay = Overlay::default();
-        for key in 0..100_u8 {
-            overlay.remember(&[key], Some(&[key; 10]));
-        }
-        overlay.put(b"changed", Some(&[0; 500]), Logged::Yes);
-        assert!(get(&mut overlay, &[7]).is_some());
-        overlay.trim(overlay.clean_bytes() - 1);
-        assert_eq!(
-            get(&mut overlay, &[7]),
-            Some(Some(&[7; 10][..])),
-            "read of late"
-        );
-        overlay.trim(0);
-        assert_eq!(overlay.clean_bytes(), 0);
-        assert_eq!(get(&mut overlay, &[7]), None);
-        assert_eq!(get(&mut overlay, b"changed"), Some(Some(&[0; 500][..])));
-        overlay.remember(b"absent", None);
-        assert_eq!(get(&mut overlay, b"absent"), Some(None));
-    }
-
-    #[test]
-    fn the_room_of_many_changes_is_given_back() {
-        let mut overlay = Overlay::default();
-        for key in 0..10_000_u32 {
-            overlay.put(&key.to_be_bytes(), Some(b"1"), Logged::Yes);
-        }
-        committed(&mut overlay);
-        overlay.trim(100 * CELL_OVERHEAD * 2);
-        assert!(overlay.cells.capacity() < 1000);
-        let known = (0..10_000_u32)
-            .filter(|key| get(&mut overlay, &key.to_be_bytes()) == Some(Some(b"1")))
-            .count();
-        assert!(known > 50, "{known} rows are still known");
-    }
-
-    #[test]
-    fn changed_rows_come_in_order_however_late_the_order_is_asked_for() {
-        let mut overlay = Overlay::default();
-        overlay.remember(b"clean", Some(b""));
-        overlay.put(b"c", Some(b"1"), Logged::Yes);
-        overlay.put(b"a", Some(b"1"), Logged::Yes);
-        let keys = |overlay: &mut Overlay| -> Vec<Vec<u8>> {
-            overlay
-                .changed(Bound::Unbounded, Bound::Excluded(b"d"))
-                .map(|(key, _)| key.to_vec())
-                .collect()
-        };
-        assert_eq!(keys(&mut overlay), [b"a", b"c"]);
-        overlay.put(b"b", None, Logged::Yes);
-        overlay.put(b"e", None, Logged::Yes);
-        assert_eq!(keys(&mut overlay), [b"a", b"b", b"c"]);
-        overlay.abort();
-        assert!(keys(&mut overlay).is_empty());
     }
 }

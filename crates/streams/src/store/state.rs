@@ -408,7 +408,8 @@ fn open_database(
             .cache_size(budget.block_cache_bytes)
             .max_journaling_size(64 * MIB)
             .journal_compression(fjall::CompressionType::None)
-            .worker_threads(2)
+            // With two, one hands compactions back to the queue as fast as it can while the other is busy.
+            .worker_threads(1)
             .with_compaction_filter_factories(Arc::new(move |name| fronts.filter(name)))
             .open()?;
         let checkpoints = database.keyspace(CHECKPOINTS, options)?;
@@ -422,6 +423,10 @@ fn open_database(
 fn options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .max_memtable_size(1024 * MIB)
+        // Small steps: one thread both compacts and writes buffers out, so no compaction may take long.
+        .compaction_strategy(Arc::new(
+            fjall::compaction::Leveled::default().with_table_target_size(16 * MIB),
+        ))
         .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(
             fjall::config::BloomConstructionPolicy::BitsPerKey(10.0),
         )))

@@ -151,8 +151,8 @@ impl Store {
         };
         Self {
             layout: Layout::of(spec.kind),
+            overlay: Overlay::of(Layout::of(spec.kind)),
             spec,
-            overlay: Overlay::default(),
             share,
             table,
             presence,
@@ -187,12 +187,30 @@ impl Store {
     /// A row's value.
     #[inline]
     pub fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
-        // The second look-up of a known row is the price of a borrow that the checker accepts.
-        let slot = match self.overlay.slot(key) {
+        let known = match &self.overlay {
+            Overlay::Hashed(hashed) => hashed.slot(key),
+            Overlay::Sorted(_) => return self.get_sorted(key),
+        };
+        let slot = match known {
             Some(slot) => slot,
             None => self.load(key)?,
         };
-        Ok(self.overlay.value(slot))
+        match &mut self.overlay {
+            Overlay::Hashed(hashed) => Ok(hashed.value(slot)),
+            Overlay::Sorted(_) => Ok(None),
+        }
+    }
+
+    fn get_sorted(&mut self, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
+        if let Overlay::Sorted(sorted) = &self.overlay
+            && let Some(changed) = sorted.get(key)
+        {
+            return Ok(changed);
+        }
+        let alive = !self.is_dead(key);
+        self.scratch.clear();
+        let found = alive && self.table.get(key, &mut self.scratch)?;
+        Ok(found.then_some(&self.scratch))
     }
 
     /// A row's value, to keep.
@@ -519,11 +537,18 @@ impl Store {
     #[cold]
     fn load(&mut self, key: &[u8]) -> Result<u32, StoreError> {
         self.scratch.clear();
-        let front = self.front();
-        let dead = front > 0 && key < &front.to_be_bytes()[..];
-        let found = !dead && self.table.get(key, &mut self.scratch)?;
+        let found = !self.is_dead(key) && self.table.get(key, &mut self.scratch)?;
         self.share.settle(&mut self.overlay);
-        Ok(self.overlay.remember(key, found.then_some(&self.scratch)))
+        Ok(match &mut self.overlay {
+            Overlay::Hashed(hashed) => hashed.remember(key, found.then_some(&self.scratch)),
+            Overlay::Sorted(_) => 0,
+        })
+    }
+
+    /// Whether a row is too old to be told of.
+    fn is_dead(&self, key: &[u8]) -> bool {
+        let front = self.front();
+        front > 0 && key < &front.to_be_bytes()[..]
     }
 
     /// Tells readers and compactions what is too old, and has it dropped from disk now and then.
