@@ -200,8 +200,8 @@ impl Context<'_> {
             Policy::Retry {
                 attempts, backoff, ..
             } if tried < attempts => Err(Failure::Retry { backoff, error }),
-            Policy::Retry { then, .. } => self.settle(node, *then, error),
-            other => self.settle(node, other, error),
+            Policy::Retry { then, .. } => self.settle(node, &then, error),
+            other => self.settle(node, &other, error),
         }
     }
 
@@ -217,7 +217,7 @@ impl Context<'_> {
             Policy::Retry { then, .. } => Policy::clone(then),
             other => other.clone(),
         };
-        self.settle(node, policy, error)
+        self.settle(node, &policy, error)
     }
 
     fn record_error(&self, node: NodeId, stage: Stage, error: impl Into<BoxError>) -> RecordError {
@@ -236,7 +236,7 @@ impl Context<'_> {
         Failure::Fatal(self.record_error(node, Stage::Processing, error))
     }
 
-    fn settle(&mut self, node: NodeId, policy: Policy, error: RecordError) -> Result<(), Failure> {
+    fn settle(&mut self, node: NodeId, policy: &Policy, error: RecordError) -> Result<(), Failure> {
         match policy {
             Policy::Fail | Policy::Retry { .. } => return Err(Failure::Fatal(error)),
             Policy::Skip => tracing::warn!(%error, "record skipped"),

@@ -74,16 +74,15 @@ fn write<K, V, C, S>(
     run.end(move |context, record| {
         let chosen = f(&record);
         let chosen = chosen.as_ref();
-        let topic = match names.get(chosen) {
-            Some(topic) => Arc::clone(topic),
-            None => {
-                if names.len() >= NAMES {
-                    names.clear();
-                }
-                let topic: Arc<str> = chosen.into();
-                names.insert(Arc::clone(&topic));
-                topic
+        let topic = if let Some(topic) = names.get(chosen) {
+            Arc::clone(topic)
+        } else {
+            if names.len() >= NAMES {
+                names.clear();
             }
+            let topic: Arc<str> = chosen.into();
+            names.insert(Arc::clone(&topic));
+            topic
         };
         sink.write(context, &topic, &record)
     });

@@ -293,7 +293,9 @@ macro_rules! process {
             /// Sends the records through a processor that leaves keys as they are: what comes out is as well
             /// partitioned as what went in.
             #[track_caller]
-            pub fn process_values<P: Processor<Key = FixedKey<K>, Value = V, OutKey = FixedKey<K>>>(
+            pub fn process_values<
+                P: Processor<Key = FixedKey<K>, Value = V, OutKey = FixedKey<K>>,
+            >(
                 self,
                 name: &str,
                 stores: impl IntoIterator<Item = StoreId>,
@@ -370,12 +372,9 @@ fn place<P: Processor>(
     builder.on_init(
         node,
         Box::new(move |context| {
-            place.call(
-                context,
-                Moment::Starting,
-                |processor, context| processor.init(context),
-                |context, error| Err(context.fatal(node, error)),
-            )
+            place.call(context, Moment::Starting, P::init, |context, error| {
+                Err(context.fatal(node, error))
+            })
         }),
     );
     place

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::TestDriver;
 use super::cluster::{Cluster, Writes};
 use super::instance::Instance;
 use super::schedule::{Interleaving, Schedule};
-use super::TestDriver;
 use crate::error::{Policy, Stage, StreamsError};
 use crate::runtime::task::TaskConfig;
 use crate::topology::{Builder, NodeKind, PartitionCounts, Topology};
@@ -79,11 +79,7 @@ impl TestDriverBuilder {
 
     /// What becomes of records that fail, at every stage.
     pub fn policy(mut self, policy: &Policy) -> Self {
-        for stage in [
-            Stage::Deserialization,
-            Stage::Processing,
-            Stage::Production,
-        ] {
+        for stage in [Stage::Deserialization, Stage::Processing, Stage::Production] {
             self = self.policy_for(stage, policy.clone());
         }
         self
@@ -166,6 +162,7 @@ impl TestDriverBuilder {
             instance: Instance::default(),
             schedule: Schedule::new(self.seed, self.interleaving, self.commit_every),
             wall_clock: self.wall_clock,
+            next_purge: self.wall_clock.saturating_add(super::PURGE_INTERVAL_MS),
             dropped: BTreeMap::new(),
             read: BTreeMap::new(),
             keyless: BTreeMap::new(),

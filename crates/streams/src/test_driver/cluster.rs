@@ -4,6 +4,7 @@
 //! commits, its end takes an offset of its own, and readers stop in front of what is undecided.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -144,7 +145,8 @@ impl Cluster {
 
     /// Adds a record of another program's: seen at once.
     pub(super) fn append(&mut self, topic: &str, partition: i32, mut record: StoredRecord) -> i64 {
-        let slots = &mut self.topics.get_mut(topic).expect("the topic exists")[partition as usize].slots;
+        let slots =
+            &mut self.topics.get_mut(topic).expect("the topic exists")[partition as usize].slots;
         record.offset = slots.len() as i64;
         slots.push(Slot::Record(record));
         slots.len() as i64 - 1
@@ -154,6 +156,12 @@ impl Cluster {
     pub(super) fn end(&self, topic: &str, partition: i32) -> i64 {
         self.partition(topic, partition)
             .map_or(0, Partition::last_stable)
+    }
+
+    /// The first offset and the one behind the last, undecided records among them.
+    pub(super) fn offsets(&self, topic: &str, partition: i32) -> Option<Range<i64>> {
+        let log = self.partition(topic, partition)?;
+        Some(log.start..log.slots.len() as i64)
     }
 
     /// The first offset.
@@ -203,7 +211,7 @@ impl Cluster {
                 (committed.offset, committed.metadata),
             );
         }
-        self.end_transaction(|record| Slot::Record(record));
+        self.end_transaction(Slot::Record);
     }
 
     /// Aborts the transaction under way. Without transactions nothing is taken back.
@@ -213,7 +221,8 @@ impl Cluster {
 
     fn end_transaction(&mut self, decide: impl Fn(StoredRecord) -> Slot) {
         for (topic, partition) in std::mem::take(&mut self.touched) {
-            let log = &mut self.topics.get_mut(&topic).expect("it was written to")[partition as usize];
+            let log =
+                &mut self.topics.get_mut(&topic).expect("it was written to")[partition as usize];
             let first = log.undecided.take().unwrap_or(log.slots.len());
             for slot in &mut log.slots[first..] {
                 if let Slot::Open(_) = slot

@@ -84,7 +84,8 @@ impl Instance {
                 Some(stores) => stores,
                 None => super::state::open(plan.topology, part),
             };
-            self.restored += super::state::restore(&mut stores, plan.topology, id, cluster, plan.wall_clock)?;
+            self.restored +=
+                super::state::restore(&mut stores, plan.topology, id, cluster, plan.wall_clock)?;
             let topics = plan.counts.inputs(part, id);
             let mut task = Task::new(
                 plan.topology,
@@ -205,7 +206,11 @@ impl Instance {
         self.tasks
             .iter()
             .filter_map(|(id, driven)| {
-                let least = driven.inputs.iter().filter_map(|input| next(id, input)).min()?;
+                let least = driven
+                    .inputs
+                    .iter()
+                    .filter_map(|input| next(id, input))
+                    .min()?;
                 Some((*id, least))
             })
             .collect()
@@ -369,7 +374,9 @@ impl Driven {
         if let Some(last) = records.last() {
             input.fetch = last.offset + 1;
         }
-        input.waiting.extend(records.iter().map(|record| record.timestamp));
+        input
+            .waiting
+            .extend(records.iter().map(|record| record.timestamp));
         self.task.add_records(index, records);
         let mut more = cluster.read(&input.topic, id.partition, input.fetch);
         self.task.set_caught_up(index, more.next().is_none());

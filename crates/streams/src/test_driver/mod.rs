@@ -30,7 +30,10 @@ use crate::context::DropReason;
 use crate::error::{Failure, StreamsError};
 use crate::runtime::TaskId;
 use crate::runtime::task::TaskConfig;
-use crate::topology::{Builder, PartitionCounts, Topology};
+use crate::topology::{Builder, InternalTopicKind, PartitionCounts, Topology};
+
+/// `repartition.purge.interval.ms`.
+pub(super) const PURGE_INTERVAL_MS: i64 = 30_000;
 
 /// Runs a topology in memory, under a test's control. Kafka Streams' `TopologyTestDriver`, for more than one
 /// partition.
@@ -61,6 +64,8 @@ pub struct TestDriver {
     instance: Instance,
     schedule: Schedule,
     wall_clock: i64,
+    /// When repartition topics are purged next, by the wall clock.
+    next_purge: i64,
     /// What was dropped, as of the last commit.
     dropped: BTreeMap<(String, DropReason), u64>,
     /// How far the test has read each partition.
@@ -114,8 +119,7 @@ impl TestDriver {
     /// With the error that the application stops with.
     #[track_caller]
     pub fn process(&mut self) -> usize {
-        self.try_process()
-            .unwrap_or_else(|error| panic!("{error}"))
+        self.try_process().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// [`process`](Self::process), to see the error that the application stops with.
@@ -233,6 +237,7 @@ impl TestDriver {
         self.start()?;
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         self.wall_clock = self.wall_clock.saturating_add(by);
+        self.purge();
         let ran = self.instance.punctuate(&mut self.cluster, self.wall_clock);
         ran.or_else(|(task, failure)| self.failed(task, failure))
     }
@@ -344,6 +349,24 @@ impl TestDriver {
             *all.entry(place).or_default() += count;
         }
         all
+    }
+
+    /// Deletes what was processed of repartition topics, every 30 seconds, as the application has its cluster do.
+    fn purge(&mut self) {
+        if self.wall_clock < self.next_purge {
+            return;
+        }
+        self.next_purge = self.wall_clock.saturating_add(PURGE_INTERVAL_MS);
+        for topic in self.topology.internal_topics() {
+            if topic.kind != InternalTopicKind::Repartition {
+                continue;
+            }
+            for partition in 0..self.counts.of(&topic.name).unwrap_or(0) {
+                if let Some((offset, _)) = self.cluster.committed(&topic.name, partition).cloned() {
+                    self.cluster.delete_records(&topic.name, partition, offset);
+                }
+            }
+        }
     }
 
     fn crash_with(&mut self, disk: Disk) {

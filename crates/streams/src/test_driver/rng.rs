@@ -1,4 +1,4 @@
-//! The driver's dice: the same seed gives the same throws, on every machine (SplitMix64).
+//! The driver's dice: the same seed gives the same throws, on every machine (`SplitMix64`).
 
 /// A source of numbers that only the seed decides.
 #[derive(Debug, Clone)]

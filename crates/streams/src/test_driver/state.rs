@@ -7,9 +7,7 @@ use std::sync::Arc;
 use super::cluster::Cluster;
 use crate::error::StreamsError;
 use crate::runtime::TaskId;
-use crate::store::{
-    Changelog, ChangelogRecord, ChangelogState, Restore, Store, StoreSpec, Stores,
-};
+use crate::store::{Changelog, ChangelogRecord, ChangelogState, Restore, Store, StoreSpec, Stores};
 use crate::topology::{SubTopology, Topology};
 
 /// Fresh, empty stores.

@@ -157,8 +157,7 @@ impl<K: Key, V> StoreView<K, V> {
     #[track_caller]
     fn value(&self, row: &Stamped) -> (V, i64) {
         let value = self.codec.deserialize(&self.name, &row.value);
-        let value =
-            value.unwrap_or_else(|error| panic!("a value of store {}: {error}", self.name));
+        let value = value.unwrap_or_else(|error| panic!("a value of store {}: {error}", self.name));
         (value, row.timestamp)
     }
 }

@@ -15,7 +15,9 @@ impl Topology {
         };
         for part in self.sub_topologies() {
             let index = part.index;
-            chart.line(format_args!("  subgraph sub{index} [\"Sub-topology {index}\"]"));
+            chart.line(format_args!(
+                "  subgraph sub{index} [\"Sub-topology {index}\"]"
+            ));
             for id in &part.nodes {
                 let node = &self.nodes()[id.index()];
                 let name = quoted(&node.name);

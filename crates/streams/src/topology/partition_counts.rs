@@ -39,7 +39,11 @@ impl PartitionCounts {
             .collect();
         let mut topics = BTreeMap::new();
         let mut missing = BTreeSet::new();
-        for source in topology.sub_topologies().iter().flat_map(|part| &part.sources) {
+        for source in topology
+            .sub_topologies()
+            .iter()
+            .flat_map(|part| &part.sources)
+        {
             if let Some(given) = repartition.get(source) {
                 topics.extend(given.map(|count| (Arc::clone(source), count)));
                 continue;
@@ -204,4 +208,109 @@ fn differ(
         node.location,
         counts.join(", ")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dsl::within;
+    use crate::topic::Topic;
+    use crate::topology::Builder;
+    use crate::windows::mins;
+
+    const LEFT: Topic<String, u64> = Topic::json("left");
+    const RIGHT: Topic<String, u64> = Topic::json("right");
+
+    fn resolve(
+        topology: impl Fn(&Builder) + Send + Sync + 'static,
+        existing: &[(&str, i32)],
+    ) -> Result<PartitionCounts, String> {
+        let topology = Topology::build("app", topology).expect("the topology is sound");
+        let of = |topic: &str| {
+            let found = existing.iter().find(|(name, _)| *name == topic);
+            found.map(|(_, count)| *count)
+        };
+        PartitionCounts::resolve(&topology, of).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_missing_input_is_named() {
+        let error = resolve(
+            |b| b.stream(LEFT).merge(b.stream(RIGHT)).to(LEFT),
+            &[("left", 1)],
+        );
+        let error = error.expect_err("an input is missing");
+        assert!(error.contains("do not exist: right."), "{error}");
+    }
+
+    #[test]
+    fn counts_go_down_a_chain_of_repartition_topics() {
+        let topology = |b: &Builder| {
+            b.stream(LEFT)
+                .key_by("first", |n: &u64| *n)
+                .key_by("second", |n: &u64| n.to_string())
+                .count("counts")
+                .to_stream()
+                .map(Option::unwrap_or_default)
+                .to(RIGHT);
+        };
+        let counts = resolve(topology, &[("left", 6)]).expect("all is there");
+        for topic in [
+            "app-first-repartition",
+            "app-second-repartition",
+            "app-counts-changelog",
+        ] {
+            assert_eq!(counts.of(topic), Some(6), "{topic}");
+        }
+        assert_eq!(counts.tasks().count(), 18);
+    }
+
+    #[test]
+    fn a_repartition_topic_follows_what_it_is_joined_with() {
+        let topology = |b: &Builder| {
+            b.stream(LEFT)
+                .key_by("moved", u64::to_string)
+                .join("joined", b.stream(RIGHT), within(mins(1)))
+                .map(|(left, _)| left)
+                .to(LEFT);
+        };
+        for (left, right) in [(6, 2), (2, 6)] {
+            let counts = resolve(topology, &[("left", left), ("right", right)]);
+            let counts = counts.expect("repartitioning makes them equal");
+            assert_eq!(counts.of("app-moved-repartition"), Some(right));
+        }
+    }
+
+    #[test]
+    fn two_repartition_topics_that_are_joined_both_get_the_larger_count() {
+        let topology = |b: &Builder| {
+            let right = b.stream(RIGHT).key_by("right-moved", u64::to_string);
+            b.stream(LEFT)
+                .key_by("left-moved", u64::to_string)
+                .join("joined", right, within(mins(1)))
+                .map(|(left, _)| left)
+                .to(LEFT);
+        };
+        let counts = resolve(topology, &[("left", 6), ("right", 2)]).expect("they are equal");
+        assert_eq!(counts.of("app-left-moved-repartition"), Some(6));
+        assert_eq!(counts.of("app-right-moved-repartition"), Some(6));
+    }
+
+    #[test]
+    fn a_number_of_the_programs_is_kept_and_must_fit_what_it_is_joined_with() {
+        let topology = |b: &Builder| {
+            b.stream(LEFT)
+                .repartition("moved", 4)
+                .join("joined", b.stream(RIGHT), within(mins(1)))
+                .map(|(left, _)| left)
+                .to(LEFT);
+        };
+        let counts = resolve(topology, &[("left", 9), ("right", 4)]).expect("they are equal");
+        assert_eq!(counts.of("app-moved-repartition"), Some(4));
+        let error = resolve(topology, &[("left", 9), ("right", 5)]).expect_err("they differ");
+        assert!(
+            error.contains("app-moved-repartition has 4, right has 5"),
+            "{error}"
+        );
+    }
 }

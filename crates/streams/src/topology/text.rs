@@ -38,7 +38,10 @@ impl Topology {
         match &node.kind {
             NodeKind::Source { topics, .. } => {
                 let topics = topics.join(", ");
-                push(text, format_args!("    Source: {name} (topics: [{topics}])\n"));
+                push(
+                    text,
+                    format_args!("    Source: {name} (topics: [{topics}])\n"),
+                );
             }
             NodeKind::Operator { .. } => {
                 let stores: Vec<_> = node
@@ -47,7 +50,10 @@ impl Topology {
                     .map(|store| self.stores()[store.index()].name.as_str())
                     .collect();
                 let stores = stores.join(", ");
-                push(text, format_args!("    Processor: {name} (stores: [{stores}])\n"));
+                push(
+                    text,
+                    format_args!("    Processor: {name} (stores: [{stores}])\n"),
+                );
             }
             NodeKind::Sink { topic } => {
                 push(text, format_args!("    Sink: {name} (topic: {topic})\n"));
@@ -72,7 +78,9 @@ impl Topology {
     }
 
     fn names(&self, ids: impl Iterator<Item = NodeId>) -> String {
-        let names: Vec<_> = ids.map(|id| self.nodes()[id.index()].name.as_str()).collect();
+        let names: Vec<_> = ids
+            .map(|id| self.nodes()[id.index()].name.as_str())
+            .collect();
         if names.is_empty() {
             "none".to_owned()
         } else {
