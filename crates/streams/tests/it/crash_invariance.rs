@@ -71,7 +71,11 @@ fn sessions(b: &Builder) {
 
 fn stream_join(b: &Builder) {
     b.stream(ORDERS)
-        .left_join("paid", b.stream(PAYMENTS), within(millis(8)).grace(millis(4)))
+        .left_join(
+            "paid",
+            b.stream(PAYMENTS),
+            within(millis(8)).grace(millis(4)),
+        )
         .to(PAIRS);
 }
 
@@ -102,13 +106,17 @@ impl Processor for Hold {
     type OutValue = Option<u64>;
 
     fn init(&mut self, context: &mut ProcessorContext<'_, Self>) -> Result<(), BoxError> {
-        context.schedule(millis(7), PunctuationType::StreamTime, |own, context, time| {
-            for (key, value, _) in own.held.all(context.stores())? {
-                own.held.put(context.stores(), &key, None, time)?;
-                context.forward(Record::new(key, Some(value), time));
-            }
-            Ok(())
-        });
+        context.schedule(
+            millis(7),
+            PunctuationType::StreamTime,
+            |own, context, time| {
+                for (key, value, _) in own.held.all(context.stores())? {
+                    own.held.put(context.stores(), &key, None, time)?;
+                    context.forward(Record::new(key, Some(value), time));
+                }
+                Ok(())
+            },
+        );
         Ok(())
     }
 
@@ -120,7 +128,8 @@ impl Processor for Hold {
         let key = record.key.ok_or("a key")?;
         let before = self.held.get(context.stores(), &key)?.map_or(0, |(n, _)| n);
         let value = before + record.value;
-        self.held.put(context.stores(), &key, Some(&value), record.timestamp)?;
+        self.held
+            .put(context.stores(), &key, Some(&value), record.timestamp)?;
         Ok(())
     }
 }
@@ -198,7 +207,9 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
     proptest::collection::vec(input, 1..60).prop_map(|inputs| {
         let timed = inputs.into_iter().enumerate();
         timed
-            .map(|(n, (second, key, value, off))| (second, key, value, (20 + 3 * n as i64 + off).max(1)))
+            .map(|(n, (second, key, value, off))| {
+                (second, key, value, (20 + 3 * n as i64 + off).max(1))
+            })
             .collect()
     })
 }

@@ -48,10 +48,14 @@ impl Processor for Ticks {
 }
 
 fn ticking(clock: PunctuationType) -> TestDriver {
-    TestDriver::builder("app").starting_at(1_000).build(move |b| {
-        let every = Duration::from_millis(100);
-        b.stream(WORDS).process("ticks", [], Ticks { clock, every }).to(TIMES);
-    })
+    TestDriver::builder("app")
+        .starting_at(1_000)
+        .build(move |b| {
+            let every = Duration::from_millis(100);
+            b.stream(WORDS)
+                .process("ticks", [], Ticks { clock, every })
+                .to(TIMES);
+        })
 }
 
 #[test]
@@ -69,7 +73,10 @@ fn a_stream_time_punctuation_fires_with_the_first_record_and_once_per_advance_wi
     assert!(ticks(200).is_empty(), "stream time does not go back");
     assert_eq!(ticks(800), [800]);
     driver.advance(Duration::from_secs(10)).run();
-    assert!(driver.values(&TIMES).is_empty(), "the wall clock does not move it");
+    assert!(
+        driver.values(&TIMES).is_empty(),
+        "the wall clock does not move it"
+    );
 }
 
 #[test]
@@ -143,8 +150,12 @@ impl Processor for Count {
             return Err("this one is bad".into());
         }
         let key = record.key.as_deref().ok_or("a record without a key")?;
-        let before = self.0.get(context.stores(), key)?.map_or(0, |(count, _)| count);
-        self.0.put(context.stores(), key, Some(&(before + 1)), record.timestamp)?;
+        let before = self
+            .0
+            .get(context.stores(), key)?
+            .map_or(0, |(count, _)| count);
+        self.0
+            .put(context.stores(), key, Some(&(before + 1)), record.timestamp)?;
         context.forward(record.with_value(before + 1));
         Ok(())
     }
@@ -161,7 +172,10 @@ fn counting(b: &Builder) {
 
 #[test]
 fn a_processors_store_is_restored_after_a_move_and_after_a_crash() {
-    for builder in [TestDriver::builder("app"), TestDriver::builder("app").exactly_once()] {
+    for builder in [
+        TestDriver::builder("app"),
+        TestDriver::builder("app").exactly_once(),
+    ] {
         let mut driver = builder.partitions("words", 2).build(counting);
         for key in ["a", "b", "a", "c"] {
             driver.pipe(&WORDS, record(key, "v", 1));
@@ -182,7 +196,9 @@ fn a_processors_store_is_restored_after_a_move_and_after_a_crash() {
 
 #[test]
 fn an_error_of_a_processor_is_treated_by_the_policy() {
-    let mut driver = TestDriver::builder("app").policy(&Policy::Skip).build(counting);
+    let mut driver = TestDriver::builder("app")
+        .policy(&Policy::Skip)
+        .build(counting);
     for value in ["v", "bad", "v"] {
         driver.pipe(&WORDS, record("a", value, 1));
     }
@@ -191,7 +207,10 @@ fn an_error_of_a_processor_is_treated_by_the_policy() {
     assert_eq!(driver.dropped("count", DropReason::Processing), 1);
     let mut driver = TestDriver::new("app", counting);
     driver.pipe(&WORDS, record("a", "bad", 1));
-    let error = driver.try_run().expect_err("the default is to fail").to_string();
+    let error = driver
+        .try_run()
+        .expect_err("the default is to fail")
+        .to_string();
     assert!(error.contains("processing failed in count"), "{error}");
     assert!(error.contains("this one is bad"), "{error}");
 }
@@ -202,14 +221,23 @@ fn a_failure_behind_a_processor_stops_the_task_though_the_processor_does_not_loo
         let counts = b.key_value_store("counts");
         b.stream(WORDS)
             .process_values("count", [counts.id()], Count(counts.handle()))
-            .try_map(|count| if count > 1 { Err("too many") } else { Ok(count) })
+            .try_map(|count| {
+                if count > 1 {
+                    Err("too many")
+                } else {
+                    Ok(count)
+                }
+            })
             .to(COUNTS);
     });
     driver.pipe(&WORDS, record("a", "v", 1)).run();
     driver.pipe(&WORDS, record("a", "v", 2));
     let error = driver.try_run().expect_err("the second fails").to_string();
     assert!(error.contains("too many"), "{error}");
-    assert_eq!(driver.store::<String, u64>("counts").get(&"a".to_owned()), Some(1));
+    assert_eq!(
+        driver.store::<String, u64>("counts").get(&"a".to_owned()),
+        Some(1)
+    );
 }
 
 #[test]
@@ -247,5 +275,8 @@ fn a_processor_sees_where_its_record_came_from_and_both_clocks() {
     });
     driver.pipe(&WORDS, record("a", "v", 9));
     driver.pipe(&WORDS, record("a", "v", 8)).run();
-    assert_eq!(driver.values(&SEEN), ["words 0 0 9 77 0_0 app", "words 0 1 9 77 0_0 app"]);
+    assert_eq!(
+        driver.values(&SEEN),
+        ["words 0 0 9 77 0_0 app", "words 0 1 9 77 0_0 app"]
+    );
 }

@@ -42,7 +42,10 @@ fn a_record_goes_to_the_partition_that_java_would_choose() {
     let expected = [
         ("21", ((-973_932_308_i32) & i32::MAX) % 7),
         ("foobar", ((-790_332_482_i32) & i32::MAX) % 7),
-        ("a-little-bit-long-string", ((-985_981_536_i32) & i32::MAX) % 7),
+        (
+            "a-little-bit-long-string",
+            ((-985_981_536_i32) & i32::MAX) % 7,
+        ),
     ];
     let mut driver = TestDriver::builder("app").partitions("loud", 7).build(both);
     for (key, partition) in expected {
@@ -66,12 +69,19 @@ fn a_custom_partitioner_goes_before_the_key_and_may_send_a_record_to_several_par
         });
         b.stream(WORDS).to(everywhere);
     };
-    let mut driver = TestDriver::builder("app").partitions("loud", 3).build(topology);
+    let mut driver = TestDriver::builder("app")
+        .partitions("loud", 3)
+        .build(topology);
     let mut partitions = |value: &str| -> Vec<i32> {
         driver.pipe(&WORDS, record("21", value, 1));
         driver.try_run().map_or_else(
             |error| {
-                assert!(error.to_string().contains("partition 3 of loud, which has 3"), "{error}");
+                assert!(
+                    error
+                        .to_string()
+                        .contains("partition 3 of loud, which has 3"),
+                    "{error}"
+                );
                 vec![-1]
             },
             |()| {
@@ -112,7 +122,9 @@ fn co_partitioned_inputs_have_equal_counts_and_equal_partitions_meet_in_one_task
 
 #[test]
 fn joined_topics_of_different_counts_are_told_when_the_topology_starts() {
-    let builder = TestDriver::builder("app").partitions("words", 3).partitions("others", 2);
+    let builder = TestDriver::builder("app")
+        .partitions("words", 3)
+        .partitions("others", 2);
     let Err(error) = builder.try_build(|b| {
         b.stream(WORDS)
             .join_table(b.table(OTHERS, "others"))
@@ -163,7 +175,11 @@ fn a_task_takes_the_lowest_timestamp_of_its_inputs_and_the_first_named_of_equal_
 fn a_task_waits_for_an_input_that_has_more_and_not_for_one_that_is_caught_up() {
     let mut driver = TestDriver::new("app", both);
     driver.pipe(&WORDS, record("k", "word 2", 2)).run();
-    assert_eq!(driver.values(&LOUD), ["word 2"], "the other is empty, and known to be");
+    assert_eq!(
+        driver.values(&LOUD),
+        ["word 2"],
+        "the other is empty, and known to be"
+    );
     driver.hold("others");
     driver.pipe(&OTHERS, record("k", "other 3", 3));
     driver.pipe(&WORDS, record("k", "word 4", 4)).run();
@@ -195,7 +211,11 @@ fn a_null_key_is_dropped_and_counted_where_a_key_is_needed_and_passes_elsewhere(
     let topology = |b: &Builder| {
         let (first, second) = b.stream(WORDS).tee();
         first.map(|word| word.to_uppercase()).to(LOUD);
-        second.count("counts").to_stream().map(Option::unwrap_or_default).to(COUNTS);
+        second
+            .count("counts")
+            .to_stream()
+            .map(Option::unwrap_or_default)
+            .to(COUNTS);
     };
     let mut driver = TestDriver::new("app", topology);
     driver.pipe(&WORDS, Record::new(None, "one".to_owned(), 1));
@@ -216,7 +236,10 @@ fn results_without_a_key_stay_in_the_order_of_their_input() {
         driver.pipe(&WORDS, Record::new(None, n.to_string(), n));
     }
     driver.run();
-    assert_eq!(driver.values(&LOUD), ["0", "3", "6", "1", "4", "7", "2", "5", "8"]);
+    assert_eq!(
+        driver.values(&LOUD),
+        ["0", "3", "6", "1", "4", "7", "2", "5", "8"]
+    );
 }
 
 #[test]
@@ -229,7 +252,9 @@ fn a_null_value_is_dropped_and_counted_where_the_type_has_none() {
     const MAYBE: Topic<String, Option<u64>> = Topic::json("maybe");
     const MAYBE_AGAIN: Topic<String, Option<u64>> = Topic::json("maybe-again");
     let mut driver = TestDriver::new("app", |b| b.stream(MAYBE).to(MAYBE_AGAIN));
-    driver.pipe(&MAYBE, Record::new("k".to_owned(), None, 1)).run();
+    driver
+        .pipe(&MAYBE, Record::new("k".to_owned(), None, 1))
+        .run();
     assert_eq!(driver.read_bytes("maybe-again")[0].1.value, None);
     assert_eq!(driver.dropped_in_all(DropReason::NullValue), 0);
 }
@@ -243,7 +268,11 @@ fn a_negative_timestamp_fails_by_default_and_by_the_extractor_is_skipped_or_repl
             driver.pipe_bytes("words", 0, Some(b"k"), Some(b"v"), *timestamp, headers);
         }
         let result = driver.try_run();
-        let times: Vec<_> = driver.read(&LOUD).iter().map(|record| record.timestamp).collect();
+        let times: Vec<_> = driver
+            .read(&LOUD)
+            .iter()
+            .map(|record| record.timestamp)
+            .collect();
         (result, times, driver.dropped_in_all(DropReason::Timestamp))
     };
     let (result, ..) = piped(both, &[-1]);
@@ -286,12 +315,16 @@ fn what_cannot_be_read_fails_is_skipped_or_becomes_a_dead_letter_by_the_policy()
     assert!(pipe(&mut driver).is_err());
     assert!(driver.values(&COUNTS).is_empty());
 
-    let mut driver = TestDriver::builder("app").policy(&Policy::Skip).build(topology);
+    let mut driver = TestDriver::builder("app")
+        .policy(&Policy::Skip)
+        .build(topology);
     assert!(pipe(&mut driver).is_ok());
     assert_eq!(driver.values(&COUNTS), [7]);
     assert_eq!(driver.dropped("source-0", DropReason::Deserialization), 1);
 
-    let builder = TestDriver::builder("app").policy(&Policy::DeadLetter).dead_letter("letters");
+    let builder = TestDriver::builder("app")
+        .policy(&Policy::DeadLetter)
+        .dead_letter("letters");
     let mut driver = builder.build(topology);
     assert!(pipe(&mut driver).is_ok());
     assert_eq!(driver.values(&COUNTS), [7]);

@@ -55,12 +55,24 @@ fn stores_take_their_changes_only_after_the_commit_so_a_crash_under_exactly_once
     driver.run();
     driver.pipe(&WORDS, word("k1", 100)).process();
     driver.crash_at(CrashPoint::BeforeCommit, Disk::Kept);
-    assert_eq!(counted(&mut driver, "k1"), Some(1), "the change was not committed");
+    assert_eq!(
+        counted(&mut driver, "k1"),
+        Some(1),
+        "the change was not committed"
+    );
     assert_eq!(driver.restored(), 0, "what was is on the disk");
     driver.process();
     driver.crash_at(CrashPoint::AfterCommit, Disk::Kept);
-    assert_eq!(counted(&mut driver, "k1"), Some(2), "the change was committed");
-    assert_eq!(driver.restored(), 1, "and it alone is read from the changelog");
+    assert_eq!(
+        counted(&mut driver, "k1"),
+        Some(2),
+        "the change was committed"
+    );
+    assert_eq!(
+        driver.restored(),
+        1,
+        "and it alone is read from the changelog"
+    );
     driver.crash_at(CrashPoint::Processing, Disk::Lost);
     assert_eq!(driver.restored(), 102, "all of the changelog");
     assert_eq!(counted(&mut driver, "k1"), Some(2));
@@ -68,7 +80,10 @@ fn stores_take_their_changes_only_after_the_commit_so_a_crash_under_exactly_once
 
 #[test]
 fn uncommitted_state_is_never_exposed() {
-    for builder in [TestDriver::builder("app"), TestDriver::builder("app").exactly_once()] {
+    for builder in [
+        TestDriver::builder("app"),
+        TestDriver::builder("app").exactly_once(),
+    ] {
         let mut driver = builder.build(counting);
         driver.pipe(&WORDS, word("a", 1)).run();
         driver.pipe(&WORDS, word("a", 2)).process();
@@ -97,7 +112,9 @@ fn every_update_is_emitted_by_default_and_with_a_cache_the_latest_of_each_commit
             driver.run();
         }
         let emitted = driver.key_values(&COUNTS).into_iter();
-        emitted.map(|(key, count)| format!("{key}{count}")).collect::<Vec<_>>()
+        emitted
+            .map(|(key, count)| format!("{key}{count}"))
+            .collect::<Vec<_>>()
     };
     let every = ["a1", "b1", "a2", "a3", "a4", "b2", "a5", "a6"];
     assert_eq!(piped(TestDriver::new("app", counting)), every);
@@ -110,7 +127,11 @@ fn internal(topology: impl Fn(&Builder) + Send + Sync + 'static) -> Vec<Internal
     let driver = TestDriver::new("shop", topology);
     let made = driver.topics();
     let topics = driver.topology().internal_topics().to_vec();
-    assert!(topics.iter().all(|topic| made.contains(&topic.name.to_string())));
+    assert!(
+        topics
+            .iter()
+            .all(|topic| made.contains(&topic.name.to_string()))
+    );
     topics
 }
 
@@ -131,13 +152,47 @@ fn internal_topics_are_named_after_the_application_and_what_they_are_for() {
             .map(Option::unwrap_or_default)
             .to(COUNTS);
     });
-    let names: Vec<_> = topics.iter().map(|topic| (&*topic.name, topic.kind)).collect();
+    let names: Vec<_> = topics
+        .iter()
+        .map(|topic| (&*topic.name, topic.kind))
+        .collect();
     assert_eq!(
         names,
         [
             ("shop-by-length-repartition", InternalTopicKind::Repartition),
             ("shop-lengths-changelog", InternalTopicKind::Changelog),
         ]
+    );
+}
+
+#[test]
+fn repartition_topics_are_purged_every_30_seconds_of_what_is_committed() {
+    let mut driver = TestDriver::new("shop", |b: &Builder| {
+        b.stream(WORDS)
+            .key_by("by-length", |word: &String| word.len() as i64)
+            .map_key(|key, _| key.unwrap_or_default().to_string())
+            .map(|word| word.len() as u64)
+            .to(COUNTS);
+    });
+    let topic = "shop-by-length-repartition";
+    driver
+        .pipe(&WORDS, word("a", 1))
+        .pipe(&WORDS, word("b", 2))
+        .run();
+    driver.pipe(&WORDS, word("c", 3)).process();
+    driver.advance(std::time::Duration::from_millis(29_999));
+    assert_eq!(driver.offsets(topic, 0), Some(0..3));
+    driver.advance(std::time::Duration::from_millis(1));
+    assert_eq!(
+        driver.offsets(topic, 0),
+        Some(2..3),
+        "the third is not committed"
+    );
+    driver.crash().run();
+    assert_eq!(
+        driver.values(&COUNTS).len(),
+        5,
+        "at least once, the third is sent and taken twice"
     );
 }
 
@@ -176,7 +231,9 @@ impl Processor for Clocks {
     ) -> Result<(), BoxError> {
         let key = record.key.clone().ok_or("a key")?;
         let (at, value) = (record.timestamp, Some(record.timestamp));
-        let stored = self.seen.put(context.stores(), &key, at, value.as_ref(), at)?;
+        let stored = self
+            .seen
+            .put(context.stores(), &key, at, value.as_ref(), at)?;
         let stored = match stored {
             Stored::Yes => at,
             Stored::Expired => -1,
@@ -217,7 +274,11 @@ fn the_clocks_of_task_operators_and_stores_go_forward_only_and_survive_a_restart
         };
         assert_eq!(emitted(word("a", 100), true), [100, 100]);
         assert_eq!(emitted(word("b", 200), true), [200, 200]);
-        assert_eq!(emitted(word("b", 160), true), [200, 160], "the task's does not go back");
+        assert_eq!(
+            emitted(word("b", 160), true),
+            [200, 160],
+            "the task's does not go back"
+        );
         assert_eq!(emitted(word("b", 150), true), [200, -1], "nor the store's");
         // By the task's clock both are late, by the operator's the second alone.
         assert_eq!(emitted(word("a", 105), true), [200, -1]);

@@ -22,7 +22,9 @@ fn a_record_goes_to_the_first_branch_that_wants_it_else_to_the_rest_else_nowhere
     let with_rest = |b: &Builder| {
         let mut numbers = b.stream(NUMBERS).filter(|n| *n != 9).split();
         numbers.branch("small", |n| *n < 3).to(SMALL);
-        numbers.branch_record("even", |record| record.value % 2 == 0).to(EVEN);
+        numbers
+            .branch_record("even", |record| record.value % 2 == 0)
+            .to(EVEN);
         numbers.rest("rest").to(REST);
     };
     let without = |b: &Builder| {
@@ -52,16 +54,29 @@ fn a_branch_of_a_keyed_stream_can_be_grouped_without_a_repartition_topic() {
         let counts = numbers.branch("even", |n| n % 2 == 0).count("counts");
         counts.to_stream().map(Option::unwrap_or_default).to(EVEN);
     });
-    driver.pipe(&NUMBERS, number("k", 2)).pipe(&NUMBERS, number("k", 4)).run();
+    driver
+        .pipe(&NUMBERS, number("k", 2))
+        .pipe(&NUMBERS, number("k", 4))
+        .run();
     assert_eq!(driver.values(&EVEN), [1, 2]);
-    assert!(driver.topology().internal_topics().iter().all(|topic| topic.name.ends_with("-changelog")));
+    assert!(
+        driver
+            .topology()
+            .internal_topics()
+            .iter()
+            .all(|topic| topic.name.ends_with("-changelog"))
+    );
 }
 
 #[test]
 fn a_sink_writes_to_the_topic_that_the_record_names() {
     let mut driver = TestDriver::new("app", |b| {
         b.stream(NUMBERS).to_with("by-parity", |record| {
-            if record.value % 2 == 0 { "even" } else { "rest" }
+            if record.value % 2 == 0 {
+                "even"
+            } else {
+                "rest"
+            }
         });
     });
     for n in 1..5 {
@@ -78,8 +93,13 @@ fn a_topic_that_refuses_records_stops_the_application_or_is_skipped_by_the_polic
     let mut driver = TestDriver::new("app", topology);
     driver.refuse("rest").pipe(&NUMBERS, number("k", 1));
     let error = driver.try_run().expect_err("it is refused").to_string();
-    assert!(error.contains("production failed") && error.contains("rest-0"), "{error}");
-    let mut driver = TestDriver::builder("app").policy(&Policy::Skip).build(topology);
+    assert!(
+        error.contains("production failed") && error.contains("rest-0"),
+        "{error}"
+    );
+    let mut driver = TestDriver::builder("app")
+        .policy(&Policy::Skip)
+        .build(topology);
     driver.refuse("rest").pipe(&NUMBERS, number("k", 1)).run();
     assert_eq!(driver.dropped_in_all(DropReason::Production), 1);
 }
@@ -129,7 +149,9 @@ fn a_crash_before_the_commit_makes_calls_again_and_loses_no_result() {
 
 #[test]
 fn a_call_that_fails_is_treated_by_the_policy_of_its_own_record() {
-    let builder = TestDriver::builder("app").policy(&Policy::DeadLetter).dead_letter("letters");
+    let builder = TestDriver::builder("app")
+        .policy(&Policy::DeadLetter)
+        .dead_letter("letters");
     let mut driver = builder.build(slow);
     for n in [12, 13, 14] {
         driver.pipe(&NUMBERS, number("k", n));
@@ -139,11 +161,17 @@ fn a_call_that_fails_is_treated_by_the_policy_of_its_own_record() {
     assert_eq!(driver.dropped("slow", DropReason::Processing), 1);
     let (_, letter) = driver.read_bytes("letters").remove(0);
     assert_eq!(letter.value.as_deref(), Some(&b"13"[..]));
-    let offset = letter.headers.last("__streams.errors.offset").map(|value| value.to_vec());
+    let offset = letter
+        .headers
+        .last("__streams.errors.offset")
+        .map(|value| value.to_vec());
     assert_eq!(offset, Some(b"1".to_vec()));
     let mut driver = TestDriver::new("app", slow);
     driver.pipe(&NUMBERS, number("k", 13));
-    let error = driver.try_run().expect_err("the default is to fail").to_string();
+    let error = driver
+        .try_run()
+        .expect_err("the default is to fail")
+        .to_string();
     assert!(error.contains("unlucky"), "{error}");
 }
 
@@ -162,7 +190,13 @@ fn a_call_is_made_again_as_often_as_the_policy_says_without_a_rollback() {
             b.stream(NUMBERS)
                 .async_map("flaky", 2, move |n| {
                     let call = calls.fetch_add(1, Ordering::SeqCst) + 1;
-                    async move { if call < succeeds_at { Err("not yet") } else { Ok(n) } }
+                    async move {
+                        if call < succeeds_at {
+                            Err("not yet")
+                        } else {
+                            Ok(n)
+                        }
+                    }
                 })
                 .to(REST);
         });
@@ -182,7 +216,9 @@ fn a_record_that_fails_is_tried_again_from_the_last_commit_and_then_dealt_with()
     for (succeeds_at, expected) in [(3, vec![1, 5, 7]), (4, vec![1, 7])] {
         let tries = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&tries);
-        let builder = TestDriver::builder("app").exactly_once().policy(&retry(Policy::Skip));
+        let builder = TestDriver::builder("app")
+            .exactly_once()
+            .policy(&retry(Policy::Skip));
         let mut driver = builder.build(move |b| {
             let tries = Arc::clone(&counted);
             b.stream(NUMBERS)
@@ -198,7 +234,11 @@ fn a_record_that_fails_is_tried_again_from_the_last_commit_and_then_dealt_with()
             driver.pipe(&NUMBERS, number("k", n));
         }
         driver.run();
-        assert_eq!(driver.values(&REST), expected, "once each, though 1 was taken again");
+        assert_eq!(
+            driver.values(&REST),
+            expected,
+            "once each, though 1 was taken again"
+        );
         assert_eq!(tries.load(Ordering::SeqCst), 3);
         assert_eq!(driver.wall_clock(), 100, "two pauses");
         let skipped = driver.dropped_in_all(DropReason::Processing);
@@ -206,7 +246,9 @@ fn a_record_that_fails_is_tried_again_from_the_last_commit_and_then_dealt_with()
     }
     let retry = retry(Policy::Fail);
     let mut driver = TestDriver::builder("app").policy(&retry).build(|b| {
-        b.stream(NUMBERS).try_map(|_| Err::<u64, _>("never")).to(REST);
+        b.stream(NUMBERS)
+            .try_map(|_| Err::<u64, _>("never"))
+            .to(REST);
     });
     driver.pipe_bytes("numbers", 0, None, Some(b"1"), 1, Headers::default());
     assert!(driver.try_run().is_err());
