@@ -133,6 +133,9 @@ pub enum StreamsError {
     /// The settings of the application.
     #[error("{0}")]
     Settings(String),
+    /// A closure of the program panicked.
+    #[error("a worker panicked: {0}")]
+    Panic(String),
     /// What a running application failed with.
     #[error(transparent)]
     Failed(std::sync::Arc<StreamsError>),

@@ -20,7 +20,8 @@ pub mod window;
 
 pub use context::Context;
 pub use dsl::{
-    Emit, Final, GlobalTable, JoinWindows, Keyed, Materialized, Outcome, Table, Unkeyed, windows, within,
+    Emit, Final, GlobalTable, JoinWindows, Keyed, Materialized, Outcome, Table, Unkeyed, suppress, windows,
+    within,
 };
 pub use error::{Policy, Stage, StreamsError};
 pub use key::Key;

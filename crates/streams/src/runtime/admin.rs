@@ -56,6 +56,7 @@ impl Admin {
     }
 
     /// The same with another limit on each call.
+    #[cfg(test)]
     pub(crate) fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -106,6 +107,23 @@ impl Admin {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
                 Err((name, code)) => return Err(of_code(format!("deleting topic {name}"), code)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes a group with its committed offsets; one that is not there is no error.
+    ///
+    /// # Errors
+    /// It has members, or the cluster cannot be asked.
+    pub(crate) fn delete_group(&self, group: &str) -> Result<(), ClientError> {
+        let action = || format!("deleting the group {group}");
+        let results = wait(self.client.delete_groups(&[group], &self.options()))
+            .map_err(|error| of_kafka(&action(), &error))?;
+        for result in results {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => {}
+                Err((_, code)) => return Err(of_code(action(), code)),
             }
         }
         Ok(())
@@ -174,14 +192,6 @@ impl Admin {
             element.error().map_err(|error| of_kafka(&action, &error))?;
         }
         Ok(())
-    }
-
-    /// The first offset of a partition and the one behind its last.
-    pub(crate) fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), ClientError> {
-        self.client
-            .inner()
-            .fetch_watermarks(&partition.topic, partition.partition, self.limit)
-            .map_err(|error| of_kafka(&format!("reading the offsets of {partition}"), &error))
     }
 }
 

@@ -12,6 +12,7 @@ use super::consumer::Consumer;
 use super::globals::Globals;
 use super::group::Group;
 use super::instance::{Instance, Parts};
+use super::reset::{self, Reset};
 use super::running::Running;
 use super::state_directory::StateDirectory;
 use super::topics;
@@ -201,6 +202,21 @@ impl App {
             }
         };
         Running::new(instance, group, globals)
+    }
+
+    /// Deletes what the application made for itself, in the cluster and in the state directory: its committed
+    /// offsets, its repartition and changelog topics, its stores. Started again, it begins where its topics' offset
+    /// resets say. Its inputs and outputs are left as they are.
+    ///
+    /// # Errors
+    /// An instance of it runs, or ran until a moment ago; or the cluster cannot be asked.
+    pub fn reset(
+        self,
+        topology: impl Fn(&Builder) + Send + Sync + 'static,
+    ) -> Result<Reset, StreamsError> {
+        let config = self.checked()?;
+        let topology = Topology::build(&config.application, topology)?;
+        reset::reset(&topology, &config)
     }
 
     fn checked(self) -> Result<AppConfig, StreamsError> {

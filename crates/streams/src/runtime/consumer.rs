@@ -22,7 +22,7 @@ use super::client::{
     ClientError, ClientRole, ClientSettings, ErrorKind, Handle, ListedOffset, PartitionList,
     read_list,
 };
-pub(crate) use partition_queue::{PartitionQueue, Polled};
+pub(crate) use partition_queue::PartitionQueue;
 
 /// What a reader may see. Under exactly-once everything is read committed, repartition topics and changelogs too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +96,9 @@ impl OffsetToCommit {
         list
     }
 }
+
+/// A committed offset with its metadata, if there is one.
+pub(crate) type Committed = Option<(i64, String)>;
 
 /// Who the consumer is in its group at this moment; a transaction that commits offsets shows it.
 pub(crate) struct GroupMetadata(NonNull<native::rd_kafka_consumer_group_metadata_t>);
@@ -226,7 +229,7 @@ impl Consumer {
         unsafe {
             let signal = signal(event.as_ptr());
             native::rd_kafka_event_destroy(event.as_ptr());
-            signal
+            Some(signal)
         }
     }
 
@@ -288,7 +291,7 @@ impl Consumer {
         &self,
         partitions: &[TopicPartition],
         timeout: Duration,
-    ) -> Result<Vec<(TopicPartition, Option<(i64, String)>)>, ClientError> {
+    ) -> Result<Vec<(TopicPartition, Committed)>, ClientError> {
         let mut list = PartitionList::new();
         for partition in partitions {
             list.add_partition(partition);
@@ -386,7 +389,7 @@ fn milliseconds(timeout: Duration) -> i32 {
 
 /// # Safety
 /// The event is valid.
-unsafe fn signal(event: *mut native::rd_kafka_event_t) -> Option<Signal> {
+unsafe fn signal(event: *mut native::rd_kafka_event_t) -> Signal {
     // SAFETY: a valid event; its list and its strings are read while it lives.
     unsafe {
         let code = native::rd_kafka_event_error(event);
@@ -397,10 +400,10 @@ unsafe fn signal(event: *mut native::rd_kafka_event_t) -> Option<Signal> {
                     .into_iter()
                     .map(|listed| listed.partition)
                     .collect();
-                Some(match code {
+                match code {
                     Code::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Signal::Assigned(partitions),
                     _ => Signal::Revoked(partitions),
-                })
+                }
             }
             native::RD_KAFKA_EVENT_ERROR => {
                 let reason = std::ffi::CStr::from_ptr(native::rd_kafka_event_error_string(event))
@@ -411,14 +414,14 @@ unsafe fn signal(event: *mut native::rd_kafka_event_t) -> Option<Signal> {
                 {
                     error.kind = ErrorKind::Fatal;
                 }
-                Some(Signal::Error(error))
+                Signal::Error(error)
             }
             // A record here would be of a partition whose queue was not taken before it was assigned.
-            other => Some(Signal::Error(ClientError::own(
+            other => Signal::Error(ClientError::own(
                 ErrorKind::Fatal,
                 "consuming",
                 format!("an event of type {other} came where none is expected"),
-            ))),
+            )),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::admin::Admin;
 use super::assignment::{self, AssignedTask};
 use super::client::{ClientError, ErrorKind};
-use super::consumer::Signal;
+use super::consumer::{Committed, Signal};
 use super::instance::Instance;
 use super::run_state::State;
 use super::running_task::{InputStart, TaskStart};
@@ -54,6 +54,8 @@ pub(crate) struct Group {
     workers: Vec<WorkerHandle>,
     events: Receiver<Event>,
     assigned: BTreeSet<TopicPartition>,
+    /// Whether the group has given this member its part, which may be none.
+    settled: bool,
     /// Which worker has, or had last, each task whose stores are open.
     placed: BTreeMap<TaskId, usize>,
     next_purge: Instant,
@@ -96,6 +98,7 @@ impl Group {
             workers,
             events,
             assigned: BTreeSet::new(),
+            settled: false,
             placed: BTreeMap::new(),
             lost: None,
         };
@@ -153,9 +156,9 @@ impl Group {
             )
     }
 
-    fn subscribe(&self) -> Result<(), StreamsError> {
-        let topics: BTreeSet<&str> = self
-            .instance
+    fn subscribe(&mut self) -> Result<(), StreamsError> {
+        let instance = Arc::clone(&self.instance);
+        let topics: BTreeSet<&str> = instance
             .topology
             .sub_topologies()
             .iter()
@@ -164,6 +167,8 @@ impl Group {
             .collect();
         let topics: Vec<_> = topics.into_iter().collect();
         if topics.is_empty() {
+            // Global tables only: there is no group to join.
+            self.settled = true;
             return Ok(());
         }
         Ok(self.instance.consumer.subscribe(&topics)?)
@@ -173,6 +178,7 @@ impl Group {
         match self.instance.consumer.poll(POLL) {
             Some(Signal::Assigned(partitions)) => {
                 self.assigned = partitions.into_iter().collect();
+                self.settled = true;
                 tracing::info!(partitions = self.assigned.len(), "assigned");
                 self.start_tasks()?;
             }
@@ -181,10 +187,11 @@ impl Group {
                 self.instance.state.set(State::Rebalancing);
                 self.suspend_all();
                 self.assigned.clear();
+                self.settled = false;
                 self.lost = None;
                 self.instance.consumer.unassign()?;
             }
-            Some(Signal::Error(error)) => self.consumer_error(error)?,
+            Some(Signal::Error(error)) => Self::consumer_error(error)?,
             None => {}
         }
         self.take_events()?;
@@ -203,7 +210,7 @@ impl Group {
         Ok(())
     }
 
-    fn consumer_error(&self, error: ClientError) -> Result<(), StreamsError> {
+    fn consumer_error(error: ClientError) -> Result<(), StreamsError> {
         match error.kind {
             ErrorKind::Retriable => tracing::warn!(%error, "the consumer goes on"),
             // Told again and again while a topic is missing or just being made.
@@ -243,7 +250,20 @@ impl Group {
     /// Starts the tasks that follow from the assignment, and closes those that went elsewhere.
     fn start_tasks(&mut self) -> Result<(), StreamsError> {
         let topology = &self.instance.topology;
-        let tasks = assignment::tasks(topology, &self.instance.topics.counts, &self.assigned);
+        let counts = &self.instance.topics.counts;
+        let beyond = |partition: &&TopicPartition| {
+            counts
+                .of(&partition.topic)
+                .is_none_or(|count| partition.partition >= count)
+        };
+        if let Some(partition) = self.assigned.iter().find(beyond) {
+            return Err(StreamsError::Topics(format!(
+                "the topic {} was given more partitions while the application runs: {partition} belongs to no task. \
+                 Start the application again; if a store or a join follows the topic, its state has to be reset",
+                partition.topic
+            )));
+        }
+        let tasks = assignment::tasks(topology, counts, &self.assigned);
         let placed = assignment::place(&tasks, &self.placed, self.workers.len());
         for (index, worker) in self.workers.iter().enumerate() {
             let gone: Vec<_> = self
@@ -314,7 +334,7 @@ impl Group {
     fn committed(
         &self,
         partitions: &[TopicPartition],
-    ) -> Result<BTreeMap<TopicPartition, Option<(i64, String)>>, StreamsError> {
+    ) -> Result<BTreeMap<TopicPartition, Committed>, StreamsError> {
         if partitions.is_empty() {
             return Ok(BTreeMap::new());
         }

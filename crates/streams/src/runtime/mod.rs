@@ -20,6 +20,7 @@ mod producer;
 #[expect(unsafe_code, reason = "a handle on librdkafka's memory")]
 mod raw_record;
 mod record_queue;
+mod reset;
 mod restore;
 mod run_state;
 mod running;
@@ -27,6 +28,7 @@ mod running_task;
 mod state_directory;
 pub mod task;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails where it unwraps nothing")]
 mod test_store;
 mod topic_partition;
 mod topics;
@@ -37,6 +39,7 @@ pub(crate) use clocks::MAX_CLOCKS;
 pub use config::{Guarantee, Membership, WorkerFailure};
 pub use metrics::{Metrics, TaskMetrics, WorkerSnapshot};
 pub use run_state::State;
+pub use reset::Reset;
 pub use running::Running;
 pub use task::TaskId;
 pub use topic_partition::TopicPartition;

@@ -289,7 +289,7 @@ impl Producer {
                 error
             },
             |mut fatal| {
-                fatal.action = action.clone();
+                fatal.action.clone_from(&action);
                 fatal
             },
         );
@@ -414,15 +414,17 @@ impl Producer {
             variadic(VType::RD_KAFKA_VTYPE_MSGFLAGS, |u| {
                 u.i = native::RD_KAFKA_MSG_F_COPY;
             }),
-            variadic(VType::RD_KAFKA_VTYPE_KEY, |u| u.mem = memory(record.key)),
+            variadic(VType::RD_KAFKA_VTYPE_KEY, |u| {
+                u.mem = memory(record.key);
+            }),
             variadic(VType::RD_KAFKA_VTYPE_VALUE, |u| {
-                u.mem = memory(record.value)
+                u.mem = memory(record.value);
             }),
             variadic(VType::RD_KAFKA_VTYPE_TIMESTAMP, |u| {
                 u.i64_ = record.timestamp.max(1);
             }),
             variadic(VType::RD_KAFKA_VTYPE_OPAQUE, |u| {
-                u.ptr = topic as *mut c_void
+                u.ptr = topic as *mut c_void;
             }),
             variadic(VType::RD_KAFKA_VTYPE_HEADERS, |u| {
                 u.headers = headers.map_or(std::ptr::null_mut(), |headers| headers.0.as_ptr());

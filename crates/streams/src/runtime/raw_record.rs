@@ -20,11 +20,13 @@ pub(crate) struct RawRecord {
 
 /// Keeps a consumer alive for as long as records of one of its partitions are.
 #[derive(Debug)]
-pub(crate) struct Lease(Arc<Handle>);
+pub(crate) struct Lease {
+    _handle: Arc<Handle>,
+}
 
 impl Lease {
     pub(crate) fn new(handle: Arc<Handle>) -> Arc<Self> {
-        Arc::new(Self(handle))
+        Arc::new(Self { _handle: handle })
     }
 }
 

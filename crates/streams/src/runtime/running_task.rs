@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::client::ClientError;
-use super::consumer::PartitionQueue;
+use super::consumer::{Committed, PartitionQueue};
 use super::instance::{Instance, Trouble, wall_clock};
 use super::metrics::TaskMetrics;
 use super::producer::Producer;
@@ -24,7 +24,7 @@ pub(crate) struct TaskStart {
 pub(crate) struct InputStart {
     pub(crate) queue: PartitionQueue,
     /// The committed offset with its metadata, if there is one.
-    pub(crate) committed: Option<(i64, String)>,
+    pub(crate) committed: Committed,
 }
 
 impl TaskStart {

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::admin::{Admin, TopicToMake};
 use super::config::AppConfig;
 use crate::error::StreamsError;
 use crate::store::changelog_configs;
 use crate::topology::{InternalTopicKind, PartitionCounts, Topology};
+
+/// How long a topic that was made may take to be seen.
+const VISIBLE_LIMIT: Duration = Duration::from_secs(30);
 
 /// What the cluster has for a topology.
 #[derive(Debug)]
@@ -47,10 +51,31 @@ pub(crate) fn prepare(
         }
     }
     admin.make(&missing)?;
+    wait_for(&missing, admin)?;
     Ok(Topics {
         delete_retention_ms: delete_retentions(topology, admin)?,
         counts,
     })
+}
+
+/// Waits until the cluster shows the topics, which on several brokers comes after their creation.
+fn wait_for(made: &[TopicToMake], admin: &Admin) -> Result<(), StreamsError> {
+    let until = Instant::now() + VISIBLE_LIMIT;
+    while !made.is_empty() {
+        let found = admin.partition_counts()?;
+        let missing = |topic: &&TopicToMake| found.get(&*topic.name) != Some(&topic.partitions);
+        let Some(topic) = made.iter().find(missing) else {
+            return Ok(());
+        };
+        if Instant::now() >= until {
+            return Err(StreamsError::Topics(format!(
+                "the topic {} was created, and the cluster does not show it",
+                topic.name
+            )));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 /// Repartition and changelog topics, without their counts.

@@ -3,7 +3,9 @@
 //! It reads, processes, restores and commits for its tasks in turns, and goes back to the last commit when something
 //! fails. It decides nothing about which tasks it has: the group does.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError};
@@ -76,6 +78,8 @@ pub(crate) struct Worker {
     next_commit: Instant,
     next_metrics: Instant,
     scratch: Vec<RawRecord>,
+    /// Tasks of ours could not be started, and are with nobody until the group starts them again.
+    incomplete: bool,
     stopped: bool,
 }
 
@@ -110,13 +114,18 @@ impl Worker {
             retried: BTreeMap::new(),
             paused: BTreeMap::new(),
             scratch: Vec::new(),
+            incomplete: false,
             stopped: false,
         };
         while !worker.stopped && !worker.instance.is_abandoned() {
-            let busy = worker.turn().unwrap_or_else(|trouble| {
-                worker.recover(trouble);
-                true
-            });
+            // A closure that panics leaves its task as it is, which is then dropped: nothing of it is looked at again.
+            let turn = catch_unwind(AssertUnwindSafe(|| worker.turn()));
+            let busy = turn
+                .unwrap_or_else(|panic| Err(Trouble::Streams(StreamsError::Panic(told(&*panic)))))
+                .unwrap_or_else(|trouble| {
+                    worker.recover(trouble);
+                    true
+                });
             worker.tell();
             if !busy {
                 worker.sleep();
@@ -166,7 +175,10 @@ impl Worker {
     fn start(&mut self, starts: Vec<TaskStart>) -> Result<(), Trouble> {
         for start in starts {
             let stores = self.suspended.remove(&start.id);
-            self.restorer.add(start, stores)?;
+            if let Err(trouble) = self.restorer.add(start, stores) {
+                self.incomplete = true;
+                return Err(trouble);
+            }
         }
         Ok(())
     }
@@ -182,8 +194,10 @@ impl Worker {
             self.instance
                 .publish(id, stores.iter().map(|(_, store)| store.reader()));
             let retried = self.retried.get(&id);
-            let running =
-                RunningTask::start(&self.instance, start, stores, retried, &mut self.producer)?;
+            let started =
+                RunningTask::start(&self.instance, start, stores, retried, &mut self.producer);
+            self.incomplete |= started.is_err();
+            let running = started?;
             tracing::info!(task = %id, worker = self.index, "task runs");
             self.running.insert(id, running);
             busy = true;
@@ -291,6 +305,13 @@ impl Worker {
 
     /// Goes back to the last commit, or ends, as the trouble asks for.
     fn recover(&mut self, trouble: Trouble) {
+        self.treat(trouble);
+        if std::mem::take(&mut self.incomplete) && !self.stopped {
+            let _ = self.events.send(Event::Lost);
+        }
+    }
+
+    fn treat(&mut self, trouble: Trouble) {
         let broken = self.producer.broken();
         if broken == Some(ErrorKind::Fenced) {
             return self.lose(&trouble);
@@ -486,6 +507,13 @@ impl Worker {
         self.metrics().running.store(0, Ordering::Release);
         self.metrics().restoring.store(0, Ordering::Release);
     }
+}
+
+/// What a panic said.
+fn told(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
 }
 
 fn unread(queue: super::consumer::PartitionQueue) -> InputStart {

@@ -37,11 +37,9 @@ fn records_below_an_offset_are_deleted() {
     let store = TestStore::with_topic("shop-by-item-repartition", 1);
     store.write("shop-by-item-repartition", 0, 0..10);
     let partition = TopicPartition::new("shop-by-item-repartition", 0);
-    store
-        .admin()
-        .delete_records(&[(partition.clone(), 7)])
-        .unwrap();
-    assert_eq!(store.admin().offsets(&partition).unwrap(), (7, 10));
+    store.admin().delete_records(&[(partition, 7)]).unwrap();
+    let first = crate::context::SourceRecord::offset(&store.read("shop-by-item-repartition", 0)[0]);
+    assert_eq!(first, 7);
     assert_eq!(store.values("shop-by-item-repartition", 0), ["7", "8", "9"]);
 }
 

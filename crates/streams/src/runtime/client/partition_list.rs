@@ -35,14 +35,6 @@ impl PartitionList {
         Self(NonNull::new(list).expect("librdkafka never returns null here"))
     }
 
-    /// Takes over a list that a call returned.
-    ///
-    /// # Safety
-    /// The list is not null, and belongs to the caller.
-    pub(crate) unsafe fn owned(list: *mut native::rd_kafka_topic_partition_list_t) -> Self {
-        Self(NonNull::new(list).expect("a list that a call returned"))
-    }
-
     /// Adds a topic for a subscription; one that begins with `^` is a pattern.
     pub(crate) fn add_topic(&mut self, topic: &str) {
         self.add(topic, UNASSIGNED);

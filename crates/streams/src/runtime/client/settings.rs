@@ -64,6 +64,8 @@ const GROUP_DEFAULTS: &[(&str, &str)] = &[
     // Keeps the partitions of one number of all topics together, as a task needs them.
     ("partition.assignment.strategy", "range"),
     ("auto.offset.reset", "earliest"),
+    // How soon a topic is found that did not exist, or has more partitions.
+    ("topic.metadata.refresh.interval.ms", "30000"),
     // Per partition: what is not polled stays here, and then with the broker.
     ("queued.max.messages.kbytes", "1024"),
     ("fetch.queue.backoff.ms", "10"),

@@ -2,7 +2,9 @@
 
 mod cluster;
 mod crashes;
+mod processes;
 mod rebalances;
+mod resets;
 mod restores;
 mod starts;
 mod state;

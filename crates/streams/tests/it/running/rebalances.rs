@@ -97,7 +97,7 @@ fn what_an_instance_left_uncommitted_when_it_died_is_done_by_its_successor() {
     let dies = cluster
         .app(one.path())
         .exactly_once()
-        .commit_interval(std::time::Duration::from_secs(3600))
+        .commit_interval(std::time::Duration::from_hours(1))
         .set("producer.transaction.timeout.ms", "5000")
         .start(topology)
         .unwrap();

@@ -12,7 +12,7 @@ fn uncommitted_state_is_never_seen() {
     write(&cluster, 1, 70);
     let app = cluster
         .app(directory.path())
-        .commit_interval(Duration::from_secs(3600));
+        .commit_interval(Duration::from_hours(1));
     let running = app.start(topology).unwrap();
     // Words and repartitioned words: at least once, they are read before anything is committed.
     eventually("all is processed", || {
