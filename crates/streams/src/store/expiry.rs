@@ -76,10 +76,10 @@ impl Fronts {
     }
 
     /// What a compaction of the table `name` drops.
-    pub(crate) fn filter(&self, name: &str) -> Option<Arc<dyn Factory>> {
-        Some(Arc::new(ExpiryFilter {
+    pub(crate) fn filter(&self, name: &str) -> Arc<dyn Factory> {
+        Arc::new(ExpiryFilter {
             expiry: self.of(name),
-        }))
+        })
     }
 }
 

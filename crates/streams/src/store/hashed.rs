@@ -321,9 +321,18 @@ impl Hashed {
 mod tests {
     use super::*;
 
-    fn get<'a>(overlay: &'a mut Hashed, key: &[u8]) -> Option<Option<&'a [u8]>> {
-        let slot = overlay.slot(key)?;
-        Some(overlay.value(slot))
+    #[derive(Debug, PartialEq)]
+    enum Known<'a> {
+        Nothing,
+        Absent,
+        Value(&'a [u8]),
+    }
+
+    fn get<'a>(overlay: &'a mut Hashed, key: &[u8]) -> Known<'a> {
+        match overlay.slot(key) {
+            None => Known::Nothing,
+            Some(slot) => overlay.value(slot).map_or(Known::Absent, Known::Value),
+        }
     }
 
     fn committed(overlay: &mut Hashed) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
@@ -388,8 +397,8 @@ mod tests {
         overlay.put(b"b", Some(b"1"), Logged::Yes);
         assert!(overlay.uncommitted_bytes() > 0);
         overlay.abort();
-        assert_eq!(get(&mut overlay, b"a"), None);
-        assert_eq!(get(&mut overlay, b"b"), None);
+        assert_eq!(get(&mut overlay, b"a"), Known::Nothing);
+        assert_eq!(get(&mut overlay, b"b"), Known::Nothing);
         assert_eq!((overlay.uncommitted_bytes(), overlay.clean_bytes()), (0, 0));
         assert!(committed(&mut overlay).is_empty());
     }
@@ -401,19 +410,19 @@ mod tests {
             overlay.remember(&[key], Some(&[key; 10]));
         }
         overlay.put(b"changed", Some(&[0; 500]), Logged::Yes);
-        assert!(get(&mut overlay, &[7]).is_some());
+        assert_eq!(get(&mut overlay, &[7]), Known::Value(&[7; 10]));
         overlay.trim(overlay.clean_bytes() - 1);
         assert_eq!(
             get(&mut overlay, &[7]),
-            Some(Some(&[7; 10][..])),
+            Known::Value(&[7; 10]),
             "read of late"
         );
         overlay.trim(0);
         assert_eq!(overlay.clean_bytes(), 0);
-        assert_eq!(get(&mut overlay, &[7]), None);
-        assert_eq!(get(&mut overlay, b"changed"), Some(Some(&[0; 500][..])));
+        assert_eq!(get(&mut overlay, &[7]), Known::Nothing);
+        assert_eq!(get(&mut overlay, b"changed"), Known::Value(&[0; 500]));
         overlay.remember(b"absent", None);
-        assert_eq!(get(&mut overlay, b"absent"), Some(None));
+        assert_eq!(get(&mut overlay, b"absent"), Known::Absent);
     }
 
     #[test]
@@ -426,7 +435,7 @@ mod tests {
         overlay.trim(100 * CELL_OVERHEAD * 2);
         assert!(overlay.cells.capacity() < 1000);
         let known = (0..10_000_u32)
-            .filter(|key| get(&mut overlay, &key.to_be_bytes()) == Some(Some(b"1")))
+            .filter(|key| get(&mut overlay, &key.to_be_bytes()) == Known::Value(b"1"))
             .count();
         assert!(known > 50, "{known} rows are still known");
     }

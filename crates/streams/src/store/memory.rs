@@ -8,6 +8,7 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::expiry::Expiry;
+use super::table::PutRow;
 
 type Rows = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
@@ -84,7 +85,7 @@ impl MemoryTable {
     }
 
     /// Changes rows; readers see all of it or nothing.
-    pub(crate) fn write(&self, changes: impl FnOnce(&mut dyn FnMut(&[u8], Option<&[u8]>))) {
+    pub(crate) fn write(&self, changes: impl FnOnce(&mut PutRow<'_>)) {
         let mut table = self.write_guard();
         changes(&mut |key, value| table.put(key, value));
     }

@@ -10,6 +10,7 @@
 
 mod cache_budget;
 mod checkpoint;
+mod clock;
 mod disk;
 mod error;
 mod expiry;
@@ -18,6 +19,7 @@ mod join_window;
 mod key_value;
 mod layout;
 mod memory;
+mod merge;
 mod overlay;
 mod presence;
 mod reader;

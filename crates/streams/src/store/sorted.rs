@@ -16,6 +16,7 @@ pub(crate) struct Sorted {
     bytes: usize,
 }
 
+/// What became of a row.
 #[derive(Debug)]
 pub(crate) struct Change {
     value: Option<Vec<u8>>,
@@ -24,15 +25,16 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    /// The new value; none for a deleted row.
     pub(crate) fn value(&self) -> Option<&[u8]> {
         self.value.as_deref()
     }
 }
 
 impl Sorted {
-    /// The changed row: `Some(None)` if it was deleted.
-    pub(crate) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
-        self.changes.get(key).map(Change::value)
+    /// The change of a row, if there is one.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&Change> {
+        self.changes.get(key)
     }
 
     pub(crate) fn put(&mut self, key: &[u8], value: Option<&[u8]>, logged: Logged) {

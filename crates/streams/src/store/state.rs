@@ -25,6 +25,7 @@ use super::disk::DiskTable;
 use super::error::StoreError;
 use super::expiry::{Expiry, Fronts, Housekeeper};
 use super::layout::Layout;
+use super::table::PutRow;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -167,7 +168,7 @@ impl StateDatabase {
             .database
             .list_keyspace_names()
             .iter()
-            .map(|name| name.to_string())
+            .map(ToString::to_string)
             .filter(|name| name != CHECKPOINTS)
             .collect();
         names.sort();
@@ -216,10 +217,6 @@ impl StateDatabase {
 
     pub(crate) fn cache(&self) -> &Arc<CacheBudget> {
         &self.shared.cache
-    }
-
-    pub(crate) fn budget(&self) -> MemoryBudget {
-        self.shared.budget
     }
 
     pub(crate) fn read_checkpoint(
@@ -355,11 +352,7 @@ impl Batch {
     }
 
     /// Adds changes of a table, as `changes` hands them out.
-    pub(crate) fn write(
-        &mut self,
-        table: &DiskTable,
-        changes: impl FnOnce(&mut dyn FnMut(&[u8], Option<&[u8]>)),
-    ) {
+    pub(crate) fn write(&mut self, table: &DiskTable, changes: impl FnOnce(&mut PutRow<'_>)) {
         let Some((_, batch)) = &mut self.disk else {
             return;
         };
@@ -410,7 +403,7 @@ fn open_database(
             .journal_compression(fjall::CompressionType::None)
             // With two, one hands compactions back to the queue as fast as it can while the other is busy.
             .worker_threads(1)
-            .with_compaction_filter_factories(Arc::new(move |name| fronts.filter(name)))
+            .with_compaction_filter_factories(Arc::new(move |name| Some(fronts.filter(name))))
             .open()?;
         let checkpoints = database.keyspace(CHECKPOINTS, options)?;
         Ok((database, checkpoints))

@@ -13,13 +13,14 @@ use super::checkpoint::Checkpoint;
 use super::error::StoreError;
 use super::layout::{Layout, split_stamped};
 use super::memory::MemoryTable;
+use super::merge::{clamp, merge};
 use super::overlay::{Logged, Overlay};
 use super::presence::Presence;
 use super::reader::StoreReader;
 use super::restore::RestoreBuffer;
 use super::spec::{Backend, Changelog, StoreSpec};
 use super::state::{Batch, StateDatabase};
-use super::table::{Table, is_empty};
+use super::table::{PutRow, Table, is_empty};
 
 /// What a store in memory may keep in its cache of rows in front of the sorted ones.
 const MEMORY_CACHE_BYTES: usize = 16 * 1024 * 1024;
@@ -61,9 +62,9 @@ struct Entry {
 
 /// What moves with commit and abort apart from rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Marks {
-    clock: i64,
-    sequence: u32,
+pub(super) struct Marks {
+    pub(super) clock: i64,
+    pub(super) sequence: u32,
 }
 
 /// Records and bytes in a buffer.
@@ -80,15 +81,15 @@ pub(crate) struct Contents {
 /// One partition of one state store.
 #[derive(Debug)]
 pub struct Store {
-    spec: StoreSpec,
+    pub(super) spec: StoreSpec,
     pub(crate) layout: Layout,
     overlay: Overlay,
     share: CacheShare,
     pub(crate) table: Table,
     presence: Presence,
     checkpoint: Checkpoint,
-    now: Marks,
-    committed: Marks,
+    pub(super) now: Marks,
+    pub(super) committed: Marks,
     /// Changelog records that are not the rows themselves, in order.
     entries: Vec<Entry>,
     entry_bytes: usize,
@@ -96,9 +97,8 @@ pub struct Store {
     /// What a buffer holds; none until it is counted.
     pub(crate) contents: Option<Contents>,
     /// The front as of which rows were last dropped from disk.
-    dropped: u64,
+    pub(super) dropped: u64,
     scratch: Vec<u8>,
-    stamped: Vec<u8>,
 }
 
 impl Store {
@@ -165,7 +165,6 @@ impl Store {
             contents: None,
             dropped: 0,
             scratch: Vec::new(),
-            stamped: Vec::new(),
         }
     }
 
@@ -205,7 +204,7 @@ impl Store {
         if let Overlay::Sorted(sorted) = &self.overlay
             && let Some(changed) = sorted.get(key)
         {
-            return Ok(changed);
+            return Ok(changed.value());
         }
         let alive = !self.is_dead(key);
         self.scratch.clear();
@@ -220,7 +219,13 @@ impl Store {
 
     /// Changes a row; none deletes it. It goes to the changelog with the next flush.
     #[inline]
+    ///
+    /// A value begins with its timestamp, eight bytes big endian.
     pub fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
+        debug_assert!(
+            value.is_none_or(|value| value.len() >= 8),
+            "a value has a timestamp"
+        );
         self.overlay.put(key, value, Logged::Yes);
     }
 
@@ -280,53 +285,6 @@ impl Store {
         } else {
             merge(changed, |_| Ok(ControlFlow::Continue(())), each)
         }
-    }
-
-    /// The largest time that the store has seen; -1 before the first. It moves back with an abort, and is saved with
-    /// the rows.
-    pub fn clock(&self) -> i64 {
-        self.now.clock
-    }
-
-    /// Moves the clock forward to `time` if that is later.
-    #[inline]
-    pub fn observe(&mut self, time: i64) {
-        self.now.clock = self.now.clock.max(time);
-    }
-
-    /// The oldest time that is kept, by the clock; `i64::MIN` where time makes nothing old.
-    #[inline]
-    pub fn oldest(&self) -> i64 {
-        self.oldest_at(self.now.clock)
-    }
-
-    fn oldest_at(&self, clock: i64) -> i64 {
-        match self.spec.retention_ms() {
-            Some(_) if clock < 0 => i64::MIN,
-            // A version may still be asked for as of the very end of the history.
-            Some(history_ms) if matches!(self.layout, Layout::Versioned { .. }) => {
-                clock.saturating_sub(history_ms)
-            }
-            Some(retention_ms) => clock.saturating_sub(retention_ms).saturating_add(1),
-            None => i64::MIN,
-        }
-    }
-
-    #[inline]
-    fn front(&self) -> u64 {
-        self.layout.front(self.oldest())
-    }
-
-    /// The next sequence number of a store that keeps duplicates.
-    pub(crate) fn next_sequence(&mut self) -> u32 {
-        let sequence = self.now.sequence;
-        self.now.sequence = sequence.wrapping_add(1);
-        sequence
-    }
-
-    /// Sequence numbers go on behind this one.
-    pub(crate) fn observe_sequence(&mut self, sequence: u32) {
-        self.now.sequence = self.now.sequence.max(sequence.wrapping_add(1));
     }
 
     /// Hands what changed since the last flush to `send`: the last value of each key, in order of the first change.
@@ -398,7 +356,7 @@ impl Store {
             table,
             ..
         } = self;
-        let changes = |put: &mut dyn FnMut(&[u8], Option<&[u8]>)| {
+        let changes = |put: &mut PutRow<'_>| {
             overlay.commit(|row, value| {
                 if value.is_some() {
                     presence.add(*layout, row);
@@ -494,15 +452,6 @@ impl Store {
         }
     }
 
-    /// A buffer to write a value with its timestamp into, to be given back by [`keep`](Self::keep).
-    pub(crate) fn stamped(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.stamped)
-    }
-
-    pub(crate) fn keep(&mut self, buffer: Vec<u8>) {
-        self.stamped = buffer;
-    }
-
     pub(crate) fn malformed(&self, reason: impl Into<String>) -> StoreError {
         StoreError::Malformed {
             store: self.spec.name.clone(),
@@ -544,33 +493,6 @@ impl Store {
             Overlay::Sorted(_) => 0,
         })
     }
-
-    /// Whether a row is too old to be told of.
-    fn is_dead(&self, key: &[u8]) -> bool {
-        let front = self.front();
-        front > 0 && key < &front.to_be_bytes()[..]
-    }
-
-    /// Tells readers and compactions what is too old, and has it dropped from disk now and then.
-    fn publish_expiry(&mut self) {
-        let Some(retention_ms) = self.spec.retention_ms() else {
-            return;
-        };
-        let oldest = self.oldest_at(self.committed.clock);
-        let front = self.layout.front(oldest);
-        self.table.expiry().advance(front, oldest);
-        let Table::Disk(table) = &self.table else {
-            return;
-        };
-        if matches!(self.layout, Layout::Versioned { .. }) {
-            table.expiry().forget_tombstones(oldest);
-        }
-        let step = (self.layout.segment(retention_ms) / 4).max(1);
-        if front >= self.dropped + step {
-            self.dropped = front;
-            table.state().drop_expired(table.keyspace(), table.expiry());
-        }
-    }
 }
 
 /// Drops old rows of a store in memory, and with the mark of a versioned tombstone the tombstone itself.
@@ -592,45 +514,4 @@ fn drop_front(table: &MemoryTable, layout: Layout, front: &[u8], limit: usize) {
             table.write(|put| put(&row, None));
         }
     }
-}
-
-fn clamp<'a>(from: Bound<&'a [u8]>, front: &'a [u8; 8]) -> Bound<&'a [u8]> {
-    match from {
-        Bound::Included(key) | Bound::Excluded(key) if key >= &front[..] => from,
-        _ if *front == [0; 8] => from,
-        _ => Bound::Included(&front[..]),
-    }
-}
-
-/// Visits committed rows and changed ones in one order; a change hides the committed row.
-fn merge<'a, B>(
-    changed: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
-    scan: impl FnOnce(
-        &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<B>,
-    ) -> Result<ControlFlow<B>, StoreError>,
-    mut each: impl FnMut(&[u8], &[u8]) -> ControlFlow<B>,
-) -> Result<ControlFlow<B>, StoreError> {
-    let mut changed = changed.peekable();
-    let committed = scan(&mut |key, value| {
-        while let Some((other, new)) = changed.next_if(|(other, _)| *other <= key) {
-            if let Some(new) = new {
-                each(other, new)?;
-            }
-            if other == key {
-                return ControlFlow::Continue(());
-            }
-        }
-        each(key, value)
-    })?;
-    if committed.is_break() {
-        return Ok(committed);
-    }
-    for (key, value) in changed {
-        if let Some(value) = value
-            && let ControlFlow::Break(stop) = each(key, value)
-        {
-            return Ok(ControlFlow::Break(stop));
-        }
-    }
-    Ok(ControlFlow::Continue(()))
 }

@@ -7,6 +7,9 @@ use super::error::StoreError;
 use super::expiry::Expiry;
 use super::memory::MemoryTable;
 
+/// Takes a change of a row; none deletes it.
+pub(crate) type PutRow<'p> = dyn FnMut(&[u8], Option<&[u8]>) + 'p;
+
 /// The committed rows; a clone reads the same ones.
 #[derive(Debug, Clone)]
 pub(crate) enum Table {

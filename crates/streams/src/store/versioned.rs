@@ -122,6 +122,9 @@ impl<K: Key, V> VersionedStore<K, V> {
     }
 }
 
+/// Since when a key has its latest value, and the value; none for a tombstone.
+type Latest = (i64, Option<Vec<u8>>);
+
 /// A version that is not the latest.
 struct Older {
     row: Vec<u8>,
@@ -188,7 +191,7 @@ fn put(
     if let Some((since, _)) = &latest
         && timestamp < *since
     {
-        let valid_to = put_older(store, key, tagged(value), timestamp, *since)?;
+        let valid_to = put_older(store, key, &tagged(value), timestamp, *since)?;
         return Ok(Version::Older { valid_to });
     }
     if let Some((since, old)) = latest {
@@ -214,7 +217,7 @@ fn put(
 fn put_older(
     store: &mut Store,
     key: &[u8],
-    tagged: Vec<u8>,
+    tagged: &[u8],
     timestamp: i64,
     latest_from: i64,
 ) -> Result<i64, StoreError> {
@@ -230,11 +233,11 @@ fn put_older(
             current.valid_to
         }
     };
-    write_older(store, key, timestamp, valid_to, &tagged);
+    write_older(store, key, timestamp, valid_to, tagged);
     Ok(valid_to)
 }
 
-fn latest(store: &mut Store, key: &[u8]) -> Result<Option<(i64, Option<Vec<u8>>)>, StoreError> {
+fn latest(store: &mut Store, key: &[u8]) -> Result<Option<Latest>, StoreError> {
     let row = latest_row(key);
     let Some(stored) = store.get(&row)? else {
         return Ok(None);

@@ -90,11 +90,11 @@ impl<K: Clone + Eq + Hash, V> WriteCache<K, V> {
         self.bytes += bytes;
     }
 
-    /// The latest value of a key that has not passed on; `Some(None)` for a delete.
-    pub fn get(&self, key: &K) -> Option<Option<&V>> {
+    /// A key's change that has not passed on.
+    pub fn get(&self, key: &K) -> Option<&CachedChange<K, V>> {
         let place = self.places.get(key)?;
         let slot = self.entries.get((place - self.first) as usize)?.as_ref()?;
-        Some(slot.change.new.as_ref())
+        Some(&slot.change)
     }
 
     /// The change that has waited longest, if the cache is over its limit.
@@ -169,7 +169,7 @@ mod tests {
         update(&mut cache, "b", Some(1), 2);
         update(&mut cache, "a", None, 5);
         update(&mut cache, "b", Some(2), 3);
-        assert_eq!(cache.get(&"b"), Some(Some(&3)));
+        assert_eq!(cache.get(&"b").and_then(|change| change.new), Some(3));
         assert!(cache.evict().is_none());
         let passed: Vec<_> = std::iter::from_fn(|| cache.pop())
             .map(|change| (change.key, change.old, change.new, change.timestamp))

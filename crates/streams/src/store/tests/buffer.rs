@@ -146,7 +146,7 @@ fn keeps_duplicates(backend: Backend, steps: Vec<Step>) {
             Step::Remove(time, key) => {
                 let before = model.len();
                 model.retain(|(waits, group, other, _), _| {
-                    (*waits, *group, &*other) != (time, 1, &key)
+                    (*waits, *group, other) != (time, 1, &key)
                 });
                 let removed = buffer
                     .remove_at(&mut rig.stores, time, 1, &key)

@@ -41,8 +41,6 @@ struct Rig {
 enum Event {
     /// The transaction commits.
     Commit,
-    /// Changes go to the changelog, and the transaction goes on.
-    Flush,
     /// The transaction is aborted.
     Abort,
     /// The process ends without a commit and comes back with its disk: a store in memory is restored.
@@ -86,10 +84,6 @@ impl Rig {
         match event {
             Event::Commit => {
                 self.commit();
-                false
-            }
-            Event::Flush => {
-                // The records are lost with an abort and sent once more with a commit: neither is told apart here.
                 false
             }
             Event::Abort => {
@@ -208,4 +202,4 @@ macro_rules! on_both_backends {
         }
     };
 }
-pub(self) use on_both_backends;
+use on_both_backends;
