@@ -87,3 +87,17 @@ fn an_internal_topic_with_the_wrong_cleanup_policy_is_refused() {
         "{told}"
     );
 }
+
+#[test]
+fn internal_topics_are_named_after_the_application_and_the_programs_names() {
+    let cluster = word_count::cluster(2);
+    let directory = tempfile::tempdir().unwrap();
+    let running = cluster
+        .app(directory.path())
+        .start(word_count::topology)
+        .unwrap();
+    let counts = cluster.partition_counts();
+    assert_eq!(counts.get("app-by-word-repartition"), Some(&2));
+    assert_eq!(counts.get("app-counts-changelog"), Some(&2));
+    cluster.stop(running);
+}
