@@ -2,7 +2,6 @@
 
 use crate::context::Context;
 use crate::error::Failure;
-use crate::topology::NodeId;
 
 /// Which clock a punctuation follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +21,6 @@ pub struct PunctuationId(u64);
 
 struct Punctuation {
     id: PunctuationId,
-    node: NodeId,
     kind: PunctuationType,
     interval_ms: i64,
     next: i64,
@@ -43,7 +41,6 @@ impl Punctuators {
     /// Streams.
     pub(crate) fn schedule(
         &mut self,
-        node: NodeId,
         kind: PunctuationType,
         interval_ms: i64,
         now: i64,
@@ -53,14 +50,13 @@ impl Punctuators {
             PunctuationType::StreamTime => 0,
             PunctuationType::WallClock => now.saturating_add(interval_ms),
         };
-        self.schedule_at(node, kind, interval_ms, next, punctuate)
+        self.schedule_at(kind, interval_ms, next, punctuate)
     }
 
     /// Adds one by stream time that goes on in its rhythm: its beats are the multiples of its interval, and what was
     /// due at `stream_time`, before a restart, has been done.
     pub(crate) fn resume(
         &mut self,
-        node: NodeId,
         interval_ms: i64,
         stream_time: i64,
         punctuate: Punctuate,
@@ -70,12 +66,11 @@ impl Punctuators {
         } else {
             following(0, interval_ms.max(1), stream_time)
         };
-        self.schedule_at(node, PunctuationType::StreamTime, interval_ms, next, punctuate)
+        self.schedule_at(PunctuationType::StreamTime, interval_ms, next, punctuate)
     }
 
     fn schedule_at(
         &mut self,
-        node: NodeId,
         kind: PunctuationType,
         interval_ms: i64,
         next: i64,
@@ -86,7 +81,6 @@ impl Punctuators {
         self.issued += 1;
         self.entries.push(Punctuation {
             id,
-            node,
             kind,
             interval_ms,
             next,
@@ -115,7 +109,12 @@ impl Context<'_> {
     /// Runs what is due at `now`, each once however far the clock jumped, and keeps the rhythm of those that missed
     /// a beat. Returns how many ran.
     pub(crate) fn punctuate(&mut self, kind: PunctuationType, now: i64) -> Result<usize, Failure> {
-        if self.state.punctuators.next(kind).is_none_or(|next| next > now) {
+        if self
+            .state
+            .punctuators
+            .next(kind)
+            .is_none_or(|next| next > now)
+        {
             return Ok(0);
         }
         let mut entries = std::mem::take(&mut self.state.punctuators.entries);

@@ -177,7 +177,6 @@ impl<K: Key, V: Clone + Send + 'static, W: Send + 'static> Calls<K, V, W> {
             let now = context.wall_clock();
             let punctuators = &mut context.state.punctuators;
             self.look = Some(punctuators.schedule(
-                self.node,
                 PunctuationType::WallClock,
                 LOOK_MS,
                 now,

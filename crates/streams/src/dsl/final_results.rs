@@ -280,7 +280,6 @@ impl<K: Send + 'static, V: Send + 'static> FinalResults<K, V> {
         let now = context.wall_clock();
         context.with_cell(self.last_record, |_, last| *last = now);
         let look_ms = (idle_ms / 10).clamp(1, LONGEST_LOOK_MS);
-        let node = self.node;
         let punctuate = Box::new(move |context: &mut Context<'_>, now: i64| {
             let last = context.with_cell(self.last_record, |_, last| *last);
             if now.saturating_sub(last) < idle_ms || !context.caught_up() {
@@ -295,12 +294,9 @@ impl<K: Send + 'static, V: Send + 'static> FinalResults<K, V> {
             let stream_time = context.advance(self.stream_time, closing);
             self.close(context, &mut rows, stream_time, &Headers::default())
         });
-        context.state.punctuators.schedule(
-            node,
-            PunctuationType::WallClock,
-            look_ms,
-            now,
-            punctuate,
-        );
+        context
+            .state
+            .punctuators
+            .schedule(PunctuationType::WallClock, look_ms, now, punctuate);
     }
 }

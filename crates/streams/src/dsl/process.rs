@@ -215,9 +215,9 @@ impl<P: Processor> ProcessorContext<'_, P> {
         let punctuators = &mut self.context.state.punctuators;
         match (clock, self.moment) {
             (PunctuationType::StreamTime, Moment::Starting) => {
-                punctuators.resume(place.node, interval_ms, stream_time, punctuate)
+                punctuators.resume(interval_ms, stream_time, punctuate)
             }
-            _ => punctuators.schedule(place.node, clock, interval_ms, now, punctuate),
+            _ => punctuators.schedule(clock, interval_ms, now, punctuate),
         }
     }
 

@@ -35,7 +35,7 @@ fn cached_count(b: &Builder) {
 /// Sums per window, with late records, each update emitted.
 fn windowed(b: &Builder) {
     b.stream(ORDERS)
-        .filter(|n| n % 5 != 0)
+        .filter(|n| !n.is_multiple_of(5))
         .window(tumbling(millis(10)).grace(millis(5)))
         .fold("sums", 0, |sum, n| *sum += n)
         .to_stream()
@@ -235,7 +235,14 @@ proptest! {
 #[test]
 fn each_topology_of_the_property_emits_something_and_is_crashed_in_earnest() {
     let inputs: Vec<Input> = (0..60)
-        .map(|n: u8| (n % 3 == 0, n % 4, u64::from(n), i64::from(n) * 3 + 1))
+        .map(|n: u8| {
+            (
+                n.is_multiple_of(3),
+                n % 4,
+                u64::from(n),
+                i64::from(n) * 3 + 1,
+            )
+        })
         .collect();
     for (name, topology) in TOPOLOGIES {
         let undisturbed = run(topology, &inputs, 7, 5, 0);
