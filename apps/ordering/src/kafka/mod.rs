@@ -51,8 +51,10 @@ const CONSUMER_FIXED: [(&str, &str); 3] = [
     ("allow.auto.create.topics", "false"),
 ];
 
-const PRODUCER: [(&str, &str); 4] = [
+const PRODUCER: [(&str, &str); 5] = [
     ("linger.ms", "5"),
+    // Java's, so that our topics can be joined with those that Java's clients and stream processors write.
+    ("partitioner", "murmur2_random"),
     ("queue.buffering.max.kbytes", "8192"),
     ("retry.backoff.ms", "100"),
     ("retry.backoff.max.ms", "1000"),

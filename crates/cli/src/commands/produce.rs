@@ -142,6 +142,8 @@ impl Arguments {
 }
 
 /// Order and no duplicates when a request is retried, unless the configuration decides about acknowledgements itself.
+/// Keys go to the partitions that Java's clients choose, so that topics which are joined agree: librdkafka's own
+/// choice is another one.
 fn properties(connection: &Connection) -> Result<Properties> {
     let mut properties = connection.properties(Role::Producer)?;
     let decides = [
@@ -157,6 +159,9 @@ fn properties(connection: &Connection) -> Result<Properties> {
     {
         properties.insert("enable.idempotence".into(), "true".into());
     }
+    properties
+        .entry("partitioner".into())
+        .or_insert_with(|| "murmur2_random".into());
     // A record that cannot be delivered is given up when the command gives up.
     if !["delivery.timeout.ms", "message.timeout.ms"]
         .iter()

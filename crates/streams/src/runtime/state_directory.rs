@@ -10,8 +10,13 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::StreamsError;
+
+/// How often a lock that another process has is tried again, and the pause before that.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The directory, locked for as long as this lives.
 #[derive(Debug)]
@@ -38,7 +43,7 @@ impl StateDirectory {
             .write(true)
             .open(path.join("LOCK"))
             .map_err(|error| failed("locking the state directory", &error))?;
-        match lock.try_lock() {
+        match lock_patiently(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(StreamsError::Settings(format!(
@@ -69,6 +74,17 @@ impl StateDirectory {
     pub(crate) fn stores(&self) -> PathBuf {
         self.path.join("stores")
     }
+}
+
+/// Locks the file. A process that was just killed takes a moment to be gone, so its successor waits for it.
+fn lock_patiently(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            locked => return locked,
+        }
+    }
+    lock.try_lock()
 }
 
 /// The id in the file, or a new one that is written there in one step.
