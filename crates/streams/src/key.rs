@@ -53,6 +53,18 @@ pub trait Key: Clone + Eq + Hash + Debug + Send + Sync + 'static {
         bytes
     }
 
+    /// The end of the window that this is a key in, where the bytes do not tell it.
+    #[doc(hidden)]
+    fn window_end(&self) -> Option<i64> {
+        None
+    }
+
+    /// The key with its window's end, as [`window_end`](Self::window_end) told it before it was written.
+    #[doc(hidden)]
+    fn with_window_end(self, _: i64) -> Self {
+        self
+    }
+
     /// Appends the part of the key's bytes that the partition is computed from.
     fn write_route(&self, into: &mut Vec<u8>) {
         let start = into.len();
@@ -192,6 +204,15 @@ impl<K: Key> Key for Windowed<K, TimeWindow> {
 
     fn route(bytes: &[u8]) -> &[u8] {
         K::route(primitive::without_last(bytes, 8))
+    }
+
+    fn window_end(&self) -> Option<i64> {
+        Some(self.window.end)
+    }
+
+    fn with_window_end(mut self, end: i64) -> Self {
+        self.window.end = end;
+        self
     }
 }
 

@@ -124,8 +124,10 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>> Keyed<'b, K, V
         init: A,
         mut f: impl FnMut(&mut A, V) -> R + Send + 'static,
     ) -> Table<'b, K, A> {
-        let step = folding(init, move |_: &K, aggregate: &mut A, value| f(aggregate, value));
-        aggregated(self.run, "fold", store.into(), Location::caller(), step)
+        let step = folding(init, move |_: &K, aggregate: &mut A, value| {
+            f(aggregate, value)
+        });
+        aggregated(self.run, "fold", &store.into(), Location::caller(), step)
     }
 
     /// [`fold`](Self::fold) that sees the key too.
@@ -137,13 +139,19 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>> Keyed<'b, K, V
         f: impl FnMut(&K, &mut A, V) -> R + Send + 'static,
     ) -> Table<'b, K, A> {
         let step = folding(init, f);
-        aggregated(self.run, "fold", store.into(), Location::caller(), step)
+        aggregated(self.run, "fold", &store.into(), Location::caller(), step)
     }
 
     /// How many records each key has had.
     #[track_caller]
     pub fn count(self, store: impl Into<Materialized<u64>>) -> Table<'b, K, u64> {
-        aggregated(self.run, "count", store.into(), Location::caller(), counting())
+        aggregated(
+            self.run,
+            "count",
+            &store.into(),
+            Location::caller(),
+            counting(),
+        )
     }
 
     /// The records of each key, reduced to one: the first as it is, then what `f` makes of the one before and the
@@ -157,21 +165,27 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>> Keyed<'b, K, V
     where
         V: Value + Clone,
     {
-        aggregated(self.run, "reduce", store.into(), Location::caller(), reducing(f))
+        aggregated(
+            self.run,
+            "reduce",
+            &store.into(),
+            Location::caller(),
+            reducing(f),
+        )
     }
 }
 
 fn aggregated<'b, K: Key, V: Send + 'static, A: Clone + Send + 'static, C>(
     run: Run<'b, C>,
     operator: &'static str,
-    materialized: Materialized<A>,
+    materialized: &Materialized<A>,
     location: &'static Location<'static>,
     mut step: impl Step<K, V, A>,
 ) -> Table<'b, K, A>
 where
     C: Chain<Key = K, Value = V>,
 {
-    let (table, mut updates) = keyed_table(&run, operator, &materialized, location);
+    let (table, mut updates) = keyed_table(&run, operator, materialized, location);
     let node = updates.node;
     run.end(move |context, record: Record<K, V>| {
         let Record {
@@ -197,13 +211,16 @@ where
     table
 }
 
-/// An operator behind `run` that keeps a row per key: the table of the rows, and what writes them.
+/// A table of a row per key, and what writes the rows.
+pub(crate) type KeyedTable<'b, K, A> = (Table<'b, K, A>, Updates<K, A, KeyValue<K, A>>);
+
+/// An operator behind `run` that keeps a row per key.
 pub(crate) fn keyed_table<'b, K: Key, A: Send + 'static, C: Chain>(
     run: &Run<'b, C>,
     operator: &'static str,
     materialized: &Materialized<A>,
     location: &'static Location<'static>,
-) -> (Table<'b, K, A>, Updates<K, A, KeyValue<K, A>>) {
+) -> KeyedTable<'b, K, A> {
     keyed_table_of(run.builder, &[run.node], operator, materialized, location)
 }
 
@@ -214,7 +231,7 @@ pub(crate) fn keyed_table_of<'b, K: Key, A: Send + 'static>(
     operator: &'static str,
     materialized: &Materialized<A>,
     location: &'static Location<'static>,
-) -> (Table<'b, K, A>, Updates<K, A, KeyValue<K, A>>) {
+) -> KeyedTable<'b, K, A> {
     let name = materialized.name();
     let node = builder.operator(operator, Some(name), parents, location);
     let (spec, topic) = materialized.spec(builder, StoreKind::KeyValue);

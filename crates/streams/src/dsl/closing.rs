@@ -61,7 +61,10 @@ impl<K: Send + 'static, W: Send + 'static, V: Send + 'static> Table<'_, Windowed
     /// the same moment with a buffer of its own, behind any table.
     #[track_caller]
     pub fn emit(mut self, emit: impl Into<Emit>) -> Self {
-        let slot = self.closing.as_ref().and_then(|closing| closing.emit.as_ref());
+        let slot = self
+            .closing
+            .as_ref()
+            .and_then(|closing| closing.emit.as_ref());
         if slot.is_none_or(|slot| slot.set(emit.into()).is_err()) {
             self.builder.error(
                 Location::caller(),

@@ -56,7 +56,9 @@ where
 
     fn keyed(self: Box<Self>, rows: Cell<KeyedRows<K, A>>, init: A) {
         let mut f = self.f;
-        let mut step = folding(init, move |_: &K, aggregate: &mut A, value| f(aggregate, value));
+        let mut step = folding(init, move |_: &K, aggregate: &mut A, value| {
+            f(aggregate, value)
+        });
         self.run.end(move |context, record: Record<K, V>| {
             let Record {
                 key,
@@ -70,16 +72,24 @@ where
                     return Ok(());
                 };
                 let emit = EmitUpdates::Yes;
-                add(rows, context, key, timestamp, headers, emit, |key, before| {
-                    step(key, before, value)
-                })
+                add(
+                    rows,
+                    context,
+                    key,
+                    timestamp,
+                    headers,
+                    emit,
+                    |key, before| step(key, before, value),
+                )
             })
         });
     }
 
     fn aligned(self: Box<Self>, rows: Cell<AlignedRows<K, A>>, init: A) {
         let mut f = self.f;
-        let mut step = folding(init, move |_: &K, aggregate: &mut A, value| f(aggregate, value));
+        let mut step = folding(init, move |_: &K, aggregate: &mut A, value| {
+            f(aggregate, value)
+        });
         self.run.end(move |context, record| {
             context.with_cell(rows, |context, rows| rows.hop(context, record, &mut step))
         });
@@ -87,7 +97,9 @@ where
 
     fn sliding(self: Box<Self>, rows: Cell<SlidingRows<K, A>>, init: A) {
         let mut f = self.f;
-        let mut step = folding(init, move |_: &K, aggregate: &mut A, value| f(aggregate, value));
+        let mut step = folding(init, move |_: &K, aggregate: &mut A, value| {
+            f(aggregate, value)
+        });
         self.run.end(move |context, record| {
             context.with_cell(rows, |context, rows| rows.slide(context, record, &mut step))
         });
@@ -95,7 +107,9 @@ where
 
     fn sessions(self: Box<Self>, rows: Cell<SessionRows<K, A, BoxedMerge<K, A>>>, init: A) {
         let mut f = self.f;
-        let mut step = folding(init, move |_: &K, aggregate: &mut A, value| f(aggregate, value));
+        let mut step = folding(init, move |_: &K, aggregate: &mut A, value| {
+            f(aggregate, value)
+        });
         self.run.end(move |context, record| {
             context.with_cell(rows, |context, rows| rows.add(context, record, &mut step))
         });
@@ -142,6 +156,7 @@ impl<'b, K: Key, A: Clone + Send + 'static> Cogrouped<'b, K, A> {
 
     /// The aggregate of each key, which begins as `init`.
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "as every fold")]
     pub fn fold(self, store: impl Into<Materialized<A>>, init: A) -> Table<'b, K, A> {
         let materialized = store.into();
         let nodes = self.nodes();
@@ -207,6 +222,7 @@ aligned!(TumblingWindows HoppingWindows);
 impl<'b, K: Key, A: Clone + Send + 'static> WindowedCogrouped<'b, K, A, SlidingWindows> {
     /// The aggregate of each key and window, which begins as `init`.
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "as every fold")]
     pub fn fold(self, store: impl Into<Materialized<A>>, init: A) -> Table<'b, Windowed<K>, A> {
         let builder = self.streams.builder;
         let (rows, table) = SlidingRows::new(
@@ -228,6 +244,7 @@ impl<'b, K: Key, A: Clone + Send + 'static> WindowedCogrouped<'b, K, A, SessionW
     /// The aggregate of each session, which begins as `init`; `merge` adds the aggregate of a session that is merged
     /// into it.
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "as every fold")]
     pub fn fold(
         self,
         store: impl Into<Materialized<A>>,

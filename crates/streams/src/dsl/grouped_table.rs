@@ -119,7 +119,7 @@ impl<'b, K: Key, V: Send + 'static> GroupedTable<'b, K, V> {
         let location = Location::caller();
         self.aggregated(
             "fold",
-            store.into(),
+            &store.into(),
             location,
             move |group, row| {
                 let mut group = group.unwrap_or_else(|| init.clone());
@@ -139,7 +139,7 @@ impl<'b, K: Key, V: Send + 'static> GroupedTable<'b, K, V> {
         let location = Location::caller();
         self.aggregated(
             "count",
-            store.into(),
+            &store.into(),
             location,
             |count, _| Ok(count.unwrap_or(0) + 1),
             |count: u64, _| Ok(count.saturating_sub(1)),
@@ -161,7 +161,7 @@ impl<'b, K: Key, V: Send + 'static> GroupedTable<'b, K, V> {
         let location = Location::caller();
         self.aggregated(
             "reduce",
-            store.into(),
+            &store.into(),
             location,
             move |group, row| {
                 Ok(match group {
@@ -176,12 +176,12 @@ impl<'b, K: Key, V: Send + 'static> GroupedTable<'b, K, V> {
     fn aggregated<A: Clone + Send + 'static>(
         self,
         operator: &'static str,
-        materialized: Materialized<A>,
+        materialized: &Materialized<A>,
         location: &'static Location<'static>,
         mut add: impl FnMut(Option<A>, V) -> Result<A, BoxError> + Send + 'static,
         mut subtract: impl FnMut(A, V) -> Result<A, BoxError> + Send + 'static,
     ) -> Table<'b, K, A> {
-        let (table, mut updates) = keyed_table(&self.run, operator, &materialized, location);
+        let (table, mut updates) = keyed_table(&self.run, operator, materialized, location);
         self.run.end(move |context, record: Record<K, Change<V>>| {
             change_group(&mut updates, context, record, &mut add, &mut subtract)
         });

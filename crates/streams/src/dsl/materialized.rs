@@ -70,11 +70,7 @@ impl<V: 'static> Materialized<V> {
     }
 
     /// Sets a config of the changelog topic, above what the kind of store asks for.
-    pub fn changelog_config(
-        mut self,
-        name: impl Into<String>,
-        value: impl Into<String>,
-    ) -> Self {
+    pub fn changelog_config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         if let Changelog::Topic(configs) = &mut self.changelog {
             configs.insert(name.into(), value.into());
         }

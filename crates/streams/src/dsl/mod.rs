@@ -12,6 +12,7 @@ mod dynamic_sink;
 mod final_results;
 pub mod global_table;
 mod grouped_table;
+mod held_change;
 pub mod join;
 mod materialized;
 mod process;

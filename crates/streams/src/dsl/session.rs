@@ -11,7 +11,6 @@ use crate::dsl::chain::Chain;
 use crate::dsl::closing::Closing;
 use crate::dsl::final_results::{CloseRule, FinalResults};
 use crate::dsl::materialized::Materialized;
-use crate::dsl::stream::Run;
 use crate::dsl::table::{OldValues, Table};
 use crate::dsl::updates::{EmitUpdates, Update, Updates, lookup};
 use crate::dsl::windowed::WindowedStream;
@@ -43,7 +42,12 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>>
         mut f: impl FnMut(&mut A, V) -> R + Send + 'static,
         merge: impl FnMut(&mut A, A) + Send + 'static,
     ) -> Table<'b, Windowed<K, SessionWindow>, A> {
-        self.fold_with_key(store, init, move |_, aggregate, value| f(aggregate, value), merge)
+        self.fold_with_key(
+            store,
+            init,
+            move |_, aggregate, value| f(aggregate, value),
+            merge,
+        )
     }
 
     /// [`fold`](Self::fold) that sees the key too.
@@ -57,7 +61,7 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>>
     ) -> Table<'b, Windowed<K, SessionWindow>, A> {
         let merge = merging(init.clone(), merge);
         let step = folding(init, f);
-        self.sessions("fold", store.into(), Location::caller(), step, merge)
+        self.sessions("fold", &store.into(), Location::caller(), step, merge)
     }
 
     /// How many records each session has had.
@@ -67,7 +71,13 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>>
         store: impl Into<Materialized<u64>>,
     ) -> Table<'b, Windowed<K, SessionWindow>, u64> {
         let merge = merging(0, |sum: &mut u64, count| *sum += count);
-        self.sessions("count", store.into(), Location::caller(), counting(), merge)
+        self.sessions(
+            "count",
+            &store.into(),
+            Location::caller(),
+            counting(),
+            merge,
+        )
     }
 
     /// The records of each session, reduced to one: the first as it is, then what `f` makes of the one before and the
@@ -86,13 +96,19 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>>
             Some(merged) => both(merged, next),
             None => next,
         };
-        self.sessions("reduce", store.into(), Location::caller(), reducing(f), merge)
+        self.sessions(
+            "reduce",
+            &store.into(),
+            Location::caller(),
+            reducing(f),
+            merge,
+        )
     }
 
     fn sessions<A: Clone + Send + 'static>(
         self,
         operator: &'static str,
-        materialized: Materialized<A>,
+        materialized: &Materialized<A>,
         location: &'static Location<'static>,
         mut step: impl Step<K, V, A>,
         merge: impl Merge<K, A>,
@@ -103,7 +119,7 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>>
             &[run.node],
             self.windows,
             operator,
-            &materialized,
+            materialized,
             location,
             merge,
         );

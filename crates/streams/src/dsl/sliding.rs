@@ -69,7 +69,10 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
             retention_ms,
         } = windows;
         if difference_ms < 1 {
-            builder.error(location, "the difference of sliding windows is at least one millisecond");
+            builder.error(
+                location,
+                "the difference of sliding windows is at least one millisecond",
+            );
         }
         // A record changes windows that begin up to twice the difference before it.
         let span_ms = difference_ms.saturating_mul(2);
@@ -86,7 +89,8 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
             // Both ends are within, so a record at the end is not late yet.
             after_end_ms: grace_ms.saturating_add(1),
         };
-        let (rows, table) = WindowRows::new(builder, parents, operator, materialized, &plan, location);
+        let (rows, table) =
+            WindowRows::new(builder, parents, operator, materialized, &plan, location);
         let rows = Self {
             difference_ms,
             grace_ms,
@@ -187,7 +191,9 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
         if !left_exists {
             let start = timestamp - self.difference_ms;
             let base = match left {
-                Some(left) if previous.is_some_and(|previous| start <= previous) => Base::Other(left),
+                Some(left) if previous.is_some_and(|previous| start <= previous) => {
+                    Base::Other(left)
+                }
                 _ => Base::Nothing,
             };
             self.change(context, &mut current, start, base)?;
@@ -328,15 +334,21 @@ fn sliding<'b, K: Key, V: Clone + Send + 'static, A: Clone + Send + 'static, C>(
     run: Run<'b, C>,
     windows: SlidingWindows,
     operator: &'static str,
-    materialized: Materialized<A>,
+    materialized: &Materialized<A>,
     location: &'static Location<'static>,
     mut step: impl Step<K, V, A>,
 ) -> Table<'b, Windowed<K>, A>
 where
     C: Chain<Key = K, Value = V>,
 {
-    let (mut rows, table) =
-        SlidingRows::new(run.builder, &[run.node], windows, operator, &materialized, location);
+    let (mut rows, table) = SlidingRows::new(
+        run.builder,
+        &[run.node],
+        windows,
+        operator,
+        materialized,
+        location,
+    );
     run.end(move |context, record| rows.slide(context, record, &mut step));
     table
 }

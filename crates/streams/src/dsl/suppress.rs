@@ -8,14 +8,15 @@ use std::panic::Location;
 use std::time::Duration;
 
 use crate::context::{ClockId, Context};
+use crate::dsl::held_change::{Held, HeldSerde};
 use crate::dsl::materialized::Materialized;
 use crate::dsl::table::{Lookup, Table};
 use crate::dsl::windows::millis_of;
 use crate::error::{BoxError, Failure};
 use crate::graph::Out;
 use crate::key::Key;
-use crate::record::{Change, Header, Headers, Record};
-use crate::serde::{Codec, Payload, Serde, SerdeError};
+use crate::record::{Change, Headers, Record};
+use crate::serde::Codec;
 use crate::store::{BufferEntry, StoreError, StoreKind, TimeOrderedBuffer};
 use crate::topology::NodeId;
 use crate::window::{SessionWindow, TimeWindow, Windowed};
@@ -181,14 +182,6 @@ mod sealed {
     }
 }
 
-/// A change that waits.
-struct Held<V> {
-    /// The value that was handed on last.
-    prior: Option<V>,
-    new: Option<V>,
-    headers: Headers,
-}
-
 impl<'b, K: Key, V: Send + 'static> Table<'b, K, V> {
     /// Holds changes back [`until_window_closes`] or [`until_time_limit`], and hands on the last one of each key.
     ///
@@ -205,7 +198,10 @@ impl<'b, K: Key, V: Send + 'static> Table<'b, K, V> {
         let name = materialized.name();
         let node = builder.operator("suppress", Some(name), &[self.node], location);
         if self.versioned.is_some() {
-            builder.error(location, "a versioned table cannot be suppressed: its changes come out of order");
+            builder.error(
+                location,
+                "a versioned table cannot be suppressed: its changes come out of order",
+            );
         }
         let closing = self.closing.as_ref().map(|closing| closing.after_end_ms);
         let wait_ms = suppression.wait_ms().or(closing).unwrap_or_else(|| {
@@ -316,6 +312,7 @@ impl<K: Key, V: Send + 'static> Suppressed<K, V> {
         let held = Held {
             prior,
             new: change.new,
+            window_end: key.window_end(),
             headers,
         };
         self.buffer
@@ -371,8 +368,13 @@ impl<K: Key, V: Send + 'static> Suppressed<K, V> {
         let Held {
             prior,
             new,
+            window_end,
             headers,
         } = entry.value;
+        let key = match window_end {
+            Some(end) => entry.key.with_window_end(end),
+            None => entry.key,
+        };
         if new.is_none() && self.final_only {
             return Ok(());
         }
@@ -384,123 +386,11 @@ impl<K: Key, V: Send + 'static> Suppressed<K, V> {
         context.forward(
             self.out,
             Record {
-                key: Some(entry.key),
+                key: Some(key),
                 value,
                 timestamp: entry.timestamp,
                 headers,
             },
         )
     }
-}
-
-/// A held change in the buffer, all lengths in 4 bytes, big endian:
-///
-/// ```text
-/// which values (1: bit 0 the prior, bit 1 the new)
-/// per value    length, bytes
-/// headers      count, per header: length of name, name, 1 and length and value, or 0
-/// ```
-struct HeldSerde<V: 'static>(Codec<V>);
-
-const HELD: &str = "suppressed change";
-const PRIOR: u8 = 1;
-const NEW: u8 = 2;
-
-impl<V: 'static> Serde<Held<V>> for HeldSerde<V> {
-    fn serialize(
-        &self,
-        topic: &str,
-        held: &Held<V>,
-        into: &mut Vec<u8>,
-    ) -> Result<Payload, SerdeError> {
-        let flags = into.len();
-        into.push(0);
-        for (flag, value) in [(PRIOR, &held.prior), (NEW, &held.new)] {
-            let Some(value) = value else {
-                continue;
-            };
-            let start = into.len();
-            into.extend_from_slice(&[0; 4]);
-            if self.0.serialize(topic, value, into)? == Payload::Null {
-                into.truncate(start);
-                continue;
-            }
-            let length = length_of(into.len() - start - 4)?;
-            into[start..start + 4].copy_from_slice(&length);
-            into[flags] |= flag;
-        }
-        into.extend_from_slice(&length_of(held.headers.iter().count())?);
-        for header in &held.headers {
-            into.extend_from_slice(&length_of(header.key.len())?);
-            into.extend_from_slice(header.key.as_bytes());
-            match &header.value {
-                Some(value) => {
-                    into.push(1);
-                    into.extend_from_slice(&length_of(value.len())?);
-                    into.extend_from_slice(value);
-                }
-                None => into.push(0),
-            }
-        }
-        Ok(Payload::Bytes)
-    }
-
-    fn deserialize(&self, topic: &str, mut bytes: &[u8]) -> Result<Held<V>, SerdeError> {
-        let flags = take(&mut bytes, 1)?[0];
-        let mut value = |flag| {
-            if flags & flag == 0 {
-                return Ok(None);
-            }
-            let value = take_part(&mut bytes)?;
-            self.0.deserialize(topic, value).map(Some)
-        };
-        let (prior, new) = (value(PRIOR)?, value(NEW)?);
-        let count = take_length(&mut bytes)?;
-        let mut headers = Headers::default();
-        for _ in 0..count {
-            let Header { key, value } = take_header(&mut bytes)?;
-            headers.push(key, value);
-        }
-        Ok(Held {
-            prior,
-            new,
-            headers,
-        })
-    }
-}
-
-fn length_of(length: usize) -> Result<[u8; 4], SerdeError> {
-    u32::try_from(length)
-        .map(u32::to_be_bytes)
-        .map_err(|_| SerdeError::new(HELD, "4 GiB or more"))
-}
-
-fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], SerdeError> {
-    let (taken, rest) = bytes
-        .split_at_checked(length)
-        .ok_or_else(|| SerdeError::new(HELD, "bytes are missing"))?;
-    *bytes = rest;
-    Ok(taken)
-}
-
-fn take_length(bytes: &mut &[u8]) -> Result<usize, SerdeError> {
-    let length = take(bytes, 4)?;
-    Ok(length
-        .iter()
-        .fold(0, |length, byte| length << 8 | usize::from(*byte)))
-}
-
-fn take_part<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], SerdeError> {
-    let length = take_length(bytes)?;
-    take(bytes, length)
-}
-
-fn take_header(bytes: &mut &[u8]) -> Result<Header, SerdeError> {
-    let key = String::from_utf8(take_part(bytes)?.to_vec())
-        .map_err(|error| SerdeError::new(HELD, error))?;
-    let value = match take(bytes, 1)?[0] {
-        0 => None,
-        _ => Some(take_part(bytes)?.to_vec().into()),
-    };
-    Ok(Header { key, value })
 }

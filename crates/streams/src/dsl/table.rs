@@ -163,7 +163,8 @@ impl<'b, K: Send + 'static, V: Send + 'static> Table<'b, K, V> {
         let lookup = self.lookup;
         let versioned = self.versioned.map(|lookup| {
             let filtered: LookupAsOf<K, V> = Box::new(move |context, key, time| {
-                let found = context.with_cell(lookup, |context, lookup| lookup(context, key, time))?;
+                let found =
+                    context.with_cell(lookup, |context, lookup| lookup(context, key, time))?;
                 Ok(found.filter(|(value, _)| context.with_cell(f, |_, f| f(key, value))))
             });
             builder.cell(filtered)
@@ -185,7 +186,9 @@ impl<'b, K: Send + 'static, V: Send + 'static> Table<'b, K, V> {
         self,
         mut f: impl FnMut(V) -> W + Send + 'static,
     ) -> Table<'b, K, W> {
-        self.mapped("map", Location::caller(), move |_, value| Ok::<_, BoxError>(f(value)))
+        self.mapped("map", Location::caller(), move |_, value| {
+            Ok::<_, BoxError>(f(value))
+        })
     }
 
     /// [`map`](Self::map) that sees the key too.
@@ -264,7 +267,8 @@ impl<'b, K: Send + 'static, V: Send + 'static> Table<'b, K, V> {
         let lookup = self.lookup;
         let versioned = self.versioned.map(|lookup| {
             let mapped: LookupAsOf<K, W> = Box::new(move |context, key, time| {
-                let found = context.with_cell(lookup, |context, lookup| lookup(context, key, time))?;
+                let found =
+                    context.with_cell(lookup, |context, lookup| lookup(context, key, time))?;
                 map(context, key, found)
             });
             builder.cell(mapped)
@@ -349,6 +353,10 @@ impl<'b, K: Send + 'static, V: Send + 'static> Table<'b, K, V> {
 
     /// Writes the changes to a topic: new values, and a null for each row that was deleted.
     #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "topics are constants, named without a borrow"
+    )]
     pub fn to(self, topic: Topic<K, V>) {
         let builder = self.builder;
         let name: Arc<str> = topic.name().into();

@@ -26,6 +26,10 @@ impl Builder {
     /// [`Key`] writes them or its records take their time from elsewhere than their timestamp: then the store has a
     /// changelog of its own.
     #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "topics are constants, named without a borrow"
+    )]
     pub fn table<K: Key, V: Send + 'static>(
         &self,
         topic: Topic<K, V>,
@@ -39,7 +43,7 @@ impl Builder {
                 .filled_by(topic.name())
                 .coded(topic.value_codec().clone());
         }
-        latest(changes.run, "table", store, location, |value| value)
+        latest(changes.run, "table", &store, location, |value| value)
     }
 
     /// The records of a topic, a null value being a delete.
@@ -78,7 +82,7 @@ impl<'b, K: Key, V: Value, C: Chain<Key = K, Value = V>> Keyed<'b, K, V, C> {
     #[track_caller]
     pub fn to_table(self, store: impl Into<Materialized<V>>) -> Table<'b, K, V> {
         let location = Location::caller();
-        latest(self.run, "to_table", store.into(), location, Some)
+        latest(self.run, "to_table", &store.into(), location, Some)
     }
 }
 
@@ -89,7 +93,7 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = Option<V>>>
     #[track_caller]
     pub fn to_table_with_tombstones(self, store: impl Into<Materialized<V>>) -> Table<'b, K, V> {
         let location = Location::caller();
-        latest(self.run, "to_table", store.into(), location, |value| value)
+        latest(self.run, "to_table", &store.into(), location, |value| value)
     }
 }
 
@@ -98,10 +102,15 @@ impl<'b, K: Key, V: Send + 'static> Table<'b, K, V> {
     /// anew at each look-up.
     #[track_caller]
     pub fn materialize(self, store: impl Into<Materialized<V>>) -> Table<'b, K, V> {
-        let closing = self.closing.clone().map(crate::dsl::closing::Closing::fixed);
+        let closing = self
+            .closing
+            .clone()
+            .map(crate::dsl::closing::Closing::fixed);
         let location = Location::caller();
         let changes = self.to_stream().run;
-        let table = latest(changes, "materialize", store.into(), location, |value| value);
+        let table = latest(changes, "materialize", &store.into(), location, |value| {
+            value
+        });
         Table { closing, ..table }
     }
 }
@@ -109,11 +118,11 @@ impl<'b, K: Key, V: Send + 'static> Table<'b, K, V> {
 fn latest<'b, K: Key, V: Send + 'static, W: Send + 'static, C: Chain<Key = K, Value = W>>(
     run: Run<'b, C>,
     operator: &'static str,
-    materialized: Materialized<V>,
+    materialized: &Materialized<V>,
     location: &'static Location<'static>,
     into: impl Fn(W) -> Option<V> + Send + 'static,
 ) -> Table<'b, K, V> {
-    let (table, mut updates) = keyed_table(&run, operator, &materialized, location);
+    let (table, mut updates) = keyed_table(&run, operator, materialized, location);
     let node = updates.node;
     run.end(move |context, record: Record<K, W>| {
         let Record {

@@ -154,10 +154,10 @@ impl<K: Key, V: Send + 'static, R: Rows<K, V>> Updates<K, V, R> {
         }
     }
 
-    /// Whether anybody looks at old values.
+    /// Whether anybody looks at old values; a cache does, to tell a row that is deleted from one that never was.
     #[inline]
     pub(crate) fn wants_old(&self) -> bool {
-        self.old.wanted()
+        self.cache.is_some() || self.old.wanted()
     }
 
     /// The value of a key, and its timestamp.

@@ -60,7 +60,7 @@ macro_rules! aggregations {
             $(where V: $clone)?
             {
                 let step = folding(init, move |_: &K, aggregate: &mut A, value| f(aggregate, value));
-                $end(self.run, self.windows.into(), "fold", store.into(), Location::caller(), step)
+                $end(self.run, self.windows.into(), "fold", &store.into(), Location::caller(), step)
             }
 
             /// [`fold`](Self::fold) that sees the key too.
@@ -74,7 +74,7 @@ macro_rules! aggregations {
             $(where V: $clone)?
             {
                 let step = folding(init, f);
-                $end(self.run, self.windows.into(), "fold", store.into(), Location::caller(), step)
+                $end(self.run, self.windows.into(), "fold", &store.into(), Location::caller(), step)
             }
 
             /// How many records each key has had in each window.
@@ -82,7 +82,7 @@ macro_rules! aggregations {
             pub fn count(self, store: impl Into<Materialized<u64>>) -> Table<'b, Windowed<K>, u64>
             $(where V: $clone)?
             {
-                $end(self.run, self.windows.into(), "count", store.into(), Location::caller(), counting())
+                $end(self.run, self.windows.into(), "count", &store.into(), Location::caller(), counting())
             }
 
             /// The records of each key and window, reduced to one: the first as it is, then what `f` makes of the one
@@ -97,7 +97,7 @@ macro_rules! aggregations {
                 V: Value + Clone,
             {
                 let step = reducing(f);
-                $end(self.run, self.windows.into(), "reduce", store.into(), Location::caller(), step)
+                $end(self.run, self.windows.into(), "reduce", &store.into(), Location::caller(), step)
             }
         }
     };
@@ -110,6 +110,7 @@ aggregations!(HoppingWindows, hopping, Clone);
 
 /// Windows of one size, aligned to the epoch.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "times carry their unit")]
 pub(crate) struct Aligned {
     size_ms: i64,
     advance_ms: i64,
@@ -297,7 +298,8 @@ impl<K: Key, A: Clone + Send + 'static> AlignedRows<K, A> {
             },
             after_end_ms: windows.grace_ms,
         };
-        let (rows, table) = WindowRows::new(builder, parents, operator, materialized, &plan, location);
+        let (rows, table) =
+            WindowRows::new(builder, parents, operator, materialized, &plan, location);
         (Self { windows, rows }, table)
     }
 
@@ -360,13 +362,10 @@ impl<K: Key, A: Clone + Send + 'static> AlignedRows<K, A> {
                 continue;
             }
             let key = Windowed::new(key.clone(), window);
-            self.rows.add(
-                context,
-                key,
-                timestamp,
-                headers.clone(),
-                |key, before| step(key, before, value.clone()),
-            )?;
+            self.rows
+                .add(context, key, timestamp, headers.clone(), |key, before| {
+                    step(key, before, value.clone())
+                })?;
         }
         Ok(())
     }
@@ -376,15 +375,21 @@ fn tumbling<'b, K: Key, V: Send + 'static, A: Clone + Send + 'static, C>(
     run: Run<'b, C>,
     windows: Aligned,
     operator: &'static str,
-    materialized: Materialized<A>,
+    materialized: &Materialized<A>,
     location: &'static Location<'static>,
     mut step: impl Step<K, V, A>,
 ) -> Table<'b, Windowed<K>, A>
 where
     C: Chain<Key = K, Value = V>,
 {
-    let (mut rows, table) =
-        AlignedRows::new(run.builder, &[run.node], windows, operator, &materialized, location);
+    let (mut rows, table) = AlignedRows::new(
+        run.builder,
+        &[run.node],
+        windows,
+        operator,
+        materialized,
+        location,
+    );
     run.end(move |context, record| rows.tumble(context, record, &mut step));
     table
 }
@@ -393,15 +398,21 @@ fn hopping<'b, K: Key, V: Clone + Send + 'static, A: Clone + Send + 'static, C>(
     run: Run<'b, C>,
     windows: Aligned,
     operator: &'static str,
-    materialized: Materialized<A>,
+    materialized: &Materialized<A>,
     location: &'static Location<'static>,
     mut step: impl Step<K, V, A>,
 ) -> Table<'b, Windowed<K>, A>
 where
     C: Chain<Key = K, Value = V>,
 {
-    let (mut rows, table) =
-        AlignedRows::new(run.builder, &[run.node], windows, operator, &materialized, location);
+    let (mut rows, table) = AlignedRows::new(
+        run.builder,
+        &[run.node],
+        windows,
+        operator,
+        materialized,
+        location,
+    );
     run.end(move |context, record| rows.hop(context, record, &mut step));
     table
 }

@@ -47,6 +47,7 @@ pub(crate) const fn millis_of(duration: Duration) -> i64 {
 
 /// Tumbling windows: of one size, one behind the other, aligned to the epoch, from their start to before their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "times carry their unit")]
 pub struct TumblingWindows {
     pub(crate) size_ms: i64,
     pub(crate) grace_ms: i64,
@@ -71,6 +72,7 @@ pub const fn tumbling(size: Duration) -> TumblingWindows {
 /// Hopping windows: of one size, aligned to the epoch, each beginning an advance after the one before, so that a
 /// record falls into several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "times carry their unit")]
 pub struct HoppingWindows {
     pub(crate) size_ms: i64,
     pub(crate) advance_ms: i64,
@@ -90,6 +92,7 @@ pub const fn hopping(size: Duration, advance: Duration) -> HoppingWindows {
 
 /// Sliding windows: a window for every set of records that are at most a difference of time apart (KIP-450).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "times carry their unit")]
 pub struct SlidingWindows {
     pub(crate) difference_ms: i64,
     pub(crate) grace_ms: i64,
@@ -107,6 +110,7 @@ pub const fn sliding(difference: Duration) -> SlidingWindows {
 
 /// Sessions: records of a key that are no more than a gap apart, both ends within (KIP-94).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "times carry their unit")]
 pub struct SessionWindows {
     pub(crate) gap_ms: i64,
     pub(crate) grace_ms: i64,

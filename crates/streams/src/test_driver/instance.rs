@@ -321,6 +321,11 @@ impl Instance {
         wall_clock: i64,
     ) -> Result<(), (TaskId, Failure)> {
         for (id, driven) in &mut self.tasks {
+            // A task that no step was taken for has not looked whether there is anything to read.
+            for (index, input) in driven.inputs.iter().enumerate() {
+                let more = cluster.read(&input.topic, id.partition, input.fetch);
+                driven.task.set_caught_up(index, more.take(1).count() == 0);
+            }
             let ran = driven.task.punctuate(cluster, wall_clock);
             ran.map_err(|failure| (*id, failure))?;
         }
