@@ -5,7 +5,8 @@
 
 use std::panic::Location;
 
-use super::unjoined::{Closed, JoinSide, Search, Unjoined};
+use super::left_over::LeftOver;
+use super::unjoined::{JoinSide, Unjoined};
 use super::values::JoinValues;
 use super::windows::JoinWindows;
 use crate::context::{ClockId, Context, DropReason};
@@ -14,13 +15,10 @@ use crate::dsl::stream::Keyed;
 use crate::error::Failure;
 use crate::graph::{Cell, Out};
 use crate::key::Key;
-use crate::record::{Headers, Record};
+use crate::record::Record;
 use crate::serde::Value;
 use crate::store::{JoinWindow, StoreId, StoreKind, StoreSpec};
 use crate::topology::{Builder, NodeId};
-
-/// How many results without a partner are made at a time.
-const BATCH: usize = 1024;
 
 impl<'b, K: Key, V: Value, C: Chain<Key = K, Value = V>> Keyed<'b, K, V, C> {
     /// Each pair of records of one key, one of each stream, that are near enough in time.
@@ -84,10 +82,10 @@ impl<'b, K: Key, V: Value, C: Chain<Key = K, Value = V>> Keyed<'b, K, V, C> {
 }
 
 /// What the join makes of a pair, and of a record without a partner.
-struct Results<V, W, R> {
+pub(super) struct Results<V, W, R> {
     pair: fn(V, W) -> R,
-    left: Option<fn(V) -> R>,
-    right: Option<fn(W) -> R>,
+    pub(super) left: Option<fn(V) -> R>,
+    pub(super) right: Option<fn(W) -> R>,
 }
 
 impl<V, W, R> Clone for Results<V, W, R> {
@@ -136,7 +134,7 @@ where
             StoreKind::Buffer,
         )
         .0;
-        builder.cell(Lonely {
+        builder.cell(LeftOver {
             shared,
             windows,
             waiting: Unjoined::<K>::new(id),
@@ -169,13 +167,13 @@ where
         alone: results.right,
     };
     left.run.end(move |context, record| {
-        lend(context, unjoined, |context, lonely| {
-            of_left.receive(context, lonely, record)
+        lend(context, unjoined, |context, left_over| {
+            of_left.receive(context, left_over, record)
         })
     });
     right.run.end(move |context, record| {
-        lend(context, unjoined, |context, lonely| {
-            of_right.receive(context, lonely, record)
+        lend(context, unjoined, |context, left_over| {
+            of_right.receive(context, left_over, record)
         })
     });
     Keyed::begin(builder, node, out)
@@ -210,9 +208,9 @@ fn lend<'a, T: Send + 'static>(
 }
 
 /// What both sides need.
-struct Shared<K, R> {
-    node: NodeId,
-    out: Out<K, R>,
+pub(super) struct Shared<K, R> {
+    pub(super) node: NodeId,
+    pub(super) out: Out<K, R>,
     /// The largest timestamp of either stream.
     clock: ClockId,
 }
@@ -249,7 +247,7 @@ where
     fn receive<V: Value, W: Value>(
         &mut self,
         context: &mut Context<'_>,
-        mut lonely: Option<&mut Lonely<K, V, W, R>>,
+        mut left_over: Option<&mut LeftOver<K, V, W, R>>,
         record: Record<K, T>,
     ) -> Result<(), Failure> {
         let Shared { node, out, clock } = self.shared;
@@ -272,10 +270,10 @@ where
             let result = Record::new(None, alone(value), timestamp);
             return context.forward(out, Record { headers, ..result });
         };
-        if let Some(lonely) = &mut lonely
+        if let Some(left_over) = &mut left_over
             && timestamp == now
         {
-            lonely.emit_closed(context, now, self.after_ms, &headers)?;
+            left_over.emit_closed(context, now, self.after_ms, &headers)?;
         }
         let from = timestamp.saturating_sub(self.before_ms).max(0);
         let to = timestamp.saturating_add(self.after_ms);
@@ -296,10 +294,10 @@ where
             headers,
         };
         if found.is_empty() {
-            return self.without_partner(context, lonely, record, now);
+            return self.without_partner(context, left_over, record, now);
         }
-        if let Some(lonely) = lonely {
-            lonely.found(context, self.side, record.key.as_ref(), &found)?;
+        if let Some(left_over) = left_over {
+            left_over.found(context, self.side, record.key.as_ref(), &found)?;
         }
         self.pairs(context, record, found)
     }
@@ -344,12 +342,12 @@ where
     fn without_partner<V: Value, W: Value>(
         &mut self,
         context: &mut Context<'_>,
-        lonely: Option<&mut Lonely<K, V, W, R>>,
+        left_over: Option<&mut LeftOver<K, V, W, R>>,
         record: Record<K, T>,
         now: i64,
     ) -> Result<(), Failure> {
         let Shared { node, out, .. } = self.shared;
-        let (Some(alone), Some(lonely), Some(key)) = (self.alone, lonely, &record.key) else {
+        let (Some(alone), Some(left_over), Some(key)) = (self.alone, left_over, &record.key) else {
             return Ok(());
         };
         if record.timestamp.saturating_add(self.after_ms) < now {
@@ -359,110 +357,9 @@ where
             .values
             .bytes(&record.value)
             .map_err(|error| context.fatal(node, error))?;
-        lonely
+        left_over
             .waiting
             .add(context.stores, self.side, key, record.timestamp, bytes, now)
             .map_err(|error| context.fatal(node, error))
-    }
-}
-
-/// The records of either side that have no partner yet.
-struct Lonely<K, V: 'static, W: 'static, R> {
-    shared: Shared<K, R>,
-    windows: JoinWindows,
-    waiting: Unjoined<K>,
-    results: Results<V, W, R>,
-    left: JoinValues<V>,
-    right: JoinValues<W>,
-}
-
-impl<K: Key, V: Value, W: Value, R: 'static> Lonely<K, V, W, R> {
-    /// Hands on the records whose windows have closed. `after_ms` is the reach of the side that stream time advanced
-    /// on.
-    fn emit_closed(
-        &mut self,
-        context: &mut Context<'_>,
-        now: i64,
-        after_ms: i64,
-        headers: &Headers,
-    ) -> Result<(), Failure> {
-        let Shared { node, out, .. } = self.shared;
-        let JoinWindows {
-            before_ms,
-            after_ms: left_after_ms,
-            grace_ms,
-        } = self.windows;
-        let mark = self
-            .waiting
-            .mark(context.stores)
-            .map_err(|error| context.fatal(node, error))?;
-        if mark.saturating_add(after_ms).saturating_add(grace_ms) >= now {
-            return Ok(());
-        }
-        let closed = Closed {
-            left: now.saturating_sub(left_after_ms).saturating_sub(grace_ms),
-            right: now.saturating_sub(before_ms).saturating_sub(grace_ms),
-        };
-        let mut search = Search::default();
-        while !search.is_finished() {
-            let taken = self
-                .waiting
-                .take(context.stores, &mut search, closed, BATCH, now)
-                .map_err(|error| context.fatal(node, error))?;
-            for waited in taken {
-                for bytes in &waited.values {
-                    let Some(value) = self
-                        .result(waited.side, bytes)
-                        .map_err(|error| context.fatal(node, error))?
-                    else {
-                        continue;
-                    };
-                    let result = Record {
-                        key: Some(waited.key.clone()),
-                        value,
-                        timestamp: waited.time,
-                        headers: headers.clone(),
-                    };
-                    context.forward(out, result)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn result(&self, side: JoinSide, bytes: &[u8]) -> Result<Option<R>, crate::serde::SerdeError> {
-        Ok(match side {
-            JoinSide::Left => match self.results.left {
-                Some(alone) => Some(alone(self.left.value(bytes)?)),
-                None => None,
-            },
-            JoinSide::Right => match self.results.right {
-                Some(alone) => Some(alone(self.right.value(bytes)?)),
-                None => None,
-            },
-        })
-    }
-
-    /// Takes out the records that a record of `side` has found.
-    fn found<O>(
-        &mut self,
-        context: &mut Context<'_>,
-        side: JoinSide,
-        key: Option<&K>,
-        found: &[(i64, O)],
-    ) -> Result<(), Failure> {
-        let other = match side {
-            JoinSide::Left => JoinSide::Right,
-            JoinSide::Right => JoinSide::Left,
-        };
-        let Some(key) = key else {
-            return Ok(());
-        };
-        for (time, _) in found {
-            self.waiting
-                .remove(context.stores, other, key, *time)
-                .map_err(|error| context.fatal(self.shared.node, error))?;
-        }
-        Ok(())
     }
 }

@@ -89,6 +89,14 @@ struct TableJoin<K, V: 'static, W, R> {
     values: JoinValues<V>,
 }
 
+/// A record that has a key to be joined by.
+struct Asking<K, V> {
+    key: K,
+    value: V,
+    timestamp: i64,
+    headers: Headers,
+}
+
 /// Where the table's values are found.
 enum Rows<K, W> {
     Latest(Cell<Lookup<K, W>>),
@@ -98,65 +106,69 @@ enum Rows<K, W> {
 impl<K: Key, V: Value, W: Send + 'static, R: 'static> TableJoin<K, V, W, R> {
     /// The record, if it is one to be joined by its key. One without a key that makes a result by itself has been
     /// handed on.
-    fn with_key(
+    fn asking(
         &mut self,
         context: &mut Context<'_>,
         record: Record<K, V>,
-    ) -> Result<Option<(K, Record<K, V>)>, Failure> {
+    ) -> Result<Option<Asking<K, V>>, Failure> {
         if self.values.is_null(&record.value) {
             context.dropped(self.node, DropReason::NullValue);
             return Ok(None);
         }
-        match &record.key {
-            Some(key) => Ok(Some((key.clone(), record))),
-            None => {
-                let Record {
+        let Record {
+            key,
+            value,
+            timestamp,
+            headers,
+        } = record;
+        if let Some(key) = key {
+            return Ok(Some(Asking {
+                key,
+                value,
+                timestamp,
+                headers,
+            }));
+        }
+        match (self.pair)(value, None) {
+            Some(value) => context.forward(
+                self.out,
+                Record {
+                    key: None,
                     value,
                     timestamp,
                     headers,
-                    ..
-                } = record;
-                match (self.pair)(value, None) {
-                    Some(value) => context.forward(
-                        self.out,
-                        Record {
-                            key: None,
-                            value,
-                            timestamp,
-                            headers,
-                        },
-                    )?,
-                    None => context.dropped(self.node, DropReason::NullKey),
-                }
-                Ok(None)
-            }
+                },
+            )?,
+            None => context.dropped(self.node, DropReason::NullKey),
         }
+        Ok(None)
     }
 
-    fn join(
-        &mut self,
-        context: &mut Context<'_>,
-        key: &K,
-        record: Record<K, V>,
-    ) -> Result<(), Failure> {
+    fn join(&mut self, context: &mut Context<'_>, asking: Asking<K, V>) -> Result<(), Failure> {
+        let Asking {
+            key,
+            value,
+            timestamp,
+            headers,
+        } = asking;
         let found = match &self.rows {
             Rows::Latest(lookup) => {
-                context.with_cell(*lookup, |context, lookup| lookup(context, key))
+                context.with_cell(*lookup, |context, lookup| lookup(context, &key))
             }
-            Rows::AsOf(lookup) => context.with_cell(*lookup, |context, lookup| {
-                lookup(context, key, record.timestamp)
-            }),
+            Rows::AsOf(lookup) => {
+                context.with_cell(*lookup, |context, lookup| lookup(context, &key, timestamp))
+            }
         }?;
-        let Some(value) = (self.pair)(record.value, found.map(|(value, _)| value)) else {
+        let Some(value) = (self.pair)(value, found.map(|(value, _)| value)) else {
             return Ok(());
         };
         context.forward(
             self.out,
             Record {
-                key: record.key,
+                key: Some(key),
                 value,
-                timestamp: record.timestamp,
-                headers: record.headers,
+                timestamp,
+                headers,
             },
         )
     }
@@ -207,12 +219,12 @@ where
     let builder = stream.run.builder;
     let mut join = table_join(&stream, None, table, location, pair);
     let (node, out) = (join.node, join.out);
-    stream.run.end(
-        move |context, record| match join.with_key(context, record)? {
-            Some((key, record)) => join.join(context, &key, record),
+    stream
+        .run
+        .end(move |context, record| match join.asking(context, record)? {
+            Some(asking) => join.join(context, asking),
             None => Ok(()),
-        },
-    );
+        });
     Keyed::begin(builder, node, out)
 }
 
@@ -271,20 +283,20 @@ struct WaitingJoin<K, V: 'static, W, R> {
 
 impl<K: Key, V: Value, W: Send + 'static, R: 'static> WaitingJoin<K, V, W, R> {
     fn receive(&mut self, context: &mut Context<'_>, record: Record<K, V>) -> Result<(), Failure> {
-        let Some((key, record)) = self.join.with_key(context, record)? else {
+        let Some(asking) = self.join.asking(context, record)? else {
             return Ok(());
         };
         let bound = context.clock(self.clock).saturating_sub(self.grace_ms);
-        if record.timestamp < bound {
-            return self.join.join(context, &key, record);
+        if asking.timestamp < bound {
+            return self.join.join(context, asking);
         }
         let node = self.join.node;
-        let Record {
+        let Asking {
+            key,
             value,
             timestamp,
             headers,
-            ..
-        } = record;
+        } = asking;
         self.buffer
             .push(
                 context.stores,
@@ -304,13 +316,13 @@ impl<K: Key, V: Value, W: Send + 'static, R: 'static> WaitingJoin<K, V, W, R> {
             let last = entries.len() < BATCH;
             for entry in entries {
                 let (value, headers) = entry.value;
-                let record = Record {
-                    key: Some(entry.key.clone()),
+                let asking = Asking {
+                    key: entry.key,
                     value,
                     timestamp: entry.timestamp,
                     headers,
                 };
-                self.join.join(context, &entry.key, record)?;
+                self.join.join(context, asking)?;
             }
             if last {
                 return Ok(());

@@ -88,11 +88,19 @@ where
     let node = builder.operator("join", None, &[left.node, right.node], location);
     builder.joined(node);
     let out = builder.out();
+    let mut upstream = Vec::new();
+    for (old, needed) in [(left.old, needs.left_old), (right.old, needs.right_old)] {
+        if !needed {
+            upstream.push(old);
+        }
+    }
+    let old = OldValues::behind(upstream);
     let of_left = Side {
         node,
         out,
         other: right.lookup,
         versioned: left.versioned.is_some(),
+        old: old.clone(),
         pair,
         types: PhantomData,
     };
@@ -101,6 +109,7 @@ where
         out,
         other: left.lookup,
         versioned: right.versioned.is_some(),
+        old: old.clone(),
         pair: move |right, left| pair(left, right),
         types: PhantomData,
     };
@@ -120,14 +129,8 @@ where
         let row = pair(left.map(|(value, _)| value), right.map(|(value, _)| value));
         Ok(row.map(|row| (row, timestamp)))
     });
-    let mut upstream = Vec::new();
-    for (old, needed) in [(left.old, needs.left_old), (right.old, needs.right_old)] {
-        if !needed {
-            upstream.push(old);
-        }
-    }
     Table {
-        old: OldValues::behind(upstream),
+        old,
         ..Table::new(builder, node, out, lookup)
     }
 }
@@ -142,6 +145,8 @@ struct Side<K, T, O, R, P> {
     out: Out<K, Change<R>>,
     other: Cell<Lookup<K, O>>,
     versioned: bool,
+    /// Whether anybody looks at the result's old values.
+    old: OldValues,
     pair: P,
     types: PhantomData<fn(T)>,
 }
@@ -178,7 +183,11 @@ where
             None => (None, timestamp),
         };
         let found = other.is_some();
-        let old = (self.pair)(old, other.clone());
+        let old = if found && !self.old.wanted() {
+            None
+        } else {
+            (self.pair)(old, other.clone())
+        };
         let new = (self.pair)(new, other);
         // With the other's row there the change is told even where it deletes what was not there, as Java does.
         if !found && old.is_none() && new.is_none() {
