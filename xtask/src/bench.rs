@@ -8,6 +8,7 @@ mod store;
 mod streams;
 
 #[derive(Args)]
+#[group(skip)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -69,3 +69,13 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod argument_tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_tasks_arguments_are_sound() {
+        super::Arguments::command().debug_assert();
+    }
+}

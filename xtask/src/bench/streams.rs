@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// Rounds, of which the median is told
     #[arg(long)]
     rounds: Option<usize>,
+    /// Measure the release build that is there
+    #[arg(long)]
+    built: bool,
     /// Only headwater-streams
     #[arg(long)]
     headwater_only: bool,
@@ -66,7 +69,7 @@ struct Bench<'a> {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let mut bench = Bench {
         arguments,
-        programs: Programs::build()?,
+        programs: Programs::build(arguments.built)?,
         rows: Vec::new(),
     };
     let known = throughput::run(&mut bench)? | restart::run(&mut bench)? | wide::run(&mut bench)?;

@@ -52,8 +52,10 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    pub(super) fn build() -> Result<Self> {
-        for package in ["headwater-cli", "headwater-bench"] {
+    /// Builds them; where they are `built` before, only the Java program.
+    pub(super) fn build(built: bool) -> Result<Self> {
+        let packages = ["headwater-cli", "headwater-bench"];
+        for package in packages.into_iter().filter(|_| !built) {
             let arguments = ["build", "--release", "--package", package];
             run(&mut command("cargo", &arguments, &root()))?;
         }

@@ -172,11 +172,11 @@ impl Jobs {
     fn stores(&self, b: &Builder) {
         let (mut one, mut rest) = self.text(b, "wide").tee();
         for store in 0..9 {
-            one.count(Materialized::named(format!("counts-{store}")).cached());
+            let _ = one.count(Materialized::named(format!("counts-{store}")).cached());
             (one, rest) = rest.tee();
         }
         drop(rest);
-        one.count(Materialized::named("counts-9").cached());
+        let _ = one.count(Materialized::named("counts-9").cached());
     }
 
     fn text<'b>(
