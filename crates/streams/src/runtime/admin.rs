@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod tests;
+#[expect(unsafe_code, reason = "topics' ids come by librdkafka's C interface")]
+mod topic_ids;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -142,6 +144,14 @@ impl Admin {
             .filter(|topic| topic.error().is_none())
             .map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32))
             .collect())
+    }
+
+    /// The ids of those of the topics that exist, from clusters that have them.
+    pub(crate) fn topic_ids(
+        &self,
+        topics: &[&str],
+    ) -> Result<BTreeMap<Arc<str>, [u8; 16]>, ClientError> {
+        topic_ids::topic_ids(self.client.inner().native_ptr(), topics, self.limit)
     }
 
     /// The value of a topic's config.

@@ -12,6 +12,7 @@ use super::consumer::Consumer;
 use super::globals::Globals;
 use super::group::Group;
 use super::instance::{Instance, Parts};
+use super::progress::RestoreProgress;
 use super::reset::{self, Reset};
 use super::running::Running;
 use super::state_directory::StateDirectory;
@@ -138,6 +139,12 @@ impl App {
         decide: impl Fn(&StreamsError) -> WorkerFailure + Send + Sync + 'static,
     ) -> Self {
         self.config.on_failure = Arc::new(decide);
+        self
+    }
+
+    /// Called with each step of each store's restore, on the worker's thread.
+    pub fn on_restore(mut self, told: impl Fn(&RestoreProgress) + Send + Sync + 'static) -> Self {
+        self.config.on_restore = Arc::new(told);
         self
     }
 

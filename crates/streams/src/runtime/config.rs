@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::client::ClientSettings;
 use super::consumer::Isolation;
+use super::progress::OnRestore;
 use super::task::TaskConfig;
 use crate::error::StreamsError;
 use crate::store::MemoryBudget;
@@ -76,6 +77,7 @@ pub(crate) struct AppConfig {
     /// How often repartition topics are emptied of what is processed.
     pub(crate) purge_interval: Duration,
     pub(crate) on_failure: OnFailure,
+    pub(crate) on_restore: OnRestore,
 }
 
 impl AppConfig {
@@ -95,6 +97,7 @@ impl AppConfig {
             buffered_records: 1000,
             purge_interval: Duration::from_secs(30),
             on_failure: Arc::new(|_| WorkerFailure::ShutDown),
+            on_restore: Arc::new(|_| ()),
         }
     }
 

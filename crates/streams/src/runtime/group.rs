@@ -16,6 +16,7 @@ use super::assignment::{self, AssignedTask};
 use super::client::{ClientError, ErrorKind};
 use super::consumer::{Committed, Signal};
 use super::instance::Instance;
+use super::progress::Bar;
 use super::run_state::State;
 use super::running_task::{InputStart, TaskStart};
 use super::worker::{Command, Event, Worker, start_offset};
@@ -59,6 +60,7 @@ pub(crate) struct Group {
     /// Which worker has, or had last, each task whose stores are open.
     placed: BTreeMap<TaskId, usize>,
     next_purge: Instant,
+    bar: Bar,
     /// When tasks that were lost are started again if no rebalance comes.
     lost: Option<Instant>,
 }
@@ -100,6 +102,7 @@ impl Group {
             assigned: BTreeSet::new(),
             settled: false,
             placed: BTreeMap::new(),
+            bar: Bar::new(),
             lost: None,
         };
         group.wait_for_workers()?;
@@ -197,6 +200,7 @@ impl Group {
         self.take_events()?;
         self.start_lost()?;
         self.purge();
+        self.bar.draw(&self.instance.restores);
         let running =
             !self.assigned.is_empty() || self.instance.topology.sub_topologies().is_empty();
         match (

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::config::AppConfig;
 use super::consumer::Consumer;
 use super::metrics::WorkerMetrics;
+use super::progress::Restores;
 use super::run_state::RunState;
 use super::state_directory::StateDirectory;
 use super::topics::Topics;
@@ -25,6 +26,7 @@ pub(crate) struct Instance {
     pub(crate) consumer: Consumer,
     pub(crate) state: RunState,
     pub(crate) workers: Vec<WorkerMetrics>,
+    pub(crate) restores: Restores,
     /// How many tasks the group has given this instance.
     pub(crate) assigned: AtomicUsize,
     /// Set to end at once, as a kill would.
@@ -54,6 +56,7 @@ impl Instance {
             workers: (0..parts.config.threads)
                 .map(|_| WorkerMetrics::default())
                 .collect(),
+            restores: Restores::default(),
             assigned: AtomicUsize::new(0),
             abandoned: AtomicBool::new(false),
             readers: Mutex::default(),

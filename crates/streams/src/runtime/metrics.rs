@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::progress::RestoreProgress;
 use super::run_state::State;
 use super::{TaskId, TopicPartition};
 use crate::context::DropReason;
@@ -57,6 +58,8 @@ pub struct Metrics {
     pub state: State,
     /// Its workers, by number.
     pub workers: Vec<WorkerSnapshot>,
+    /// The restores that are under way.
+    pub restores: Vec<RestoreProgress>,
 }
 
 impl Metrics {

@@ -15,6 +15,7 @@ mod globals;
 mod group;
 mod instance;
 mod metrics;
+mod progress;
 #[expect(unsafe_code, reason = "records are sent by librdkafka's C interface")]
 mod producer;
 #[expect(unsafe_code, reason = "a handle on librdkafka's memory")]
@@ -39,6 +40,7 @@ pub(crate) use clocks::MAX_CLOCKS;
 pub use config::{Guarantee, Membership, WorkerFailure};
 pub use metrics::{Metrics, TaskMetrics, WorkerSnapshot};
 pub use run_state::State;
+pub use progress::RestoreProgress;
 pub use reset::Reset;
 pub use running::Running;
 pub use task::TaskId;

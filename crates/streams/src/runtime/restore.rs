@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::client::{ClientError, ErrorKind};
 use super::consumer::{Consumer, PartitionQueue, StartOffset};
 use super::instance::{Instance, Trouble, wall_clock};
+use super::progress::RestoreProgress;
 use super::raw_record::RawRecord;
 use super::running_task::TaskStart;
 use super::{TaskId, TopicPartition};
@@ -49,6 +50,13 @@ struct Reading {
     planned: Planned,
     queue: PartitionQueue,
     restored: u64,
+}
+
+/// Where a restore is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Reading,
+    Done,
 }
 
 /// Restores the stores of one worker.
@@ -133,12 +141,13 @@ impl Restorer {
             .delete_retention_ms
             .get(&*topic)
             .copied();
+        let topic_id = self.instance.topics.ids.get(&*topic).copied();
         let partition = TopicPartition::new(topic, start.id.partition);
         let (start_offset, end_offset) = self.reader()?.watermarks(&partition, ASK_LIMIT)?;
         let changelog = ChangelogState {
             start_offset,
             end_offset,
-            topic_id: None,
+            topic_id,
             delete_retention_ms,
         };
         let next = match store.last_checkpoint().restore(&changelog, wall_clock()) {
@@ -152,6 +161,7 @@ impl Restorer {
                 start
             }
         };
+        store.set_changelog_id(topic_id);
         let end = processed.map_or(end_offset, |processed| processed.min(end_offset));
         Ok((next < end).then_some(Planned {
             task: start.id,
@@ -225,6 +235,9 @@ impl Restorer {
         }
         reader.assign(&assigned)?;
         self.reading = reading;
+        for reading in &self.reading {
+            self.tell(reading, Step::Reading);
+        }
         Ok(())
     }
 
@@ -250,6 +263,9 @@ impl Restorer {
                 return self.start_over(index, &error);
             }
             Err(error) => return Err(error.into()),
+        }
+        if came > 0 {
+            self.tell(&self.reading[index], Step::Reading);
         }
         let queue = &self.reading[index].queue;
         let done = queue.position().is_some_and(|position| position >= end)
@@ -280,10 +296,30 @@ impl Restorer {
         Ok((0, false))
     }
 
+    /// Tells the program, and whoever looks, how a restore gets on.
+    fn tell(&self, reading: &Reading, step: Step) {
+        let planned = &reading.planned;
+        let position = reading.queue.position().unwrap_or(planned.next);
+        let progress = RestoreProgress {
+            task: planned.task,
+            store: self.instance.topology.stores()[planned.store.index()]
+                .name
+                .clone(),
+            changelog: planned.partition.clone(),
+            restored: reading.restored,
+            total: u64::try_from(planned.end - planned.next).unwrap_or(0),
+            done: step == Step::Done,
+        };
+        (self.instance.config.on_restore)(&progress);
+        let passed = u64::try_from(position - planned.next).unwrap_or(0);
+        self.instance.restores.step(progress, passed);
+    }
+
     fn finish(&mut self, index: usize) -> Result<(), Trouble> {
         let reading = self.reading.swap_remove(index);
         let store = store_of(&mut self.tasks, &reading.planned);
         store.finish_restore(wall_clock())?;
+        self.tell(&reading, Step::Done);
         tracing::info!(
             task = %reading.planned.task, partition = %reading.planned.partition,
             records = reading.restored, "restored"
@@ -308,8 +344,9 @@ impl Restorer {
 
     /// Gives up: the stores keep what they have so far.
     pub(crate) fn take_all(&mut self) -> Result<Vec<(TaskStart, Stores)>, Trouble> {
-        for reading in self.reading.drain(..) {
+        for reading in std::mem::take(&mut self.reading) {
             store_of(&mut self.tasks, &reading.planned).finish_restore(0)?;
+            self.tell(&reading, Step::Done);
         }
         self.waiting.clear();
         self.reader = None;

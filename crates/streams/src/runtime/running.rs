@@ -111,6 +111,7 @@ impl Running {
     pub fn metrics(&self) -> Metrics {
         Metrics {
             state: self.state(),
+            restores: self.instance.restores.snapshot(),
             workers: self
                 .instance
                 .workers

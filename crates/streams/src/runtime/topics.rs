@@ -19,6 +19,8 @@ pub(crate) struct Topics {
     pub(crate) counts: PartitionCounts,
     /// How long tombstones stay, in milliseconds, of each topic that stores are restored from and that is compacted.
     pub(crate) delete_retention_ms: BTreeMap<Arc<str>, i64>,
+    /// The ids of the topics that stores are restored from, where the cluster has them.
+    pub(crate) ids: BTreeMap<Arc<str>, [u8; 16]>,
 }
 
 /// Checks the inputs, and makes the internal topics that are missing.
@@ -54,6 +56,7 @@ pub(crate) fn prepare(
     wait_for(&missing, admin)?;
     Ok(Topics {
         delete_retention_ms: delete_retentions(topology, admin)?,
+        ids: ids(topology, admin)?,
         counts,
     })
 }
@@ -169,6 +172,16 @@ fn check_configs(topic: &TopicToMake, admin: &Admin) -> Result<(), StreamsError>
          (alter the topic's {key} to {wanted}), or delete the topic if it is not this application's",
         topic.name
     )))
+}
+
+fn ids(topology: &Topology, admin: &Admin) -> Result<BTreeMap<Arc<str>, [u8; 16]>, StreamsError> {
+    let topics: Vec<_> = topology
+        .stores()
+        .iter()
+        .filter_map(|store| store.restore_topic(topology.application()))
+        .collect();
+    let names: Vec<_> = topics.iter().map(String::as_str).collect();
+    Ok(admin.topic_ids(&names)?)
 }
 
 fn delete_retentions(

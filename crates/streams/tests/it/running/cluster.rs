@@ -68,7 +68,14 @@ impl Cluster {
     }
 
     pub(crate) fn make(&self, topic: &str, partitions: i32) {
+        self.make_with(topic, partitions, &[]);
+    }
+
+    pub(crate) fn make_with(&self, topic: &str, partitions: i32, configs: &[(&str, &str)]) {
         let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        let new = configs
+            .iter()
+            .fold(new, |new, (key, value)| new.set(key, value));
         let made = self
             .runtime
             .block_on(self.admin().create_topics([&new], &AdminOptions::new()));
