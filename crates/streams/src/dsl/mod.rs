@@ -15,6 +15,7 @@ mod grouped_table;
 mod held_change;
 pub mod join;
 mod materialized;
+mod pattern;
 mod process;
 mod repartition;
 mod session;

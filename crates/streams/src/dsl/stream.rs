@@ -22,32 +22,38 @@ impl Builder {
     /// The records of a topic.
     #[track_caller]
     pub fn stream<K: Key, V: Send + 'static>(&self, topic: Topic<K, V>) -> Keyed<'_, K, V> {
-        let location = Location::caller();
-        let name: Arc<str> = topic.name().into();
-        let node = self.node(
-            None,
-            NodeKind::Source {
-                topics: vec![Arc::clone(&name)],
-                reset: topic.offset_reset(),
-            },
-            &[],
-            location,
-        );
-        let out = self.out();
-        self.source(
-            node,
-            Box::new(TypedSource {
-                node,
-                topics: vec![name],
-                key: topic.key_codec().clone(),
-                value: topic.value_codec().clone(),
-                timestamps: topic.timestamp_extractor(),
-                out,
-                places: Vec::new(),
-            }),
-        );
-        Keyed::begin(self, node, out)
+        let name = topic.name().into();
+        stream_of(self, None, vec![name], &topic, Location::caller())
     }
+}
+
+/// The records of several topics that are alike in all but their names.
+pub(crate) fn stream_of<'b, K: Key, V: Send + 'static>(
+    builder: &'b Builder,
+    name: Option<&str>,
+    topics: Vec<Arc<str>>,
+    like: &Topic<K, V>,
+    location: &'static Location<'static>,
+) -> Keyed<'b, K, V> {
+    let kind = NodeKind::Source {
+        topics: topics.clone(),
+        reset: like.offset_reset(),
+    };
+    let node = builder.node(name, kind, &[], location);
+    let out = builder.out();
+    builder.source(
+        node,
+        Box::new(TypedSource {
+            node,
+            topics,
+            key: like.key_codec().clone(),
+            value: like.value_codec().clone(),
+            timestamps: like.timestamp_extractor(),
+            out,
+            places: Vec::new(),
+        }),
+    );
+    Keyed::begin(builder, node, out)
 }
 
 /// What a stream is made of, keyed or not: where it comes from and the operators since.

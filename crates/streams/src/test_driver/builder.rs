@@ -135,11 +135,13 @@ impl TestDriverBuilder {
         self,
         topology: impl Fn(&Builder) + Send + Sync + 'static,
     ) -> Result<TestDriver, StreamsError> {
-        let topology = Topology::build(&self.application, topology)?;
         let mut cluster = Cluster::new(self.writes, self.default_partitions);
         for (topic, count) in &self.partitions {
             cluster.create(topic, *count);
         }
+        let topology = Topology::build(&self.application, topology)?;
+        let existing = || Ok(cluster.topics().map(ToString::to_string).collect());
+        let topology = topology.match_patterns(existing)?;
         let counts = PartitionCounts::resolve(&topology, |topic| Some(cluster.count(topic)))?;
         for (topic, count) in counts.iter() {
             cluster.create(topic, count);

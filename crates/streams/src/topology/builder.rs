@@ -28,6 +28,8 @@ pub struct Builder {
     application: Arc<str>,
     /// The global tables that the topology's first run made: the further runs, one per task, share them.
     globals: Vec<Arc<GlobalStore>>,
+    /// The topics that exist, where a cluster was asked.
+    existing: Option<Arc<[Arc<str>]>>,
 }
 
 struct Inner {
@@ -41,6 +43,7 @@ struct Inner {
     internal_topics: Vec<InternalTopic>,
     joined: Vec<NodeId>,
     globals: Vec<Arc<GlobalStore>>,
+    has_patterns: bool,
     errors: Vec<TopologyError>,
 }
 
@@ -51,6 +54,7 @@ pub(super) struct Built {
     pub(super) internal_topics: Vec<InternalTopic>,
     pub(super) joined: Vec<NodeId>,
     pub(super) globals: Vec<Arc<GlobalStore>>,
+    pub(super) has_patterns: bool,
 }
 
 /// The closures of one task.
@@ -65,9 +69,14 @@ pub(crate) struct TaskParts {
 }
 
 impl Builder {
-    pub(super) fn new(application: Arc<str>, globals: &[Arc<GlobalStore>]) -> Self {
+    pub(super) fn new(
+        application: Arc<str>,
+        globals: &[Arc<GlobalStore>],
+        existing: Option<Arc<[Arc<str>]>>,
+    ) -> Self {
         Self {
             application,
+            existing,
             globals: globals.to_vec(),
             inner: RefCell::new(Inner {
                 nodes: Vec::new(),
@@ -80,6 +89,7 @@ impl Builder {
                 internal_topics: Vec::new(),
                 joined: Vec::new(),
                 globals: Vec::new(),
+                has_patterns: false,
                 errors: Vec::new(),
             }),
         }
@@ -88,6 +98,12 @@ impl Builder {
     /// The application's id.
     pub fn application(&self) -> &str {
         &self.application
+    }
+
+    /// Says that the topology depends on which topics exist, and tells them if a cluster was asked.
+    pub(crate) fn existing_topics(&self) -> Option<&[Arc<str>]> {
+        self.inner.borrow_mut().has_patterns = true;
+        self.existing.as_deref()
     }
 
     /// Adds an operator. Without a name of the program's it gets the operator's and its index.
@@ -338,6 +354,7 @@ impl Builder {
             internal_topics: inner.internal_topics,
             joined: inner.joined,
             globals: inner.globals,
+            has_patterns: inner.has_patterns,
         })
     }
 

@@ -68,6 +68,9 @@ pub struct Topology {
     copartitioned: Vec<Copartitioned>,
     globals: Vec<Arc<GlobalStore>>,
     sub_topologies: Vec<SubTopology>,
+    /// The topics that patterns were matched with; none before a cluster was asked.
+    existing: Option<Arc<[Arc<str>]>>,
+    has_patterns: bool,
 }
 
 impl Topology {
@@ -79,14 +82,36 @@ impl Topology {
         application: &str,
         function: impl Fn(&Builder) + Send + Sync + 'static,
     ) -> Result<Self, StreamsError> {
-        let application: Arc<str> = application.into();
-        let builder = Builder::new(Arc::clone(&application), &[]);
+        Self::describe(application.into(), Box::new(function), None)
+    }
+
+    /// The same topology with its [patterns](Builder::stream_pattern) matched against the topics that exist, which
+    /// are asked for only if it has any.
+    pub(crate) fn match_patterns(
+        self,
+        existing: impl FnOnce() -> Result<Vec<String>, StreamsError>,
+    ) -> Result<Self, StreamsError> {
+        if !self.has_patterns {
+            return Ok(self);
+        }
+        let existing = existing()?.into_iter().map(Arc::from).collect();
+        Self::describe(self.application, self.function, Some(existing))
+    }
+
+    fn describe(
+        application: Arc<str>,
+        function: Box<TopologyFunction>,
+        existing: Option<Arc<[Arc<str>]>>,
+    ) -> Result<Self, StreamsError> {
+        let builder = Builder::new(Arc::clone(&application), &[], existing.clone());
         function(&builder);
         let built = builder.finish().map_err(StreamsError::Topology)?;
         let sub_topologies = sub_topology::cut(&built.nodes);
         Ok(Self {
             application,
-            function: Box::new(function),
+            function,
+            existing,
+            has_patterns: built.has_patterns,
             copartitioned: sub_topology::copartitioned(&built.nodes, &built.joined),
             nodes: built.nodes,
             stores: built.stores,
@@ -134,7 +159,8 @@ impl Topology {
 
     /// Fresh closures for a task of one sub-topology.
     pub(crate) fn instantiate(&self, sub_topology: usize) -> TaskParts {
-        let builder = Builder::new(Arc::clone(&self.application), &self.globals);
+        let application = Arc::clone(&self.application);
+        let builder = Builder::new(application, &self.globals, self.existing.clone());
         (self.function)(&builder);
         builder.into_task(&self.sub_topologies[sub_topology])
     }

@@ -253,3 +253,33 @@ fn a_record_that_fails_is_tried_again_from_the_last_commit_and_then_dealt_with()
     driver.pipe_bytes("numbers", 0, None, Some(b"1"), 1, Headers::default());
     assert!(driver.try_run().is_err());
 }
+
+#[test]
+fn a_pattern_reads_all_topics_that_match_it_and_none_of_the_applications_own() {
+    let topology = |b: &Builder| {
+        let like: Topic<String, u64> = Topic::json("shops");
+        b.stream_pattern("shop-(a|b|all).*", like)
+            .key_by("all-orders", |n: &u64| n.to_string())
+            .to(REST);
+    };
+    let mut driver = TestDriver::builder("shop")
+        .partitions("shop-a", 2)
+        .partitions("shop-b", 1)
+        .partitions("shop-c", 1)
+        .partitions("shop-all-orders-repartition", 2)
+        .build(topology);
+    for (topic, value) in [("shop-a", "1"), ("shop-b", "2"), ("shop-c", "4")] {
+        let headers = Headers::default();
+        driver.pipe_bytes(topic, 0, Some(b"k"), Some(value.as_bytes()), 1, headers);
+    }
+    driver.run();
+    let mut read = driver.values(&REST);
+    read.sort_unstable();
+    assert_eq!(read, [1, 2]);
+    let text = driver.topology().text();
+    assert!(text.contains("Source: shops (topics: [shop-a, shop-b])"), "{text}");
+    let Err(error) = TestDriver::builder("shop").try_build(topology) else {
+        panic!("there is no such topic");
+    };
+    assert!(error.to_string().contains("no topic that exists matches"), "{error}");
+}
