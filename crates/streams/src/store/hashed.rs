@@ -12,6 +12,7 @@ use std::ops::Bound;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::overlay::Logged;
+use super::restore::prefix;
 
 /// What a cell is charged above its bytes: its fields, its place in the table and the allocations' own.
 const CELL_OVERHEAD: usize = 112;
@@ -167,7 +168,14 @@ impl Hashed {
 
     /// Hands out the changed rows, which are clean from here on.
     pub(crate) fn commit(&mut self, mut each: impl FnMut(&[u8], Option<&[u8]>)) {
-        for index in self.uncommitted.drain(..) {
+        // In order of the keys, roughly: what lies side by side below is written one after the other.
+        let mut ordered: Vec<_> = self
+            .uncommitted
+            .drain(..)
+            .map(|index| (prefix(&self.cells[index as usize].key), index))
+            .collect();
+        ordered.sort_unstable();
+        for (_, index) in ordered {
             let cell = &mut self.cells[index as usize];
             each(&cell.key, cell.value.as_deref());
             cell.state = State::Clean;
@@ -366,8 +374,8 @@ mod tests {
         assert_eq!(
             committed(&mut overlay),
             [
-                (b"b".to_vec(), None),
                 (b"a".to_vec(), Some(b"1".to_vec())),
+                (b"b".to_vec(), None),
                 (b"derived".to_vec(), Some(b"x".to_vec())),
             ]
         );

@@ -17,7 +17,7 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 const TABLE_BYTES: usize = 256 * 1024;
 
 /// What a record costs above its bytes.
-const ENTRY_BYTES: usize = 24;
+const ENTRY_BYTES: usize = 32;
 
 /// Records that were read and are not below yet.
 #[derive(Debug, Default)]
@@ -30,6 +30,8 @@ pub(crate) struct RestoreBuffer {
 
 #[derive(Debug, Clone, Copy)]
 struct Gathered {
+    /// The first eight bytes of the key, to compare without looking it up.
+    prefix: u64,
     start: u32,
     key: u32,
     /// `u32::MAX` for a delete.
@@ -40,6 +42,7 @@ impl RestoreBuffer {
     fn push(&mut self, row: &[u8], value: Option<&[u8]>) {
         // At most MOST_BYTES and one record, whose parts the client bounds far below 4 GiB.
         self.entries.push(Gathered {
+            prefix: prefix(row),
             start: self.bytes.len() as u32,
             key: row.len() as u32,
             value: value.map_or(u32::MAX, |value| value.len() as u32),
@@ -67,11 +70,15 @@ impl RestoreBuffer {
         // Later records first within a key, so that it is the first that stays. A delete of the empty key takes no
         // room: what begins where it does comes after it.
         entries.sort_unstable_by(|a, b| {
-            let later_first =
-                (b.start, self.value(b).is_some()).cmp(&(a.start, self.value(a).is_some()));
-            self.key(a).cmp(self.key(b)).then(later_first)
+            a.prefix
+                .cmp(&b.prefix)
+                .then_with(|| self.key(a).cmp(self.key(b)))
+                .then_with(|| {
+                    let earlier = (a.start, self.value(a).is_some());
+                    (b.start, self.value(b).is_some()).cmp(&earlier)
+                })
         });
-        entries.dedup_by(|b, a| self.key(a) == self.key(b));
+        entries.dedup_by(|b, a| a.prefix == b.prefix && self.key(a) == self.key(b));
         self.entries = entries;
     }
 
@@ -80,6 +87,14 @@ impl RestoreBuffer {
             .iter()
             .map(|entry| (self.key(entry), self.value(entry)))
     }
+}
+
+/// The first eight bytes of a key as a number: keys in order have numbers in order.
+pub(super) fn prefix(key: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let length = key.len().min(8);
+    bytes[..length].copy_from_slice(&key[..length]);
+    u64::from_be_bytes(bytes)
 }
 
 impl Store {
@@ -169,6 +184,13 @@ impl Store {
                 checkpoint.clock = self.clock();
             }
             Layout::Buffer => time_buffer::restore(self, record)?,
+            Layout::Plain => {
+                let value = record.value.map(|bytes| {
+                    write_stamped(record.timestamp, bytes, value);
+                    &value[..]
+                });
+                self.restoring.push(record.key, value);
+            }
             layout => {
                 // A key that is not of this store's form was put there by somebody else: it is passed over.
                 if let Some(restored) = layout.restored(record.key) {

@@ -95,25 +95,23 @@ fn holds_what_was_put(backend: Backend, steps: Vec<Step>) {
             let found = store.get(&mut rig.stores, &key.to_owned()).expect("read");
             assert_eq!(found, model.get(key).copied());
         }
-        // Queries see what is committed and nothing else.
-        let read: Model = rig
-            .store()
-            .reader()
-            .range(Bound::Unbounded, Bound::Unbounded, usize::MAX)
-            .expect("read")
-            .into_iter()
-            .map(|(key, stamped)| {
-                let key = String::from_utf8(key.to_vec()).expect("text");
-                let value = std::str::from_utf8(&stamped.value)
-                    .expect("text")
-                    .parse()
-                    .expect("a number");
-                (key, (value, stamped.timestamp))
-            })
-            .collect();
-        assert_eq!(read, committed);
+        assert_eq!(queried(&mut rig), committed);
     }
     assert_eq!(store.all(&mut rig.stores).expect("read"), rows(&model));
+}
+
+/// What queries see.
+fn queried(rig: &mut Rig) -> Model {
+    let reader = rig.store().reader();
+    let rows = reader.range(Bound::Unbounded, Bound::Unbounded, usize::MAX);
+    rows.expect("read")
+        .into_iter()
+        .map(|(key, stamped)| {
+            let key = String::from_utf8(key.to_vec()).expect("text");
+            let value = std::str::from_utf8(&stamped.value).expect("text");
+            (key, (value.parse().expect("a number"), stamped.timestamp))
+        })
+        .collect()
 }
 
 on_both_backends!(

@@ -71,37 +71,7 @@ fn keeps_its_retention(backend: Backend, steps: Vec<Step>) {
                 }
             }
             Step::Find(key, from, to) => {
-                let alive = |end: i64| end > clock - RETENTION_MS;
-                let expected: Vec<_> = rows
-                    .iter()
-                    .filter(|((end, other, start), _)| {
-                        *other == key && *end >= from && *start <= to && alive(*end)
-                    })
-                    .map(|((end, _, start), (value, timestamp))| {
-                        let session = SessionWindow {
-                            start: *start,
-                            end: *end,
-                        };
-                        (session, *value, *timestamp)
-                    })
-                    .collect();
-                assert_eq!(
-                    store.find(&mut rig.stores, &key, from, to).expect("read"),
-                    expected
-                );
-                let mut expected: Vec<_> = rows
-                    .keys()
-                    .filter(|(end, ..)| (from..=to).contains(end) && alive(*end))
-                    .cloned()
-                    .collect();
-                expected.sort_by_key(|(end, key, start)| (*end, *start, key.clone()));
-                let found: Vec<_> = store
-                    .ending_between(&mut rig.stores, from, to, usize::MAX)
-                    .expect("read")
-                    .into_iter()
-                    .map(|entry| (entry.session.end, entry.key, entry.session.start))
-                    .collect();
-                assert_eq!(found, expected);
+                assert_found(&mut rig, &mut store, &(&rows, clock), &key, from, to);
                 let queried = rig
                     .store()
                     .reader()
@@ -117,6 +87,46 @@ fn keeps_its_retention(backend: Backend, steps: Vec<Step>) {
             }
         }
     }
+}
+
+/// The store tells the living sessions of a key, and of all keys.
+fn assert_found(
+    rig: &mut Rig,
+    store: &mut SessionStore<String, u64>,
+    (rows, clock): &(&Rows, i64),
+    key: &str,
+    from: i64,
+    to: i64,
+) {
+    let alive = |end: i64| end > clock - RETENTION_MS;
+    let expected: Vec<_> = rows
+        .iter()
+        .filter(|((end, other, start), _)| {
+            *other == key && *end >= from && *start <= to && alive(*end)
+        })
+        .map(|((end, _, start), (value, timestamp))| {
+            let session = SessionWindow {
+                start: *start,
+                end: *end,
+            };
+            (session, *value, *timestamp)
+        })
+        .collect();
+    let found = store.find(&mut rig.stores, &key.to_owned(), from, to);
+    assert_eq!(found.expect("read"), expected);
+    let mut expected: Vec<_> = rows
+        .keys()
+        .filter(|(end, ..)| (from..=to).contains(end) && alive(*end))
+        .cloned()
+        .collect();
+    expected.sort_by_key(|(end, key, start)| (*end, *start, key.clone()));
+    let found: Vec<_> = store
+        .ending_between(&mut rig.stores, from, to, usize::MAX)
+        .expect("read")
+        .into_iter()
+        .map(|entry| (entry.session.end, entry.key, entry.session.start))
+        .collect();
+    assert_eq!(found, expected);
 }
 
 on_both_backends!(

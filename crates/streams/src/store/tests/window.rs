@@ -106,25 +106,36 @@ fn keeps_its_retention(backend: Backend, layout: WindowLayout, steps: Vec<Step>)
                     store.fetch(&mut rig.stores, &key, from, to).expect("read"),
                     expected
                 );
-                let expected: Vec<_> = model
-                    .rows
-                    .iter()
-                    .filter(|((start, _), _)| (from..=to).contains(start) && model.alive(*start))
-                    .map(|((start, key), (value, timestamp))| WindowEntry {
-                        key: key.clone(),
-                        start: *start,
-                        value: *value,
-                        timestamp: *timestamp,
-                    })
-                    .collect();
-                let found = store.starting_between(&mut rig.stores, from, to, usize::MAX);
-                assert_eq!(found.expect("read"), expected);
-                let first = store.starting_between(&mut rig.stores, from, to, 2);
-                assert_eq!(first.expect("read"), expected[..expected.len().min(2)]);
+                assert_in_order(&mut rig, &mut store, &model, from, to);
                 assert_queried(&mut rig, &committed, &key, from, to);
             }
         }
     }
+}
+
+/// All living windows come in order of start, then key.
+fn assert_in_order(
+    rig: &mut Rig,
+    store: &mut WindowStore<String, u64>,
+    model: &Model,
+    from: i64,
+    to: i64,
+) {
+    let expected: Vec<_> = model
+        .rows
+        .iter()
+        .filter(|((start, _), _)| (from..=to).contains(start) && model.alive(*start))
+        .map(|((start, key), (value, timestamp))| WindowEntry {
+            key: key.clone(),
+            start: *start,
+            value: *value,
+            timestamp: *timestamp,
+        })
+        .collect();
+    let found = store.starting_between(&mut rig.stores, from, to, usize::MAX);
+    assert_eq!(found.expect("read"), expected);
+    let first = store.starting_between(&mut rig.stores, from, to, 2);
+    assert_eq!(first.expect("read"), expected[..expected.len().min(2)]);
 }
 
 /// Queries see the windows that are committed and alive, by the clock as of the commit.
