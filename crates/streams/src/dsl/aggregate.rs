@@ -235,7 +235,7 @@ pub(crate) fn keyed_table_of<'b, K: Key, A: Send + 'static>(
     let name = materialized.name();
     let node = builder.operator(operator, Some(name), parents, location);
     let (spec, topic) = materialized.spec(builder, StoreKind::KeyValue);
-    let id = builder.store(node, spec);
+    let id = builder.store(node, spec.keyed::<K>());
     let rows = || KeyValue::new(id, name, &topic, materialized.codec());
     let (out, old) = (builder.out(), OldValues::default());
     let updates = Updates::new(builder, node, materialized, out, old.clone(), rows());

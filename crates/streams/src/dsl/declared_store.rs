@@ -69,7 +69,8 @@ impl Builder {
     /// A store of the latest value of each key, for processors.
     #[track_caller]
     pub fn key_value_store<K: Key, V: Value>(&self, name: &str) -> DeclaredStore<KeyValue<K, V>> {
-        self.store_of(StoreSpec::new(name, StoreKind::KeyValue), V::codec())
+        let spec = StoreSpec::new(name, StoreKind::KeyValue).keyed::<K>();
+        self.store_of(spec, V::codec())
     }
 
     /// A store of a value per key and window start, which keeps windows that start less than `retention` before the
@@ -84,7 +85,7 @@ impl Builder {
             retention_ms: millis(retention),
             layout: WindowLayout::KeyFirst,
         };
-        self.store_of(StoreSpec::new(name, kind), V::codec())
+        self.store_of(StoreSpec::new(name, kind).keyed::<K>(), V::codec())
     }
 
     /// A store of a value per key and session, which keeps sessions that end less than `retention` before the latest.
@@ -97,7 +98,7 @@ impl Builder {
         let kind = StoreKind::Session {
             retention_ms: millis(retention),
         };
-        self.store_of(StoreSpec::new(name, kind), V::codec())
+        self.store_of(StoreSpec::new(name, kind).keyed::<K>(), V::codec())
     }
 
     /// A store of all values that a key had for as long as `history`.
@@ -110,7 +111,7 @@ impl Builder {
         let kind = StoreKind::Versioned {
             history_ms: millis(history),
         };
-        self.store_of(StoreSpec::new(name, kind), V::codec())
+        self.store_of(StoreSpec::new(name, kind).keyed::<K>(), V::codec())
     }
 
     /// A store as `spec` describes it, with values of any codec.

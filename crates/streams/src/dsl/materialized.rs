@@ -107,6 +107,7 @@ impl<V: 'static> Materialized<V> {
             backend: self.backend,
             changelog: self.changelog.clone(),
             caching: self.caching,
+            key: None,
         };
         let topic = spec
             .restore_topic(builder.application())

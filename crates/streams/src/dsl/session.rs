@@ -179,7 +179,7 @@ impl<K: Key, A: Clone + Send + 'static, M: Merge<K, A>> SessionRows<K, A, M> {
             retention_ms: retention_ms.saturating_add(1),
         };
         let (spec, topic) = materialized.spec(builder, kind);
-        let id = builder.store(node, spec);
+        let id = builder.store(node, spec.keyed::<K>());
         let rows = || SessionStore::new(id, name, &topic, materialized.codec());
         let (out, old) = (builder.out(), OldValues::default());
         let rule = CloseRule {
@@ -233,7 +233,7 @@ impl<K: Key, A: Clone + Send + 'static, M: Merge<K, A>> SessionRows<K, A, M> {
             .advance(context, &mut self.closed, timestamp, &headers)?;
         let close = stream_time - grace_ms - gap_ms;
         let emit = self.results.updates();
-        let found = self.near(context, &key, timestamp, emit)?;
+        let found = self.near(context, &key, timestamp)?;
         let single = SessionWindow {
             start: timestamp,
             end: timestamp,
@@ -274,15 +274,12 @@ impl<K: Key, A: Clone + Send + 'static, M: Merge<K, A>> SessionRows<K, A, M> {
         context: &mut Context<'_>,
         key: &K,
         timestamp: i64,
-        emit: EmitUpdates,
     ) -> Result<Vec<(SessionWindow, A, i64)>, Failure> {
         let rows = &mut self.updates.rows;
-        let mut earliest_end = timestamp - self.windows.gap_ms;
-        if emit == EmitUpdates::Yes {
-            // Without final results, what is as old as the retention is gone, as in Java.
-            let newest = context.stores.get_mut(rows.id()).clock();
-            earliest_end = earliest_end.max(newest.saturating_sub(self.retention_ms) + 1);
-        }
+        // What is as old as the retention is kept for its final result only: in Java's store it is gone.
+        let newest = context.stores.get_mut(rows.id()).clock();
+        let kept = newest.saturating_sub(self.retention_ms) + 1;
+        let earliest_end = (timestamp - self.windows.gap_ms).max(kept);
         let latest_start = timestamp.saturating_add(self.windows.gap_ms);
         rows.find(context.stores, key, earliest_end, latest_start)
             .map_err(|error| context.fatal(self.node, error))

@@ -26,6 +26,10 @@ impl Builder {
     ///
     /// A stream joined with it finds the value as of its record's timestamp.
     #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a topic is named where it is read, as in the other sources"
+    )]
     pub fn table_versioned<K: Key, V: Send + 'static>(
         &self,
         topic: Topic<K, V>,
@@ -84,7 +88,7 @@ fn versioned<'b, K: Key, V: Send + 'static, I: Send + 'static, C: Chain<Key = K,
     let topic = spec
         .changelog_topic(builder.application())
         .unwrap_or_default();
-    let id = builder.store(node, spec);
+    let id = builder.store(node, spec.keyed::<K>());
     let handle = || VersionedStore::new(id, name, &topic, codec.clone());
     let out = builder.out();
     let (mut latest, mut past, store) = (handle(), handle(), handle());

@@ -208,7 +208,7 @@ impl<K: Key, A: Clone + Send + 'static> WindowRows<K, A> {
             layout: plan.layout,
         };
         let (spec, topic) = materialized.spec(builder, kind);
-        let id = builder.store(node, spec);
+        let id = builder.store(node, spec.keyed::<K>());
         let rows = || WindowStore::new(id, name, &topic, materialized.codec());
         let closed = || SizedWindows {
             rows: rows(),

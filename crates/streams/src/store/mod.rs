@@ -55,6 +55,7 @@ pub use state::{Batch, MemoryBudget, StateDatabase};
 pub use store::{ChangelogEntry, ChangelogRecord, Store};
 pub use stores::{StoreId, Stores};
 pub use time_buffer::{BufferEntry, Buffered, TimeOrderedBuffer};
+pub(crate) use values::Values;
 pub use versioned::{Version, VersionedStore};
 pub use window::{Stored, WindowEntry, WindowStore, WindowValue};
 pub use write_cache::{CachedChange, WriteCache};

@@ -77,6 +77,64 @@ impl StoreReader {
         }
     }
 
+    /// The value that a key of a versioned store had at `time`, with the time from which it had it.
+    pub fn get_as_of(&self, key: &[u8], time: i64) -> Result<Option<Stamped>, StoreError> {
+        let stamped = |timestamp: i64, value: &[u8]| Stamped {
+            value: Bytes::copy_from_slice(value),
+            timestamp,
+        };
+        let latest = self.read(&super::versioned::latest_row(key))?;
+        if let Some(latest) = latest
+            && let Some((since, value)) = super::versioned::split_latest(&latest)
+            && since <= time
+        {
+            return Ok(value.map(|value| stamped(since, value)));
+        }
+        if time < self.table.expiry().oldest() {
+            return Ok(None);
+        }
+        // Rows of latest values come last of all, so the last segment is the one before them.
+        let mut found = None;
+        let mut segment = self.layout.segment(time);
+        while found.is_none() {
+            let low = segment.to_be_bytes();
+            let Some(next) = self.segment_from(&low)? else {
+                break;
+            };
+            segment = next;
+            let low = [&segment.to_be_bytes()[..], key].concat();
+            let high = [&low[..], &[0xff; 8]].concat();
+            self.pages(Bound::Included(&low), Bound::Included(&high), |row, value| {
+                if row.len() == low.len() + 8
+                    && let Some((from, to, value)) = super::versioned::split_older(row, value)
+                    && to > time
+                {
+                    found = Some((from, value.map(Bytes::copy_from_slice)));
+                }
+                found.is_none()
+            })?;
+            segment += 1;
+        }
+        Ok(found.and_then(|(from, value)| {
+            let value = value.filter(|_| from <= time)?;
+            Some(stamped(from, &value))
+        }))
+    }
+
+    /// The segment of the first row at or behind these bytes that is not of a latest value.
+    fn segment_from(&self, low: &[u8]) -> Result<Option<u64>, StoreError> {
+        let mut segment = None;
+        self.pages(
+            Bound::Included(low),
+            Bound::Excluded(&super::layout::TIMELESS),
+            |row, _| {
+                segment = Some(leading(row));
+                false
+            },
+        )?;
+        Ok(segment)
+    }
+
     /// The rows of a key-value store whose keys are within the bounds, in order, at most `limit`.
     pub fn range(
         &self,

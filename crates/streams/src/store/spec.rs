@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::error::StoreError;
+use crate::key::Key;
 
 /// What is added to a changelog's retention so that clocks that are apart lose nothing, as Kafka Streams'
 /// `windowstore.changelog.additional.retention.ms`: one day.
@@ -23,6 +24,8 @@ pub struct StoreSpec {
     pub changelog: Changelog,
     /// Whether results pass on at each update or at each commit.
     pub caching: Caching,
+    /// What its keys are called ([`Key::NAME`]), where that is known: queries over HTTP read them as such.
+    pub key: Option<&'static str>,
 }
 
 /// What a store keeps, and for how long.
@@ -106,7 +109,14 @@ impl StoreSpec {
             backend: Backend::default(),
             changelog: Changelog::Topic(BTreeMap::new()),
             caching: Caching::default(),
+            key: None,
         }
+    }
+
+    /// The same store, with keys of this type.
+    pub fn keyed<K: Key>(mut self) -> Self {
+        self.key = Some(K::NAME);
+        self
     }
 
     /// The same store on another backend.

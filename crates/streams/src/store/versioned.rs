@@ -296,6 +296,20 @@ fn first_ending_after(
     Ok(None)
 }
 
+/// Of an older row, from when to when the key had its value, and the value; none for a mark.
+pub(crate) fn split_older<'a>(
+    row: &[u8],
+    stored: &'a [u8],
+) -> Option<(i64, i64, Option<&'a [u8]>)> {
+    let from = read_i64(row.get(row.len().checked_sub(8)?..)?)?;
+    let to = read_i64(stored.get(..8)?)?;
+    match stored.get(8..)?.split_first()? {
+        (&VALUE, value) => Some((from, to, Some(value))),
+        (&TOMBSTONE, _) => Some((from, to, None)),
+        _ => None,
+    }
+}
+
 /// None for a mark.
 fn read_older(row: &[u8], stored: &[u8]) -> Option<Older> {
     let tagged = stored.get(8..)?;

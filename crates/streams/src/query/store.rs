@@ -1,0 +1,397 @@
+//! A store as queries find it: which of its partitions are here, how far they are, and who has the others.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{KeyValueView, Position, QueryError, SessionView, VersionedView, WindowView};
+use crate::key::Key;
+use crate::partitioner::partition_for;
+use crate::runtime::{Instance, InstanceInfo, State, TaskId, TopicPartition};
+use crate::serde::{Codec, Value};
+use crate::store::{StoreKind, StoreReader, StoreSpec};
+
+/// A store of a running application, to be read: made by [`Running::store`](crate::Running::store).
+///
+/// Reads see what is committed, and nothing else. Cheap to clone.
+#[derive(Clone)]
+pub struct StoreQuery {
+    instance: Arc<Instance>,
+    name: Arc<str>,
+    sub_topology: usize,
+    /// The store's place in the topology.
+    index: usize,
+    at_least: Position,
+}
+
+impl std::fmt::Debug for StoreQuery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreQuery")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What queries call a kind of store; none for those that are the operators' own affair.
+pub(super) fn kind_name(kind: StoreKind) -> Option<&'static str> {
+    match kind {
+        StoreKind::KeyValue => Some("key-value"),
+        StoreKind::Window { .. } => Some("window"),
+        StoreKind::Session { .. } => Some("session"),
+        StoreKind::Versioned { .. } => Some("versioned"),
+        StoreKind::JoinWindow { .. } | StoreKind::Buffer => None,
+    }
+}
+
+impl StoreQuery {
+    pub(crate) fn new(instance: &Arc<Instance>, name: &str) -> Result<Self, QueryError> {
+        let topology = &instance.topology;
+        let stores = topology.stores();
+        let known = |spec: &&StoreSpec| kind_name(spec.kind).is_some();
+        let index = stores.iter().position(|spec| spec.name == name);
+        let sub_topology = index.and_then(|index| {
+            let mut parts = topology.sub_topologies().iter();
+            parts.position(|part| part.stores.iter().any(|store| store.index() == index))
+        });
+        match (index, sub_topology) {
+            (Some(index), Some(sub_topology)) if known(&&stores[index]) => Ok(Self {
+                instance: Arc::clone(instance),
+                name: name.into(),
+                sub_topology,
+                index,
+                at_least: Position::new(),
+            }),
+            _ => Err(QueryError::UnknownStore {
+                name: name.to_owned(),
+                known: stores
+                    .iter()
+                    .filter(known)
+                    .map(|spec| spec.name.clone())
+                    .collect(),
+            }),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it was declared to be.
+    pub fn spec(&self) -> &StoreSpec {
+        &self.instance.topology.stores()[self.index]
+    }
+
+    /// How many partitions it has, here and elsewhere.
+    pub fn partition_count(&self) -> i32 {
+        let mut count = 0;
+        for task in self.instance.topics.counts.tasks() {
+            count += i32::from(task.sub_topology == self.sub_topology);
+        }
+        count
+    }
+
+    /// The partition that this key's rows are in, as the sinks route keys: Kafka's own partitioner over the key's
+    /// bytes. Where records were partitioned in another way, name the partition
+    /// ([`in_partition`](KeyValueView::in_partition)).
+    pub fn partition_of<K: Key>(&self, key: &K) -> i32 {
+        let mut route = Vec::new();
+        key.write_route(&mut route);
+        partition_for(&route, self.partition_count().max(1))
+    }
+
+    /// The partitions that are here, to be read as bytes.
+    pub fn partitions(&self) -> BTreeMap<i32, StoreReader> {
+        self.instance.store(&self.name)
+    }
+
+    /// The `host:port` of the instance that has a partition, if one told that it has.
+    pub fn owner(&self, partition: i32) -> Option<String> {
+        let task = self.task(partition);
+        let has = |info: &InstanceInfo| info.tasks.contains(&task);
+        let instances = self.instance.known.instances();
+        // The one that told last, while a task moves.
+        let owner = instances
+            .into_iter()
+            .filter(has)
+            .max_by_key(|info| info.told)?;
+        Some(owner.address)
+    }
+
+    /// As [`owner`](Self::owner), but never this instance.
+    pub(super) fn other_owner(&self, partition: i32) -> Option<String> {
+        let own = self.instance.directory.process_id();
+        let task = self.task(partition);
+        let instances = self.instance.known.instances().into_iter();
+        let other = instances
+            .filter(|info| info.process_id != own && info.tasks.contains(&task))
+            .max_by_key(|info| info.told)?;
+        Some(other.address)
+    }
+
+    fn task(&self, partition: i32) -> TaskId {
+        TaskId {
+            sub_topology: self.sub_topology,
+            partition,
+        }
+    }
+
+    /// The rows of a key-value store.
+    ///
+    /// # Errors
+    /// It is a store of another kind.
+    pub fn key_value<K: Key, V: Value>(&self) -> Result<KeyValueView<K, V>, QueryError> {
+        self.key_value_with(V::codec())
+    }
+
+    /// [`key_value`](Self::key_value), with the codec that the store was given.
+    ///
+    /// # Errors
+    /// It is a store of another kind.
+    pub fn key_value_with<K: Key, V: 'static>(
+        &self,
+        codec: Codec<V>,
+    ) -> Result<KeyValueView<K, V>, QueryError> {
+        self.check_kind("key-value")?;
+        Ok(KeyValueView::new(self.clone(), codec))
+    }
+
+    /// The rows of a window store.
+    ///
+    /// # Errors
+    /// It is a store of another kind.
+    pub fn window<K: Key, V: Value>(&self) -> Result<WindowView<K, V>, QueryError> {
+        self.window_with(V::codec())
+    }
+
+    /// [`window`](Self::window), with the codec that the store was given.
+    ///
+    /// # Errors
+    /// It is a store of another kind.
+    pub fn window_with<K: Key, V: 'static>(
+        &self,
+        codec: Codec<V>,
+    ) -> Result<WindowView<K, V>, QueryError> {
+        self.check_kind("window")?;
+        Ok(WindowView::new(self.clone(), codec))
+    }
+
+    /// The rows of a session store.
+    ///
+    /// # Errors
+    /// It is a store of another kind.
+    pub fn session<K: Key, V: Value>(&self) -> Result<SessionView<K, V>, QueryError> {
+        self.session_with(V::codec())
+    }
+
+    /// [`session`](Self::session), with the codec that the store was given.
+    ///
+    /// # Errors
+    /// It is a store of another kind.
+    pub fn session_with<K: Key, V: 'static>(
+        &self,
+        codec: Codec<V>,
+    ) -> Result<SessionView<K, V>, QueryError> {
+        self.check_kind("session")?;
+        Ok(SessionView::new(self.clone(), codec))
+    }
+
+    /// The rows of a versioned store.
+    ///
+    /// # Errors
+    /// It is a store of another kind.
+    pub fn versioned<K: Key, V: Value>(&self) -> Result<VersionedView<K, V>, QueryError> {
+        self.versioned_with(V::codec())
+    }
+
+    /// [`versioned`](Self::versioned), with the codec that the store was given.
+    ///
+    /// # Errors
+    /// It is a store of another kind.
+    pub fn versioned_with<K: Key, V: 'static>(
+        &self,
+        codec: Codec<V>,
+    ) -> Result<VersionedView<K, V>, QueryError> {
+        self.check_kind("versioned")?;
+        Ok(VersionedView::new(self.clone(), codec))
+    }
+
+    pub(super) fn check_kind(&self, asked: &'static str) -> Result<(), QueryError> {
+        let kind = kind_name(self.spec().kind).unwrap_or("private");
+        if kind == asked {
+            return Ok(());
+        }
+        Err(QueryError::WrongKind {
+            store: self.name.to_string(),
+            kind,
+            asked,
+        })
+    }
+
+    /// The topic whose name serdes are told.
+    pub(super) fn topic(&self) -> String {
+        let application = self.instance.topology.application();
+        self.spec()
+            .restore_topic(application)
+            .unwrap_or_else(|| format!("{application}-{}-changelog", self.name))
+    }
+
+    /// Waits until the committed state that is here reflects `position`, and refuses reads of state that does not
+    /// (KIP-796): what a producer was told of its records becomes a position, and then its results can be read.
+    ///
+    /// The position names input topics of the store's own part of the topology, before its repartition topics end.
+    /// Partitions of it whose stores are in other instances are left to them.
+    ///
+    /// # Errors
+    /// [`QueryError::Behind`] with the partition that is not there in time; [`QueryError::UnrelatedTopic`].
+    pub async fn at_least(
+        &self,
+        position: &Position,
+        timeout: Duration,
+    ) -> Result<Self, QueryError> {
+        self.check_topics(position)?;
+        let bound = Self {
+            at_least: position.clone(),
+            ..self.clone()
+        };
+        let began = Instant::now();
+        let until = tokio::time::Instant::now() + timeout;
+        let mut changes = self.instance.known.changes();
+        loop {
+            changes.mark_unchanged();
+            let Some((partition, wanted)) = bound.missing() else {
+                return Ok(bound);
+            };
+            if self.instance.state.get().is_final() {
+                return Err(self.not_running());
+            }
+            match tokio::time::timeout_at(until, changes.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(self.not_running()),
+                Err(_) => return Err(self.behind(partition, wanted, began.elapsed())),
+            }
+        }
+    }
+
+    fn not_running(&self) -> QueryError {
+        QueryError::NotRunning {
+            state: self.instance.state.get(),
+        }
+    }
+
+    fn behind(&self, partition: TopicPartition, wanted: i64, waited: Duration) -> QueryError {
+        let reached = self.instance.known.reached(&partition);
+        QueryError::Behind {
+            reached: reached.and_then(|offset| (offset > 0).then(|| offset - 1)),
+            partition,
+            wanted,
+            waited,
+        }
+    }
+
+    /// The topics that the store's tasks read.
+    fn inputs(&self) -> &[Arc<str>] {
+        &self.instance.topology.sub_topologies()[self.sub_topology].sources
+    }
+
+    fn check_topics(&self, position: &Position) -> Result<(), QueryError> {
+        let inputs = self.inputs();
+        match position.iter().find(|(at, _)| !inputs.contains(&at.topic)) {
+            None => Ok(()),
+            Some((at, _)) => Err(QueryError::UnrelatedTopic {
+                store: self.name.to_string(),
+                topic: at.topic.to_string(),
+                inputs: inputs.iter().map(ToString::to_string).collect(),
+            }),
+        }
+    }
+
+    /// A partition of a task that is here, and is not as far as was asked for.
+    fn missing(&self) -> Option<(TopicPartition, i64)> {
+        let assigned = self.instance.known.assigned();
+        self.at_least
+            .iter()
+            .filter(|(at, _)| assigned.contains(&self.task(at.partition)))
+            .find(|(at, wanted)| !self.has(at, *wanted))
+            .map(|(at, wanted)| (at.clone(), wanted))
+    }
+
+    fn has(&self, partition: &TopicPartition, wanted: i64) -> bool {
+        let reached = self.instance.known.reached(partition);
+        reached.is_some_and(|reached| reached > wanted)
+    }
+
+    /// A partition that is here, with what it reflects.
+    pub(super) fn reader(&self, partition: i32) -> Result<(StoreReader, Position), QueryError> {
+        // Read before the rows are: they reflect this at the least.
+        let position = self.position_of(partition);
+        let Some(reader) = self.instance.reader(&self.name, partition) else {
+            return Err(self.absent(partition));
+        };
+        let mut own = self.at_least.iter();
+        if let Some((at, wanted)) =
+            own.find(|(at, wanted)| at.partition == partition && !self.has(at, *wanted))
+        {
+            return Err(self.behind(at.clone(), wanted, Duration::ZERO));
+        }
+        Ok((reader, position))
+    }
+
+    /// All partitions that are here, with what they reflect together.
+    pub(super) fn readers(&self) -> Result<(BTreeMap<i32, StoreReader>, Position), QueryError> {
+        let mut position = Position::new();
+        let mut readers = BTreeMap::new();
+        for partition in self.partitions().into_keys() {
+            let (reader, reflected) = self.reader(partition)?;
+            position.merge(&reflected);
+            readers.insert(partition, reader);
+        }
+        if !readers.is_empty() {
+            return Ok((readers, position));
+        }
+        let assigned = self.instance.known.assigned();
+        let own = assigned
+            .iter()
+            .find(|task| task.sub_topology == self.sub_topology);
+        Err(self.absent(own.map_or(0, |task| task.partition)))
+    }
+
+    fn position_of(&self, partition: i32) -> Position {
+        let mut position = Position::new();
+        for topic in self.inputs() {
+            let at = TopicPartition::new(Arc::clone(topic), partition);
+            if let Some(reached) = self.instance.known.reached(&at)
+                && reached > 0
+            {
+                position.add(at, reached - 1);
+            }
+        }
+        position
+    }
+
+    /// Why a partition cannot be read here.
+    fn absent(&self, partition: i32) -> QueryError {
+        let state = self.instance.state.get();
+        let assigned = self.instance.known.assigned();
+        match state {
+            State::Running | State::Rebalancing if assigned.contains(&self.task(partition)) => {
+                QueryError::Restoring {
+                    store: self.name.to_string(),
+                    partition,
+                }
+            }
+            State::Running => self.not_here(partition),
+            // Between two assignments: what others told is all there is.
+            State::Rebalancing if self.other_owner(partition).is_some() => self.not_here(partition),
+            _ => self.not_running(),
+        }
+    }
+
+    fn not_here(&self, partition: i32) -> QueryError {
+        QueryError::NotHere {
+            store: self.name.to_string(),
+            partition,
+            owner: self.other_owner(partition),
+        }
+    }
+}
