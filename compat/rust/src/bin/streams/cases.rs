@@ -37,6 +37,16 @@ pub(crate) struct Input {
     pub(crate) nulls: u64,
     /// How many of a hundred keys are null.
     pub(crate) null_keys: u64,
+    pub(crate) kind: Kind,
+}
+
+/// What the topology makes of an input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A task's own: its offsets are committed.
+    OfTasks,
+    /// A global table, which is read before all others.
+    Global,
 }
 
 #[derive(Clone, Copy)]
@@ -59,6 +69,7 @@ const STREAM: Input = Input {
     values: Values::Plain,
     nulls: 0,
     null_keys: 3,
+    kind: Kind::OfTasks,
 };
 
 const WITH_NULLS: Input = Input { nulls: 4, ..STREAM };
@@ -76,6 +87,7 @@ const BESIDE: Input = Input {
     values: Values::Plain,
     nulls: 15,
     null_keys: 0,
+    kind: Kind::OfTasks,
 };
 
 const ROWS: Input = Input { share: 5, ..BESIDE };
@@ -95,7 +107,10 @@ const GLOBAL: &[Input] = &[
         values: Values::Foreign(8),
         ..STREAM
     },
-    BESIDE,
+    Input {
+        kind: Kind::Global,
+        ..BESIDE
+    },
 ];
 
 const fn at_once(name: &'static str, inputs: &'static [Input]) -> Case {
@@ -149,6 +164,7 @@ pub(crate) const CASES: &[Case] = &[
     at_once("global-table-join-inner", GLOBAL),
     at_once("global-table-join-left", GLOBAL),
     at_once("versioned-table-join", &[SIDE, BESIDE]),
+    at_once("versioned-table-join-grace", &[SIDE, BESIDE]),
     by_key(
         "repartition-by-new-key",
         &[Input {

@@ -1,9 +1,9 @@
 //! headwater-streams against Java's Kafka Streams: the same topologies over the same records on one Kafka, and whatever
 //! they write compared record by record. Prints a line per topology, then the counts.
 //!
-//! `streams BOOTSTRAP [--only TEXT] [--seed N] [--against driver|java] --java PROGRAM ARGUMENT...`: the rest of the line
-//! starts `StreamsReference` of `compat/java`. `--against driver` runs ours without the Kafka, in the test driver;
-//! `--against java` runs Kafka Streams twice: how far the comparison itself can be trusted.
+//! `streams BOOTSTRAP [--only TEXT] [--seed N] [--against headwater|driver|java] --java PROGRAM ARGUMENT...`: the
+//! rest of the line starts `StreamsReference` of `compat/java`. `--against driver` runs ours without the Kafka, in the
+//! test driver; `--against java` runs Kafka Streams twice: how far the comparison itself can be trusted.
 #![expect(clippy::print_stdout, reason = "what it prints is its result")]
 
 mod cases;
@@ -61,7 +61,7 @@ fn arguments() -> Result<Arguments> {
         bootstrap: words.next().context("no bootstrap servers are given")?,
         only: String::new(),
         seeds: (1..=SEEDS).collect(),
-        against: Side::Java,
+        against: Side::Headwater,
         java: Vec::new(),
     };
     while let Some(word) = words.next() {
@@ -71,9 +71,10 @@ fn arguments() -> Result<Arguments> {
             "--seed" => arguments.seeds = vec![value()?.parse()?],
             "--against" => {
                 arguments.against = match value()?.as_str() {
+                    "headwater" => Side::Headwater,
                     "driver" => Side::TestDriver,
                     "java" => Side::Java,
-                    other => bail!("--against driver or java, not {other}"),
+                    other => bail!("--against headwater, driver or java, not {other}"),
                 }
             }
             "--java" => arguments.java = words.by_ref().collect(),

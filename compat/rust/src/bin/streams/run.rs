@@ -4,21 +4,119 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow};
+use headwater_streams::{App, Membership};
 
-use crate::cases::{Case, Feed};
+use crate::cases::{Case, Feed, Kind};
 use crate::compare::{self, Differences, Read};
 use crate::driven;
 use crate::input::{self, Fed};
 use crate::java::{Java, Job};
 use crate::kafka::Kafka;
-use crate::topologies::Topics;
+use crate::topologies::{Topics, topology};
+
+/// Of headwater-streams; Kafka Streams has the same.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A topic of its own that Kafka Streams calls otherwise than headwater-streams.
+struct Counterpart<'a> {
+    java: &'a str,
+    ours: &'a str,
+    /// How many bytes at the end of a key only tell records of equal key and time apart, by numbers of each one's own.
+    java_number: usize,
+    our_number: usize,
+    /// How far behind the newest a record is seen, in milliseconds: Kafka Streams also stores some that never are.
+    seen_ms: Option<i64>,
+}
+
+impl<'a> Counterpart<'a> {
+    /// One whose keys are the same bytes.
+    const fn alike(java: &'a str, ours: &'a str) -> Self {
+        Self {
+            java,
+            ours,
+            java_number: 0,
+            our_number: 0,
+            seen_ms: None,
+        }
+    }
+
+    /// The records of one side.
+    const fn side(java: &'a str, ours: &'a str) -> Self {
+        Self {
+            java_number: 4,
+            our_number: 4,
+            seen_ms: Some(10_000),
+            ..Self::alike(java, ours)
+        }
+    }
+
+    /// The records that wait for a partner: Kafka Streams has a list of those of equal key and time.
+    const fn waiting(java: &'a str) -> Self {
+        Self {
+            our_number: 4,
+            ..Self::alike(java, "joined-unjoined-changelog")
+        }
+    }
+}
+
+impl Counterpart<'_> {
+    /// The keys, without their numbers, of records that were too old when Kafka Streams wrote them: it keeps them
+    /// until a segment is full of such, and no join ever sees them.
+    fn unseen(&self, records: &[Read]) -> BTreeSet<Vec<u8>> {
+        let mut unseen = BTreeSet::new();
+        let Some(seen_ms) = self.seen_ms else {
+            return unseen;
+        };
+        let mut newest = BTreeMap::new();
+        for record in records {
+            let newest = newest.entry(record.partition).or_insert(record.timestamp);
+            *newest = record.timestamp.max(*newest);
+            let key = record.key.as_deref().unwrap_or_default();
+            if record.timestamp <= *newest - seen_ms {
+                let end = key.len().saturating_sub(self.java_number);
+                unseen.insert(key.get(..end).unwrap_or_default().to_vec());
+            }
+        }
+        unseen
+    }
+}
+
+const LEFT: &str = "joined-left-changelog";
+const RIGHT: &str = "joined-right-changelog";
+
+const COUNTERPARTS: &[Counterpart<'static>] = &[
+    Counterpart::side("joined-this-join-store-changelog", LEFT),
+    Counterpart::side("joined-outer-this-join-store-changelog", LEFT),
+    Counterpart::side("joined-other-join-store-changelog", RIGHT),
+    Counterpart::side("joined-outer-other-join-store-changelog", RIGHT),
+    Counterpart::alike("final-store-changelog", "final-changelog"),
+    Counterpart::waiting("joined-left-shared-join-store-changelog"),
+    Counterpart::waiting("joined-outer-shared-join-store-changelog"),
+    Counterpart::alike(
+        "joined-subscription-registration-topic",
+        "results-registration-repartition",
+    ),
+    Counterpart::alike(
+        "joined-subscription-response-topic",
+        "results-response-repartition",
+    ),
+    Counterpart::alike(
+        "joined-subscription-store-changelog",
+        "results-subscriptions-changelog",
+    ),
+];
+
+/// Kafka Streams restores versions from the input topic, whatever compaction has left of it.
+const OURS_ALONE: &[&str] = &["versions-changelog"];
 
 /// What Kafka Streams is compared with.
 #[derive(Clone, Copy)]
 pub(crate) enum Side {
+    /// headwater-streams.
+    Headwater,
     /// headwater-streams in its test driver, without the Kafka.
     TestDriver,
     /// Kafka Streams itself.
@@ -129,7 +227,7 @@ impl Trial<'_> {
             self.kafka.load(inputs, phase)?;
             for run in runs.iter().filter(|run| run.reads_kafka()) {
                 let held = held(inputs, &phases[..=index]);
-                self.kafka.caught_up(&run.application, &held)?;
+                self.kafka.caught_up(&run.application, &held, || false)?;
             }
         }
         Ok(())
@@ -143,11 +241,32 @@ impl Trial<'_> {
         phases: &[Vec<Fed>],
         dir: &Path,
     ) -> Result<Written> {
-        let topology = match run.side {
+        match run.side {
             Side::TestDriver => return self.driven(run, inputs, phases),
-            Side::Java => self.case.name,
-            Side::JavaWith(topology) => topology,
-        };
+            Side::Headwater => self.headwater(run, inputs, phases, dir)?,
+            Side::Java => self.java(self.case.name, run, inputs, phases, dir)?,
+            Side::JavaWith(topology) => self.java(topology, run, inputs, phases, dir)?,
+        }
+        let prefix = format!("{}-", run.application);
+        let mut own = BTreeMap::new();
+        for topic in self.kafka.topics(&prefix)? {
+            let name = topic.strip_prefix(&prefix).unwrap_or(&topic);
+            own.insert(name.to_owned(), self.kafka.read(&topic)?);
+        }
+        Ok(Written {
+            output: self.kafka.read(&run.output)?,
+            own,
+        })
+    }
+
+    fn java(
+        &self,
+        topology: &str,
+        run: &Run,
+        inputs: &[String],
+        phases: &[Vec<Fed>],
+        dir: &Path,
+    ) -> Result<()> {
         let state_dir = dir.to_str();
         self.java.run(&Job {
             topology,
@@ -156,24 +275,44 @@ impl Trial<'_> {
             output: &run.output,
             guarantee: self.guarantee,
             state_dir: state_dir.context("the temporary directory's path is not UTF-8")?,
-        })?;
-        let prefix = format!("{}-", run.application);
-        let mut own = BTreeMap::new();
-        for topic in self.kafka.topics(&prefix)? {
-            let name = topic.strip_prefix(&prefix).unwrap_or(&topic).to_owned();
-            own.insert(name, self.kafka.read(&topic)?);
-        }
-        Ok(Written {
-            output: self.kafka.read(&run.output)?,
-            own,
         })
     }
 
+    /// Runs an application of headwater-streams until it has read all, then stops it.
+    fn headwater(
+        &self,
+        run: &Run,
+        inputs: &[String],
+        phases: &[Vec<Fed>],
+        dir: &Path,
+    ) -> Result<()> {
+        let build = topology(self.case.name).context("it is not written with headwater-streams")?;
+        let topics = run.topics(inputs);
+        let running = App::new(&run.application)
+            .bootstrap(&self.kafka.bootstrap)
+            .state_dir(dir)
+            .commit_interval(COMMIT_INTERVAL)
+            .membership(Membership::Dynamic)
+            .set("processing.guarantee", self.guarantee)
+            .start(move |b| build(b, &topics))?;
+        let mut held = held(inputs, phases);
+        let of_tasks = self
+            .case
+            .inputs
+            .iter()
+            .map(|input| input.kind == Kind::OfTasks);
+        let mut of_tasks = of_tasks.into_iter();
+        held.retain(|_| of_tasks.next().unwrap_or(true));
+        let read = self
+            .kafka
+            .caught_up(&run.application, &held, || running.state().is_final());
+        // What it failed with says more than that it did not read.
+        running.stop_blocking()?;
+        read
+    }
+
     fn driven(&self, run: &Run, inputs: &[String], phases: &[Vec<Fed>]) -> Result<Written> {
-        let topics = Topics {
-            inputs: inputs.to_vec(),
-            output: run.output.clone(),
-        };
+        let topics = run.topics(inputs);
         let (name, guarantee) = (self.case.name, self.guarantee);
         let all = driven::run(name, &run.application, guarantee, &topics, phases)?;
         let mut written = Written {
@@ -204,6 +343,13 @@ fn held(inputs: &[String], phases: &[Vec<Fed>]) -> Vec<(String, usize)> {
 }
 
 impl Run {
+    fn topics(&self, inputs: &[String]) -> Topics {
+        Topics {
+            inputs: inputs.to_vec(),
+            output: self.output.clone(),
+        }
+    }
+
     fn reads_kafka(&self) -> bool {
         !matches!(self.side, Side::TestDriver)
     }
@@ -217,26 +363,53 @@ impl Compared {
             .extend(told.map(|told| format!("{topic}: {told}")));
     }
 
-    /// Compares changelog and repartition topics, which both programs name alike after their application.
+    /// Compares changelog and repartition topics.
     fn own_topics(&mut self, expected: &Written, found: &Written) {
-        let names: BTreeSet<_> = expected.own.keys().chain(found.own.keys()).collect();
-        for name in names {
-            match (expected.own.get(name), found.own.get(name)) {
-                (Some(one), Some(other)) => {
-                    let keys: BTreeSet<_> = one.iter().map(|read| &read.key).collect();
-                    self.keys += keys.len();
-                    self.add(name, compare::keys(one, other));
-                }
-                (one, _) => {
-                    let whose = if one.is_some() {
-                        "Kafka Streams"
-                    } else {
-                        "the other side"
-                    };
-                    self.differences += 1;
-                    self.told.push(format!("{name}: a topic of {whose} alone"));
-                }
-            }
+        let mut others: BTreeSet<_> = found.own.keys().map(String::as_str).collect();
+        for (name, one) in &expected.own {
+            let alike = Counterpart::alike(name, name);
+            let counterpart = COUNTERPARTS
+                .iter()
+                .find(|counterpart| counterpart.java == name);
+            // Kafka Streams compared with itself has the same name on both sides.
+            let pair = counterpart
+                .filter(|_| !others.contains(name.as_str()))
+                .unwrap_or(&alike);
+            let Some(other) = found.own.get(pair.ours) else {
+                self.alone(name, "Kafka Streams");
+                continue;
+            };
+            others.remove(pair.ours);
+            let keys: BTreeSet<_> = one.iter().map(|read| &read.key).collect();
+            self.keys += keys.len();
+            let unseen = pair.unseen(one);
+            let one = comparable(one, pair.java_number, &unseen);
+            let other = comparable(other, pair.our_number, &unseen);
+            self.add(name, compare::keys(&one, &other));
+        }
+        for name in others.into_iter().filter(|name| !OURS_ALONE.contains(name)) {
+            self.alone(name, "the other side");
         }
     }
+
+    fn alone(&mut self, name: &str, whose: &str) {
+        self.differences += 1;
+        self.told.push(format!("{name}: a topic of {whose} alone"));
+    }
+}
+
+/// Records without the numbers at the end of their keys; not the unseen ones, and not those behind all times, where
+/// headwater-streams notes how far it has looked for those that wait.
+fn comparable(records: &[Read], number: usize, unseen: &BTreeSet<Vec<u8>>) -> Vec<Read> {
+    let mut records = records.to_vec();
+    for record in &mut records {
+        if let Some(key) = &mut record.key {
+            key.truncate(key.len().saturating_sub(number));
+        }
+    }
+    records.retain(|record| {
+        let key = record.key.as_ref();
+        key.is_none_or(|key| !unseen.contains(key) && !key.starts_with(&i64::MAX.to_be_bytes()))
+    });
+    records
 }

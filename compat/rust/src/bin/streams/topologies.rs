@@ -3,8 +3,9 @@
 
 use headwater_streams::dsl::join::{JoinWindows, within};
 use headwater_streams::serde::{Codec, KeySerde, Long, Utf8};
-use headwater_streams::windows::secs;
-use headwater_streams::{Builder, Key, Keyed, Materialized, Table, Topic};
+use headwater_streams::suppress::until_window_closes;
+use headwater_streams::windows::{hopping, secs, session, sliding, tumbling};
+use headwater_streams::{Builder, Final, Key, Keyed, Materialized, Table, Topic};
 
 /// Of a text that grows with each record.
 const KEPT: usize = 24;
@@ -41,7 +42,13 @@ fn text_topic<K: Key>(name: &str) -> Topic<K, String> {
 pub(crate) fn topology(name: &str) -> Option<fn(&Builder, &Topics)> {
     Some(match name {
         "word-count" => word_count,
+        "count-tumbling" => count_tumbling,
+        "count-hopping" => count_hopping,
+        "count-sliding" => count_sliding,
+        "count-session" => count_session,
         "reduce" => reduce,
+        "aggregate-final" => aggregate_final,
+        "suppress" => suppress,
         "stream-join-inner" => stream_join_inner,
         "stream-join-left" => stream_join_left,
         "stream-join-outer" => stream_join_outer,
@@ -52,7 +59,13 @@ pub(crate) fn topology(name: &str) -> Option<fn(&Builder, &Topics)> {
         "table-table-join-outer" => table_table_join_outer,
         "global-table-join-inner" => global_table_join_inner,
         "global-table-join-left" => global_table_join_left,
+        "foreign-key-join-inner" => foreign_key_join_inner,
+        "foreign-key-join-left" => foreign_key_join_left,
+        "versioned-table-join" => versioned_table_join,
+        "versioned-table-join-grace" => versioned_table_join_grace,
         "repartition-by-new-key" => repartition_by_new_key,
+        "cogroup" => cogroup,
+        "table-group-by" => table_group_by,
         _ => return None,
     })
 }
@@ -95,10 +108,56 @@ fn word_count(b: &Builder, topics: &Topics) {
         .to(topics.numbers());
 }
 
+fn count_tumbling(b: &Builder, topics: &Topics) {
+    stream(b, topics, 0)
+        .window(tumbling(secs(10)).grace(secs(5)))
+        .count("counts")
+        .to(topics.numbers());
+}
+
+fn count_hopping(b: &Builder, topics: &Topics) {
+    stream(b, topics, 0)
+        .window(hopping(secs(10), secs(4)).grace(secs(5)))
+        .count("counts")
+        .to(topics.numbers());
+}
+
+fn count_sliding(b: &Builder, topics: &Topics) {
+    stream(b, topics, 0)
+        .window(sliding(secs(10)).grace(secs(5)))
+        .count("counts")
+        .to(topics.numbers());
+}
+
+fn count_session(b: &Builder, topics: &Topics) {
+    stream(b, topics, 0)
+        .window(session(secs(3)).grace(secs(5)))
+        .count("counts")
+        .to(topics.numbers());
+}
+
 fn reduce(b: &Builder, topics: &Topics) {
     stream(b, topics, 0)
         .reduce("reduced", |text, value| appended(&text, &value))
         .to(topics.texts());
+}
+
+fn aggregate_final(b: &Builder, topics: &Topics) {
+    stream(b, topics, 0)
+        .window(tumbling(secs(10)).grace(secs(5)))
+        .fold("totals", String::new(), |total, value: String| {
+            *total = appended(total, &value)
+        })
+        .emit(Final)
+        .to(topics.texts());
+}
+
+fn suppress(b: &Builder, topics: &Topics) {
+    stream(b, topics, 0)
+        .window(tumbling(secs(10)).grace(secs(5)))
+        .count("counts")
+        .suppress("final", until_window_closes())
+        .to(topics.numbers());
 }
 
 fn near() -> JoinWindows {
@@ -177,9 +236,74 @@ fn global_table_join_left(b: &Builder, topics: &Topics) {
         .to(topics.texts());
 }
 
+/// Of a left value "-|...", none: such a row has nothing to join with.
+fn foreign_key(value: &str) -> Option<String> {
+    Some(group(value)).filter(|key| key != "-")
+}
+
+fn foreign_key_join_inner(b: &Builder, topics: &Topics) {
+    table(b, topics, 0, "left")
+        .join_foreign("results", table(b, topics, 1, "right"), |value| {
+            foreign_key(value)
+        })
+        .map(|(left, right)| joined(Some(left), Some(right)))
+        .to(topics.texts());
+}
+
+fn foreign_key_join_left(b: &Builder, topics: &Topics) {
+    table(b, topics, 0, "left")
+        .left_join_foreign("results", table(b, topics, 1, "right"), |value| {
+            foreign_key(value)
+        })
+        .map(|(left, right)| joined(Some(left), right))
+        .to(topics.texts());
+}
+
+fn versioned_table_join(b: &Builder, topics: &Topics) {
+    stream(b, topics, 0)
+        .left_join_table(b.table_versioned(topics.input(1), "versions", secs(20)))
+        .map(|(left, right)| joined(Some(left), right))
+        .to(topics.texts());
+}
+
+fn versioned_table_join_grace(b: &Builder, topics: &Topics) {
+    let versions = b.table_versioned(topics.input(1), "versions", secs(20));
+    stream(b, topics, 0)
+        .join_table_with_grace("waiting", versions, secs(2))
+        .map(|(left, right)| joined(Some(left), Some(right)))
+        .to(topics.texts());
+}
+
 fn repartition_by_new_key(b: &Builder, topics: &Topics) {
     stream(b, topics, 0)
         .key_by("by-group", |value| group(value))
         .reduce("reduced", |text, value| appended(&text, &value))
         .to(topics.texts());
+}
+
+fn cogroup(b: &Builder, topics: &Topics) {
+    stream(b, topics, 0)
+        .cogroup(|total: &mut String, value: String| *total = appended(total, &format!("l{value}")))
+        .and(stream(b, topics, 1), |total, value| {
+            *total = appended(total, &format!("r{value}"))
+        })
+        .fold("totals", String::new())
+        .to(topics.texts());
+}
+
+fn table_group_by(b: &Builder, topics: &Topics) {
+    table(b, topics, 0, "rows")
+        .group_by("by-group", |_, value| (group(&value), amount(&value)))
+        .fold(
+            "totals",
+            0_i64,
+            |total, amount| *total += amount,
+            |total, amount| *total -= amount,
+        )
+        .to(topics.numbers());
+}
+
+fn amount(value: &str) -> i64 {
+    let payload = value.split_once('|').map_or("", |(_, payload)| payload);
+    payload.parse().unwrap_or(0)
 }

@@ -83,6 +83,7 @@ final class StreamsTopologies {
         ALL.put("global-table-join-inner", StreamsTopologies::globalTableJoinInner);
         ALL.put("global-table-join-left", StreamsTopologies::globalTableJoinLeft);
         ALL.put("versioned-table-join", StreamsTopologies::versionedTableJoin);
+        ALL.put("versioned-table-join-grace", StreamsTopologies::versionedTableJoinGrace);
         ALL.put("repartition-by-new-key", StreamsTopologies::repartitionByNewKey);
         ALL.put("cogroup", StreamsTopologies::cogroup);
         ALL.put("table-group-by", StreamsTopologies::tableGroupBy);
@@ -256,6 +257,14 @@ final class StreamsTopologies {
                 Materialized.as(Stores.persistentVersionedKeyValueStore("versions", HISTORY));
         KTable<String, String> table = builder.table(inputs.get(1), Consumed.with(TEXT, TEXT), versions);
         write(stream(0).leftJoin(table, BOTH, Joined.with(TEXT, TEXT, TEXT)));
+    }
+
+    private void versionedTableJoinGrace() {
+        Materialized<String, String, KeyValueStore<Bytes, byte[]>> versions =
+                Materialized.as(Stores.persistentVersionedKeyValueStore("versions", HISTORY));
+        KTable<String, String> table = builder.table(inputs.get(1), Consumed.with(TEXT, TEXT), versions);
+        write(stream(0).join(table, BOTH,
+                Joined.with(TEXT, TEXT, TEXT).withName("waiting").withGracePeriod(JOIN_GRACE)));
     }
 
     private void repartitionByNewKey() {
