@@ -22,6 +22,8 @@ pub struct StoreQuery {
     /// The store's place in the topology.
     index: usize,
     at_least: Position,
+    /// Whether copies that may be old will do.
+    stale: bool,
 }
 
 impl std::fmt::Debug for StoreQuery {
@@ -60,6 +62,7 @@ impl StoreQuery {
                 sub_topology,
                 index,
                 at_least: Position::new(),
+                stale: false,
             }),
             _ => Err(QueryError::UnknownStore {
                 name: name.to_owned(),
@@ -108,12 +111,10 @@ impl StoreQuery {
     /// The `host:port` of the instance that has a partition, if one told that it has.
     pub fn owner(&self, partition: i32) -> Option<String> {
         let task = self.task(partition);
-        let has = |info: &InstanceInfo| info.tasks.contains(&task);
-        let instances = self.instance.known.instances();
+        let instances = self.instance.known.instances().into_iter();
         // The one that told last, while a task moves.
         let owner = instances
-            .into_iter()
-            .filter(has)
+            .filter(|info| has_task(info, task))
             .max_by_key(|info| info.told)?;
         Some(owner.address)
     }
@@ -124,7 +125,7 @@ impl StoreQuery {
         let task = self.task(partition);
         let instances = self.instance.known.instances().into_iter();
         let other = instances
-            .filter(|info| info.process_id != own && info.tasks.contains(&task))
+            .filter(|info| info.process_id != own && has_task(info, task))
             .max_by_key(|info| info.told)?;
         Some(other.address)
     }
@@ -134,6 +135,13 @@ impl StoreQuery {
             sub_topology: self.sub_topology,
             partition,
         }
+    }
+
+    /// The same, reading the copies that this instance keeps for others too ([`App::standbys`](crate::App::standbys),
+    /// KIP-535): as of some moments ago, and reflecting no position that could be told.
+    pub fn stale(mut self) -> Self {
+        self.stale = true;
+        self
     }
 
     /// The rows of a key-value store.
@@ -326,7 +334,13 @@ impl StoreQuery {
         // Read before the rows are: they reflect this at the least.
         let position = self.position_of(partition);
         let Some(reader) = self.instance.reader(&self.name, partition) else {
-            return Err(self.absent(partition));
+            // A copy is never known to be as far as was asked for.
+            let standby = (self.stale && self.at_least.is_empty())
+                .then(|| self.instance.standby_reader(&self.name, partition));
+            return match standby.flatten() {
+                Some(standby) => Ok((standby, Position::new())),
+                None => Err(self.absent(partition)),
+            };
         };
         let mut own = self.at_least.iter();
         if let Some((at, wanted)) =
@@ -341,8 +355,12 @@ impl StoreQuery {
     pub(super) fn readers(&self) -> Result<(BTreeMap<i32, StoreReader>, Position), QueryError> {
         let mut position = Position::new();
         let mut readers = BTreeMap::new();
-        for partition in self.partitions().into_keys() {
-            let (reader, reflected) = self.reader(partition)?;
+        for partition in 0..self.partition_count() {
+            let (reader, reflected) = match self.reader(partition) {
+                Ok(read) => read,
+                Err(behind @ QueryError::Behind { .. }) => return Err(behind),
+                Err(_) => continue,
+            };
             position.merge(&reflected);
             readers.insert(partition, reader);
         }
@@ -394,4 +412,9 @@ impl StoreQuery {
             owner: self.other_owner(partition),
         }
     }
+}
+
+/// Whether an instance has a task, and can be asked.
+fn has_task(info: &InstanceInfo, task: TaskId) -> bool {
+    info.tasks.contains(&task) && !info.address.is_empty()
 }
