@@ -80,6 +80,15 @@ pub(crate) fn reducing<K, V: 'static>(
     }
 }
 
+/// Whether a value was aggregated, or its record is dealt with as the policy for errors says: once, however many
+/// windows it falls into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a record that failed in one window is not tried in the next"]
+pub(crate) enum Applied {
+    Yes,
+    Failed,
+}
+
 /// Aggregates one value into the row of `key`.
 #[inline]
 pub(crate) fn add<K: Key, A: Clone + Send + 'static, R: Rows<K, A>>(
@@ -90,7 +99,7 @@ pub(crate) fn add<K: Key, A: Clone + Send + 'static, R: Rows<K, A>>(
     headers: Headers,
     emit: EmitUpdates,
     step: impl FnOnce(&K, Option<A>) -> Result<A, BoxError>,
-) -> Result<(), Failure> {
+) -> Result<Applied, Failure> {
     let (before, timestamp) = match updates.get(context, &key)? {
         Some((before, latest)) => (Some(before), timestamp.max(latest)),
         None => (None, timestamp),
@@ -107,9 +116,13 @@ pub(crate) fn add<K: Key, A: Clone + Send + 'static, R: Rows<K, A>>(
                 new: Some(new),
                 timestamp,
             };
-            updates.write(context, key, update, headers, emit)
+            updates.write(context, key, update, headers, emit)?;
+            Ok(Applied::Yes)
         }
-        Err(error) => context.failed(updates.node, Stage::Processing, error),
+        Err(error) => {
+            context.failed(updates.node, Stage::Processing, error)?;
+            Ok(Applied::Failed)
+        }
     }
 }
 
@@ -207,6 +220,7 @@ where
             EmitUpdates::Yes,
             |key, before| step(key, before, value),
         )
+        .map(|_| ())
     });
     table
 }

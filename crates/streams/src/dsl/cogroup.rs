@@ -81,6 +81,7 @@ where
                     emit,
                     |key, before| step(key, before, value),
                 )
+                .map(|_| ())
             })
         });
     }

@@ -7,7 +7,7 @@
 use std::panic::Location;
 
 use crate::context::{Context, DropReason};
-use crate::dsl::aggregate::{Outcome, Step, counting, folding, reducing};
+use crate::dsl::aggregate::{Applied, Outcome, Step, counting, folding, reducing};
 use crate::dsl::chain::Chain;
 use crate::dsl::final_results::CloseRule;
 use crate::dsl::materialized::Materialized;
@@ -168,10 +168,18 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
                 right_exists = true;
             } else if end > timestamp {
                 right.get_or_insert_with(|| (value.clone(), latest));
-                self.change(context, &mut current, start, Base::Window(value, latest))?;
+                if self.change(context, &mut current, start, Base::Window(value, latest))?
+                    == Applied::Failed
+                {
+                    return Ok(());
+                }
             } else if end == timestamp {
                 left_exists = true;
-                self.change(context, &mut current, start, Base::Window(value, latest))?;
+                if self.change(context, &mut current, start, Base::Window(value, latest))?
+                    == Applied::Failed
+                {
+                    return Ok(());
+                }
                 if latest >= timestamp {
                     return Ok(());
                 }
@@ -185,7 +193,9 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
         if let Some(previous) = previous {
             let start = previous + 1;
             if !starts.contains(&start) && start.saturating_add(self.difference_ms) >= timestamp {
-                self.change(context, &mut current, start, Base::Nothing)?;
+                if self.change(context, &mut current, start, Base::Nothing)? == Applied::Failed {
+                    return Ok(());
+                }
             }
         }
         if !left_exists {
@@ -196,7 +206,9 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
                 }
                 _ => Base::Nothing,
             };
-            self.change(context, &mut current, start, base)?;
+            if self.change(context, &mut current, start, base)? == Applied::Failed {
+                return Ok(());
+            }
         }
         match right {
             Some(right) if !right_exists => self.begin_right(context, &current, right),
@@ -228,7 +240,11 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
                 combined = Some((value, latest));
             } else if start <= timestamp {
                 right = Some((value.clone(), latest));
-                self.change(context, &mut current, start, Base::Window(value, latest))?;
+                if self.change(context, &mut current, start, Base::Window(value, latest))?
+                    == Applied::Failed
+                {
+                    return Ok(());
+                }
             } else {
                 right_exists = true;
             }
@@ -245,13 +261,15 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
         if let Some(previous) = previous
             && !starts.contains(&(previous + 1))
         {
-            self.change(context, &mut current, previous + 1, Base::Nothing)?;
+            if self.change(context, &mut current, previous + 1, Base::Nothing)? == Applied::Failed {
+                return Ok(());
+            }
         }
         let base = match combined {
             Some((value, latest)) => Base::Window(value, latest),
             None => Base::Nothing,
         };
-        self.change(context, &mut current, 0, base)
+        self.change(context, &mut current, 0, base).map(|_| ())
     }
 
     /// Adds the record to a window, unless that is closed.
@@ -261,14 +279,14 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
         current: &mut Current<'_, K, V, S>,
         start: i64,
         base: Base<A>,
-    ) -> Result<(), Failure>
+    ) -> Result<Applied, Failure>
     where
         S: FnMut(&K, Option<A>, V) -> Result<A, BoxError>,
     {
         let window = TimeWindow::of_size(start, self.difference_ms);
         if window.end < current.close {
             context.dropped(self.rows.node, DropReason::Late);
-            return Ok(());
+            return Ok(Applied::Yes);
         }
         let mut timestamp = current.timestamp;
         let mut old = None;
@@ -290,9 +308,13 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
                     new: Some(new),
                     timestamp,
                 };
-                self.write(context, current, window, update)
+                self.write(context, current, window, update)?;
+                Ok(Applied::Yes)
             }
-            Err(error) => context.failed(self.rows.node, Stage::Processing, error),
+            Err(error) => {
+                context.failed(self.rows.node, Stage::Processing, error)?;
+                Ok(Applied::Failed)
+            }
         }
     }
 

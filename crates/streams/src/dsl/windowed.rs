@@ -6,7 +6,7 @@
 use std::panic::Location;
 
 use crate::context::{Context, DropReason};
-use crate::dsl::aggregate::{Outcome, Step, add, counting, folding, reducing};
+use crate::dsl::aggregate::{Applied, Outcome, Step, add, counting, folding, reducing};
 use crate::dsl::chain::Chain;
 use crate::dsl::closing::Closing;
 use crate::dsl::final_results::{CloseRule, FinalResults, SizedWindows};
@@ -255,7 +255,7 @@ impl<K: Key, A: Clone + Send + 'static> WindowRows<K, A> {
         timestamp: i64,
         headers: Headers,
         step: impl FnOnce(&K, Option<A>) -> Result<A, BoxError>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Applied, Failure> {
         let emit = self.results.updates();
         add(
             &mut self.updates,
@@ -333,6 +333,7 @@ impl<K: Key, A: Clone + Send + 'static> AlignedRows<K, A> {
             .add(context, key, timestamp, headers, |key, before| {
                 step(key, before, value)
             })
+            .map(|_| ())
     }
 
     /// Aggregates a record into all windows that it falls into, the earliest first.
@@ -362,10 +363,14 @@ impl<K: Key, A: Clone + Send + 'static> AlignedRows<K, A> {
                 continue;
             }
             let key = Windowed::new(key.clone(), window);
-            self.rows
-                .add(context, key, timestamp, headers.clone(), |key, before| {
-                    step(key, before, value.clone())
-                })?;
+            let applied =
+                self.rows
+                    .add(context, key, timestamp, headers.clone(), |key, before| {
+                        step(key, before, value.clone())
+                    })?;
+            if applied == Applied::Failed {
+                break;
+            }
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Aggregation by key: values, timestamps, headers, emission, errors, cogrouping.
 
 use headwater_streams::test_driver::{CrashPoint, Disk, TestDriver};
-use headwater_streams::windows::{millis, session, sliding, tumbling};
+use headwater_streams::windows::{hopping, millis, session, sliding, tumbling};
 use headwater_streams::{Builder, Materialized, Policy, Record, Topic};
 
 use crate::results::{INPUT, at, header, pipe, results, show};
@@ -121,6 +121,29 @@ fn a_fold_that_fails_leaves_the_aggregate_as_it_was() {
         pipe(&mut driver, "a", value, 1);
     }
     assert_eq!(results(&mut driver), ["a 2 @1", "a 5 @1"]);
+}
+
+#[test]
+fn a_record_that_fails_in_one_of_its_windows_is_one_dead_letter() {
+    let topologies: [fn(&Builder); 2] = [
+        |b| {
+            let windows = b.stream(INPUT).window(hopping(millis(10), millis(2)));
+            show(windows.fold("sums", 0_u32, |_, value| u32::try_from(value).map(|_| ())));
+        },
+        |b| {
+            let windows = b.stream(INPUT).window(sliding(millis(10)));
+            show(windows.fold("sums", 0_u32, |_, value| u32::try_from(value).map(|_| ())));
+        },
+    ];
+    for topology in topologies {
+        let builder = TestDriver::builder("app").policy(&Policy::DeadLetter);
+        let mut driver = builder.dead_letter("letters").build(topology);
+        for (value, timestamp) in [(1, 20), (1, 24), (-1, 25)] {
+            pipe(&mut driver, "a", value, timestamp);
+        }
+        driver.run();
+        assert_eq!(driver.read_bytes("letters").len(), 1);
+    }
 }
 
 #[test]
