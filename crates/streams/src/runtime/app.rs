@@ -133,6 +133,13 @@ impl App {
         self
     }
 
+    /// How many other instances keep an up-to-date copy of each store, so that one that takes over has little to
+    /// restore: none, if nothing is said. Kafka Streams' `num.standby.replicas`.
+    pub fn standbys(mut self, replicas: usize) -> Self {
+        self.config.standby_replicas = replicas;
+        self
+    }
+
     /// What becomes of a worker that fails: the application stops with the error, if nothing is said.
     pub fn on_failure(
         mut self,
@@ -145,6 +152,23 @@ impl App {
     /// Called with each step of each store's restore, on the worker's thread.
     pub fn on_restore(mut self, told: impl Fn(&RestoreProgress) + Send + Sync + 'static) -> Self {
         self.config.on_restore = Arc::new(told);
+        self
+    }
+
+    /// Answers queries over HTTP at this address, as `127.0.0.1:7070`, port 0 for any; instances find one another
+    /// through the topic `<application>-instances`. Whoever reaches the address can read all stores, so an address
+    /// that is not the loopback's belongs behind something that asks who they are.
+    #[cfg(feature = "http")]
+    pub fn queries(mut self, address: impl Into<String>) -> Self {
+        self.config.queries.bind = Some(address.into());
+        self
+    }
+
+    /// The `host:port` at which the others find this instance: where its queries are answered, if nothing is said.
+    /// Kafka Streams' `application.server` (KIP-67). Without [`queries`](Self::queries) it is told to the others all
+    /// the same, for programs with a transport of their own.
+    pub fn advertised(mut self, address: impl Into<String>) -> Self {
+        self.config.queries.advertised = Some(address.into());
         self
     }
 
@@ -179,7 +203,10 @@ impl App {
         let topology = Topology::build(&config.application, topology)?;
         let directory = StateDirectory::open(&config.state_dir, &config.application)?;
         let admin = Admin::new(&config.clients, config.replication_factor)?;
+        let topology =
+            topology.match_patterns(|| Ok(admin.partition_counts()?.into_keys().collect()))?;
         let topics = topics::prepare(&topology, &config, &admin)?;
+        let queries = config.queries.open(&config.application, &admin)?;
         let database = StateDatabase::open(directory.stores(), config.memory)?;
         let instance_id = match config.membership {
             Membership::Static => Some(directory.process_id()),
@@ -208,7 +235,9 @@ impl App {
                 return Err(error);
             }
         };
-        Running::new(instance, group, globals)
+        let mut running = Running::new(Arc::clone(&instance), group, globals)?;
+        queries.start(&instance, &mut running)?;
+        Ok(running)
     }
 
     /// Deletes what the application made for itself, in the cluster and in the state directory: its committed
@@ -226,7 +255,12 @@ impl App {
         reset::reset(&topology, &config)
     }
 
-    fn checked(self) -> Result<AppConfig, StreamsError> {
+    fn checked(mut self) -> Result<AppConfig, StreamsError> {
+        let queries = &mut self.config.queries;
+        if self.config.standby_replicas > 0 && queries.bind.is_none() {
+            // Who keeps which copies follows from what the instances tell one another.
+            queries.advertised.get_or_insert_default();
+        }
         let mut refused = self.refused;
         refused.extend(self.config.check().err());
         if !refused.is_empty() {

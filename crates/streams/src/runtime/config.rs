@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::client::ClientSettings;
 use super::consumer::Isolation;
+use super::instances::Queries;
 use super::progress::OnRestore;
 use super::task::TaskConfig;
 use crate::error::StreamsError;
@@ -77,6 +78,9 @@ pub(crate) struct AppConfig {
     /// How often repartition topics are emptied of what is processed.
     pub(crate) purge_interval: Duration,
     pub(crate) on_failure: OnFailure,
+    pub(crate) queries: Queries,
+    /// How many other instances keep a copy of each store.
+    pub(crate) standby_replicas: usize,
     pub(crate) on_restore: OnRestore,
 }
 
@@ -97,6 +101,8 @@ impl AppConfig {
             buffered_records: 1000,
             purge_interval: Duration::from_secs(30),
             on_failure: Arc::new(|_| WorkerFailure::ShutDown),
+            queries: Queries::default(),
+            standby_replicas: 0,
             on_restore: Arc::new(|_| ()),
         }
     }
@@ -130,6 +136,7 @@ impl AppConfig {
                     }
                 };
             }
+            "num.standby.replicas" => self.standby_replicas = number(key, value)?,
             "repartition.purge.interval.ms" => {
                 self.purge_interval = Duration::from_millis(number(key, value)?);
             }

@@ -19,6 +19,7 @@ use super::instance::Instance;
 use super::progress::Bar;
 use super::run_state::State;
 use super::running_task::{InputStart, TaskStart};
+use super::standby::{self, Standbys};
 use super::worker::{Command, Event, Worker, start_offset};
 use super::{TaskId, TopicPartition};
 use crate::error::StreamsError;
@@ -27,6 +28,8 @@ use crate::error::StreamsError;
 const POLL: Duration = Duration::from_millis(25);
 /// Commands that wait for a worker at most.
 const COMMANDS: usize = 16;
+/// How often is looked which standbys are to be held.
+const STANDBYS_EVERY: Duration = Duration::from_secs(1);
 /// How long a question to the cluster may take, and how often it is asked again.
 const ASK_LIMIT: Duration = Duration::from_secs(10);
 const ASK_TIMES: u32 = 12;
@@ -61,6 +64,10 @@ pub(crate) struct Group {
     placed: BTreeMap<TaskId, usize>,
     next_purge: Instant,
     bar: Bar,
+    standbys: Standbys,
+    /// The tasks of which standbys are held, and when that is looked at again.
+    held: BTreeSet<TaskId>,
+    next_standbys: Instant,
     /// When tasks that were lost are started again if no rebalance comes.
     lost: Option<Instant>,
 }
@@ -93,6 +100,7 @@ impl Group {
                 })
             })
             .collect::<Result<_, StreamsError>>()?;
+        let standbys = Standbys::start(&instance)?;
         let mut group = Self {
             next_purge: Instant::now() + instance.config.purge_interval,
             instance,
@@ -103,6 +111,9 @@ impl Group {
             settled: false,
             placed: BTreeMap::new(),
             bar: Bar::new(),
+            standbys,
+            held: BTreeSet::new(),
+            next_standbys: Instant::now() + STANDBYS_EVERY,
             lost: None,
         };
         group.wait_for_workers()?;
@@ -134,6 +145,7 @@ impl Group {
                 self.instance.state.fail(error);
             }
         }
+        self.standbys.stop();
         if self.instance.is_abandoned() {
             self.stop_workers();
             self.instance.state.set(State::PendingShutdown);
@@ -200,13 +212,10 @@ impl Group {
         self.take_events()?;
         self.start_lost()?;
         self.purge();
+        self.hold_standbys();
         self.bar.draw(&self.instance.restores);
-        let running =
-            !self.assigned.is_empty() || self.instance.topology.sub_topologies().is_empty();
-        match (
-            self.instance.state.get(),
-            running && self.instance.all_run(),
-        ) {
+        let settled = self.settled && self.instance.all_run();
+        match (self.instance.state.get(), settled) {
             (State::Rebalancing, true) => self.instance.state.set(State::Running),
             (State::Running, false) => self.instance.state.set(State::Rebalancing),
             _ => {}
@@ -281,7 +290,14 @@ impl Group {
             }
         }
         self.instance.assigned.store(tasks.len(), Ordering::Release);
-        let starts = self.starts(tasks)?;
+        self.instance.known.assign(placed.keys().copied().collect());
+        let mut starts = self.starts(tasks)?;
+        // The standbys of tasks that came are handed over, open.
+        self.held.retain(|task| !placed.contains_key(task));
+        let mut handed = self.standbys.hold(self.held.clone());
+        for start in &mut starts {
+            start.stores = handed.remove(&start.id);
+        }
         let mut by_worker: Vec<Vec<TaskStart>> = self.workers.iter().map(|_| Vec::new()).collect();
         for start in starts {
             by_worker[placed[&start.id]].push(start);
@@ -328,6 +344,7 @@ impl Group {
             starts.push(TaskStart {
                 id: task.id,
                 inputs,
+                stores: None,
             });
         }
         self.instance.consumer.assign(&assigned)?;
@@ -376,6 +393,40 @@ impl Group {
             {
                 tracing::error!("a worker's thread panicked");
             }
+        }
+    }
+
+    /// Holds the standbys that follow from what the instances tell of themselves. What an instance runs is told some
+    /// seconds late: a copy that it holds for a while beside its own is let go then.
+    fn hold_standbys(&mut self) {
+        let replicas = self.instance.config.standby_replicas;
+        if replicas == 0 || Instant::now() < self.next_standbys || !self.settled {
+            return;
+        }
+        self.next_standbys = Instant::now() + STANDBYS_EVERY;
+        let own = self.instance.directory.process_id();
+        let told = self.instance.known.instances();
+        let others = || told.iter().filter(|info| info.process_id != own);
+        let instances = others()
+            .map(|info| &*info.process_id)
+            .chain([own])
+            .collect();
+        let mut runs: BTreeMap<TaskId, &str> = BTreeMap::new();
+        for info in others() {
+            runs.extend(info.tasks.iter().map(|task| (*task, &*info.process_id)));
+        }
+        runs.extend(self.placed.keys().map(|task| (*task, own)));
+        let topology = &self.instance.topology;
+        let stateful = self.instance.topics.counts.tasks().filter(|task| {
+            !topology.sub_topologies()[task.sub_topology]
+                .stores
+                .is_empty()
+        });
+        let wanted = standby::wanted(stateful, &runs, &instances, own, replicas);
+        if wanted != self.held {
+            self.held = wanted;
+            // Nobody needs those that are let go: they are written, and closed here.
+            drop(self.standbys.hold(self.held.clone()));
         }
     }
 

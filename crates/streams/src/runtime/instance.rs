@@ -14,6 +14,7 @@ use super::state_directory::StateDirectory;
 use super::topics::Topics;
 use super::{TaskId, TopicPartition};
 use crate::error::StreamsError;
+use crate::query::Known;
 use crate::store::{StateDatabase, StoreReader};
 use crate::topic::OffsetReset;
 use crate::topology::{NodeKind, Topology};
@@ -31,7 +32,10 @@ pub(crate) struct Instance {
     pub(crate) assigned: AtomicUsize,
     /// Set to end at once, as a kill would.
     pub(crate) abandoned: AtomicBool,
+    /// What queries need to know.
+    pub(crate) known: Known,
     readers: Mutex<BTreeMap<(String, i32), StoreReader>>,
+    standby_readers: Mutex<BTreeMap<(String, i32), StoreReader>>,
     /// The committed offsets of repartition topics: what is below them is deleted now and then.
     purgeable: Mutex<BTreeMap<TopicPartition, i64>>,
     // The database goes before the lock on its directory.
@@ -59,7 +63,9 @@ impl Instance {
             restores: Restores::default(),
             assigned: AtomicUsize::new(0),
             abandoned: AtomicBool::new(false),
+            known: Known::new(),
             readers: Mutex::default(),
+            standby_readers: Mutex::default(),
             purgeable: Mutex::default(),
             config: parts.config,
             topology: parts.topology,
@@ -129,6 +135,15 @@ impl Instance {
             let name = &self.topology.stores()[store.index()].name;
             all.remove(&(name.clone(), task.partition));
         }
+        drop(all);
+        let inputs = self.topics.counts.inputs(part, task).into_iter();
+        self.known
+            .leave(inputs.map(|topic| TopicPartition::new(topic, task.partition)));
+    }
+
+    /// A partition of a store, if it is here.
+    pub(crate) fn reader(&self, name: &str, partition: i32) -> Option<StoreReader> {
+        self.readers().get(&(name.to_owned(), partition)).cloned()
     }
 
     /// The partitions of a store that are here, committed rows only.
@@ -140,8 +155,40 @@ impl Instance {
             .collect()
     }
 
+    fn standby_readers(&self) -> MutexGuard<'_, BTreeMap<(String, i32), StoreReader>> {
+        self.standby_readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows the copies of a task's stores to queries that take what may be old.
+    pub(crate) fn publish_standby(&self, task: TaskId, readers: impl Iterator<Item = StoreReader>) {
+        let mut all = self.standby_readers();
+        for reader in readers {
+            all.insert((reader.spec().name.clone(), task.partition), reader);
+        }
+    }
+
+    /// Takes the copies of a task's stores from queries.
+    pub(crate) fn withdraw_standby(&self, task: TaskId) {
+        let part = &self.topology.sub_topologies()[task.sub_topology];
+        let mut all = self.standby_readers();
+        for store in &part.stores {
+            let name = &self.topology.stores()[store.index()].name;
+            all.remove(&(name.clone(), task.partition));
+        }
+    }
+
+    /// The copy of a partition of a store, if it is here.
+    pub(crate) fn standby_reader(&self, name: &str, partition: i32) -> Option<StoreReader> {
+        self.standby_readers()
+            .get(&(name.to_owned(), partition))
+            .cloned()
+    }
+
     /// Remembers what of the repartition topics is processed.
     pub(crate) fn processed(&self, partition: &TopicPartition, offset: i64) {
+        self.known.reach(partition, offset);
         let own = self
             .topology
             .internal_topics()

@@ -14,6 +14,7 @@ pub(crate) mod dead_letter;
 mod globals;
 mod group;
 mod instance;
+mod instances;
 mod metrics;
 mod progress;
 #[expect(unsafe_code, reason = "records are sent by librdkafka's C interface")]
@@ -26,6 +27,7 @@ mod restore;
 mod run_state;
 mod running;
 mod running_task;
+mod standby;
 mod state_directory;
 pub mod task;
 #[cfg(test)]
@@ -38,6 +40,8 @@ mod worker;
 pub use app::App;
 pub(crate) use clocks::MAX_CLOCKS;
 pub use config::{Guarantee, Membership, WorkerFailure};
+pub(crate) use instance::Instance;
+pub use instances::InstanceInfo;
 pub use metrics::{Metrics, TaskMetrics, WorkerSnapshot};
 pub use run_state::State;
 pub use progress::RestoreProgress;

@@ -367,7 +367,7 @@ fn store_of<'a>(tasks: &'a mut [Restoring], planned: &Planned) -> &'a mut Store 
 }
 
 /// A record as the store takes it; one without a key changes nothing.
-fn changelog_record(record: &RawRecord) -> Option<ChangelogRecord<'_>> {
+pub(super) fn changelog_record(record: &RawRecord) -> Option<ChangelogRecord<'_>> {
     Some(ChangelogRecord {
         key: record.key()?,
         value: record.value(),

@@ -1,6 +1,5 @@
 //! The handle on an application that runs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -10,9 +9,11 @@ use tokio::sync::watch;
 use super::globals::Globals;
 use super::group::Group;
 use super::instance::Instance;
+use super::instances::InstanceInfo;
 use super::metrics::Metrics;
 use super::run_state::State;
 use crate::error::StreamsError;
+use crate::query::{QueryError, StoreQuery};
 use crate::store::StoreReader;
 
 /// An application that runs. Dropped, it is asked to stop, and nobody waits for it.
@@ -121,9 +122,29 @@ impl Running {
         }
     }
 
-    /// The partitions of a store that are in this process, to be read: committed rows only.
-    pub fn store(&self, name: &str) -> BTreeMap<i32, StoreReader> {
-        self.instance.store(name)
+    /// A store, to be read: committed rows only.
+    ///
+    /// # Errors
+    /// There is no store of this name; the error lists those that there are.
+    pub fn store(&self, name: &str) -> Result<StoreQuery, QueryError> {
+        StoreQuery::new(&self.instance, name)
+    }
+
+    /// The copy that this instance keeps of a partition of a store whose task runs elsewhere
+    /// ([`App::standbys`](crate::App::standbys)): as of some moments ago.
+    pub fn standby(&self, store: &str, partition: i32) -> Option<StoreReader> {
+        self.instance.standby_reader(store, partition)
+    }
+
+    /// The instances of the application that told of themselves of late (KIP-535): with
+    /// [`App::queries`](crate::App::queries) or [`App::advertised`](crate::App::advertised) set.
+    pub fn instances(&self) -> Vec<InstanceInfo> {
+        self.instance.known.instances()
+    }
+
+    /// A thread that ends when the application has stopped.
+    pub(crate) fn attach(&mut self, thread: JoinHandle<()>) {
+        self.threads.push(thread);
     }
 
     /// The id by which the group knows this process after a restart.

@@ -18,6 +18,8 @@ use crate::store::Stores;
 pub(crate) struct TaskStart {
     pub(crate) id: TaskId,
     pub(crate) inputs: Vec<InputStart>,
+    /// Its stores, where they are open already: those of a standby.
+    pub(crate) stores: Option<Stores>,
 }
 
 /// An input of a task to be started.

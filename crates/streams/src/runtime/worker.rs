@@ -173,8 +173,9 @@ impl Worker {
     }
 
     fn start(&mut self, starts: Vec<TaskStart>) -> Result<(), Trouble> {
-        for start in starts {
-            let stores = self.suspended.remove(&start.id);
+        for mut start in starts {
+            let suspended = self.suspended.remove(&start.id);
+            let stores = start.stores.take().or(suspended);
             if let Err(trouble) = self.restorer.add(start, stores) {
                 self.incomplete = true;
                 return Err(trouble);
@@ -191,6 +192,11 @@ impl Worker {
         let mut busy = self.restorer.turn()?;
         for (start, stores) in self.restorer.take_restored() {
             let id = start.id;
+            for input in &start.inputs {
+                if let Some((offset, _)) = &input.committed {
+                    self.instance.known.reach(input.queue.partition(), *offset);
+                }
+            }
             self.instance
                 .publish(id, stores.iter().map(|(_, store)| store.reader()));
             let retried = self.retried.get(&id);
@@ -287,6 +293,7 @@ impl Worker {
             left.push(TaskStart {
                 id,
                 inputs: queues.into_iter().map(unread).collect(),
+                stores: None,
             });
         }
         match self.restorer.take_all() {

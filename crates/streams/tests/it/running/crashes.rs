@@ -48,7 +48,7 @@ fn a_crash_under_exactly_once_keeps_the_local_state() {
         .map(|w| w.restored_records)
         .sum();
     assert_eq!(restored, 0, "what is on disk is used");
-    let counts = running.store("counts");
+    let counts = running.store("counts").unwrap().partitions();
     assert_eq!(
         counts[&0].get(b"salt").unwrap().unwrap().value,
         "200".as_bytes()

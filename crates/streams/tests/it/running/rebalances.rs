@@ -116,3 +116,58 @@ fn what_an_instance_left_uncommitted_when_it_died_is_done_by_its_successor() {
     cluster.stop(successor);
     assert_exactly_once(&cluster);
 }
+
+#[test]
+fn a_standby_follows_the_store_and_takes_over_with_nothing_to_restore() {
+    let cluster = cluster(1);
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(&cluster, 1, 700);
+    let start = |directory: &std::path::Path| {
+        let app = cluster.app(directory).exactly_once().standbys(1);
+        cluster.run(app.start(topology).unwrap())
+    };
+    let (first, second) = (start(one.path()), start(two.path()));
+    wait_for(&cluster, 700);
+    let salt = |running: &headwater_streams::Running| {
+        let found = running.standby("counts", 0)?.get(b"salt").unwrap()?;
+        Some(String::from_utf8_lossy(&found.value).into_owned())
+    };
+    let first_stands_by = eventually("one of them has the copy", || {
+        let copies = (salt(&first), salt(&second));
+        match copies {
+            (Some(count), None) if count == "100" => Some(true),
+            (None, Some(count)) if count == "100" => Some(false),
+            _ => None,
+        }
+    });
+    let (runs, stands_by) = if first_stands_by {
+        (second, first)
+    } else {
+        (first, second)
+    };
+    write(&cluster, 1, 700);
+    eventually("the copy follows", || {
+        (salt(&stands_by)? == "200").then_some(())
+    });
+
+    wait_for(&cluster, 1400);
+    let restored = |running: &headwater_streams::Running| -> u64 {
+        let workers = running.metrics().workers;
+        workers.iter().map(|worker| worker.restored_records).sum()
+    };
+    let before = restored(&stands_by);
+    cluster.stop(runs);
+    write(&cluster, 1, 700);
+    wait_for(&cluster, 2100);
+    let missing = restored(&stands_by) - before;
+    assert!(
+        missing <= 7,
+        "at most what the last commit wrote: {missing}"
+    );
+    assert!(
+        stands_by.standby("counts", 0).is_none(),
+        "it is the store now"
+    );
+    cluster.stop(stands_by);
+    assert_exactly_once(&cluster);
+}

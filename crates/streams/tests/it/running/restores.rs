@@ -63,7 +63,7 @@ fn a_changelog_that_was_made_anew_is_detected_and_the_store_follows_it() {
             .start(topology)
             .unwrap(),
     );
-    let counts = running.store("counts");
+    let counts = running.store("counts").unwrap().partitions();
     assert_eq!(
         counts[&0].get(b"salt").unwrap(),
         None,
@@ -99,7 +99,7 @@ fn a_changelog_whose_unread_records_are_gone_is_detected_and_the_store_is_wiped(
             (cluster.table("counts")["salt"] == count).then_some(())
         });
         let committed = || {
-            running.store("counts")[&0]
+            running.store("counts").unwrap().partitions()[&0]
                 .get(b"salt")
                 .unwrap()
                 .unwrap()
@@ -114,7 +114,7 @@ fn a_changelog_whose_unread_records_are_gone_is_detected_and_the_store_is_wiped(
     let (_, end) = cluster.offsets("app-counts-changelog", 0);
     cluster.delete_records("app-counts-changelog", 0, end - 1);
     let running = cluster.run(app(behind.path()).start(topology).unwrap());
-    let counts = running.store("counts");
+    let counts = running.store("counts").unwrap().partitions();
     assert_eq!(
         counts[&0].get(b"oil").unwrap(),
         None,
