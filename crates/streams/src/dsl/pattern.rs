@@ -56,7 +56,10 @@ impl Builder {
             .collect();
         topics.sort();
         if topics.is_empty() {
-            self.error(location, format!("no topic that exists matches the pattern {pattern}"));
+            self.error(
+                location,
+                format!("no topic that exists matches the pattern {pattern}"),
+            );
         }
         topics
     }

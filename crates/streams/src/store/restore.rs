@@ -194,7 +194,9 @@ impl Store {
             layout => {
                 // A key that is not of this store's form was put there by somebody else: it is passed over.
                 if let Some(restored) = layout.restored(record.key) {
-                    checkpoint.clock = checkpoint.clock.max(restored.time.unwrap_or(-1));
+                    // A key-value store's clock has seen the time of each value, which deletes are logged with.
+                    let time = restored.time.unwrap_or(record.timestamp);
+                    checkpoint.clock = checkpoint.clock.max(time);
                     if let Some(sequence) = restored.sequence {
                         checkpoint.sequence = checkpoint.sequence.max(sequence.wrapping_add(1));
                     }

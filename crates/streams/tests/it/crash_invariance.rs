@@ -4,6 +4,7 @@ use headwater_streams::dsl::{Processor, ProcessorContext, within};
 use headwater_streams::error::BoxError;
 use headwater_streams::processor::PunctuationType;
 use headwater_streams::store::KeyValue;
+use headwater_streams::suppress::until_window_closes;
 use headwater_streams::test_driver::{StoredRecord, TestDriver};
 use headwater_streams::windows::{millis, session, sliding, tumbling};
 use headwater_streams::{Builder, Final, Headers, Materialized, Record, Topic, Windowed};
@@ -94,6 +95,46 @@ fn table_table_join(b: &Builder) {
         .to(OUT);
 }
 
+fn foreign_key_join(b: &Builder) {
+    let payments = b.table(PAYMENTS, "payments");
+    b.table(ORDERS, "orders")
+        .left_join_foreign("priced", payments, |n: &u64| format!("k{}", n % 4))
+        .map(|(order, payment)| order + 100 * payment.unwrap_or_default())
+        .to_stream()
+        .to(OUT);
+}
+
+fn group_by(b: &Builder) {
+    b.table(ORDERS, "orders")
+        .group_by("by-digit", |_, n| ((n % 3).to_string(), n))
+        .fold("sums", 0, |sum, n| *sum += n, |sum, n| *sum -= n)
+        .to_stream()
+        .to(OUT);
+}
+
+fn suppressed(b: &Builder) {
+    b.stream(ORDERS)
+        .window(tumbling(millis(10)).grace(millis(5)))
+        .count("counts")
+        .suppress("held", until_window_closes())
+        .to_stream()
+        .to(WINDOWS);
+}
+
+fn as_of_join(b: &Builder) {
+    let payments = b.table_versioned(PAYMENTS, "payments", millis(40));
+    b.stream(ORDERS).left_join_table(payments).to(PAIRS);
+}
+
+fn cogrouped(b: &Builder) {
+    b.stream(ORDERS)
+        .cogroup(|sum: &mut u64, n| *sum += n)
+        .and(b.stream(PAYMENTS), |sum: &mut u64, n| *sum += 100 * n)
+        .fold("sums", 0)
+        .to_stream()
+        .to(OUT);
+}
+
 /// A processor that holds back and lets go by stream time.
 struct Hold {
     held: KeyValue<String, u64>,
@@ -142,7 +183,7 @@ fn processor(b: &Builder) {
     b.stream(ORDERS).process("hold", [held.id()], hold).to(OUT);
 }
 
-const TOPOLOGIES: [(&str, fn(&Builder)); 10] = [
+const TOPOLOGIES: [(&str, fn(&Builder)); 15] = [
     ("count", count),
     ("cached count", cached_count),
     ("windowed", windowed),
@@ -152,6 +193,11 @@ const TOPOLOGIES: [(&str, fn(&Builder)); 10] = [
     ("stream join", stream_join),
     ("table join", table_join),
     ("table-table join", table_table_join),
+    ("foreign-key join", foreign_key_join),
+    ("group by", group_by),
+    ("suppress", suppressed),
+    ("as-of join", as_of_join),
+    ("cogroup", cogrouped),
     ("processor", processor),
 ];
 
@@ -160,6 +206,9 @@ type Input = (bool, u8, u64, i64);
 
 /// A record but for its offset: markers and aborted records take some.
 type Seen = (i32, Option<Vec<u8>>, Option<Vec<u8>>, i64, Headers);
+
+/// Every topic with its records.
+type Written = Vec<(String, Vec<Seen>)>;
 
 fn seen((partition, record): (i32, StoredRecord)) -> Seen {
     let bytes = |bytes: Option<bytes::Bytes>| bytes.map(|bytes| bytes.to_vec());
@@ -179,7 +228,7 @@ fn run(
     seed: u64,
     commit_every: usize,
     crashes: usize,
-) -> Vec<(String, Vec<Seen>)> {
+) -> Written {
     let mut driver = TestDriver::builder("app")
         .default_partitions(2)
         .exactly_once()
@@ -195,10 +244,28 @@ fn run(
         .topics()
         .into_iter()
         .map(|topic| {
-            let records = driver.read_bytes(&topic);
-            (topic, records.into_iter().map(seen).collect())
+            let mut records: Vec<_> = driver.read_bytes(&topic).into_iter().map(seen).collect();
+            if topic.ends_with("-changelog") {
+                // A delete is logged with the store's clock, which a restore knows from the values that are left.
+                // Nothing reads it.
+                let deletes = records.iter_mut().filter(|record| record.2.is_none());
+                deletes.for_each(|record| record.3 = 0);
+            }
+            (topic, records)
         })
         .collect()
+}
+
+/// The first record that differs, with its topic.
+fn difference(one: &Written, other: &Written) -> Option<String> {
+    let pairs = one.iter().zip(other);
+    let (topic, one, other) = pairs
+        .map(|((topic, one), (_, other))| (topic, one, other))
+        .find(|(_, one, other)| one != other)?;
+    let records = one.len().max(other.len());
+    let at = (0..records).find(|at| one.get(*at) != other.get(*at))?;
+    let (one, other) = (one.get(at), other.get(at));
+    Some(format!("{topic}: record {at} is {one:?} or {other:?}"))
 }
 
 fn inputs() -> impl Strategy<Value = Vec<Input>> {
@@ -215,7 +282,7 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
     fn any_crash_points_give_the_same_outputs_and_tables_for_a_fixed_interleaving(
@@ -228,7 +295,80 @@ proptest! {
         let (name, topology) = TOPOLOGIES[which];
         let undisturbed = run(topology, &inputs, seed, commit_every, 0);
         let crashed = run(topology, &inputs, seed, commit_every, crashes);
-        prop_assert_eq!(undisturbed, crashed, "{}", name);
+        let difference = difference(&undisturbed, &crashed);
+        prop_assert!(difference.is_none(), "{name}: {}", difference.unwrap_or_default());
+    }
+}
+
+/// The driver of a topology with its inputs piped.
+fn piped(topology: fn(&Builder), inputs: &[Input], seed: u64, exactly_once: bool) -> TestDriver {
+    let builder = TestDriver::builder("app").default_partitions(2).seed(seed);
+    let builder = if exactly_once {
+        builder.exactly_once()
+    } else {
+        builder
+    };
+    let mut driver = builder.commit_every(4).build(topology);
+    for (second, key, value, timestamp) in inputs {
+        let topic = if *second { &PAYMENTS } else { &ORDERS };
+        driver.pipe(topic, Record::new(format!("k{key}"), *value, *timestamp));
+    }
+    driver
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn at_least_once_no_crash_loses_a_result(
+        inputs in inputs(),
+        seed in any::<u64>(),
+        crashes in 1..12_usize,
+    ) {
+        let topology = |b: &Builder| {
+            b.stream(ORDERS)
+                .key_by("moved", |n| (n % 3).to_string())
+                .map(Some)
+                .to(OUT);
+        };
+        let all = |mut driver: TestDriver| {
+            let mut values = driver.values(&OUT);
+            values.sort_unstable();
+            values
+        };
+        let mut undisturbed = piped(topology, &inputs, seed, false);
+        undisturbed.run();
+        let mut crashed = piped(topology, &inputs, seed, false);
+        crashed.crash_randomly(crashes).run();
+        let (mut expected, mut got) = (all(undisturbed), all(crashed));
+        prop_assert!(got.len() >= expected.len());
+        expected.dedup();
+        got.dedup();
+        prop_assert_eq!(expected, got);
+    }
+
+    #[test]
+    fn tasks_that_move_take_their_state_with_them(
+        inputs in inputs(),
+        seed in any::<u64>(),
+        every in 1..9_usize,
+    ) {
+        let counts = |driver: &mut TestDriver| driver.store::<String, u64>("counts").all();
+        let mut still = piped(count, &inputs, seed, true);
+        still.run();
+        let mut moved = piped(count, &inputs, seed, true);
+        let mut steps = 0;
+        loop {
+            if moved.try_step().unwrap() {
+                steps += 1;
+                if usize::is_multiple_of(steps, every) {
+                    moved.rebalance();
+                }
+            } else if !moved.try_commit().unwrap() {
+                break;
+            }
+        }
+        prop_assert_eq!(counts(&mut still), counts(&mut moved));
     }
 }
 
@@ -247,7 +387,7 @@ fn each_topology_of_the_property_emits_something_and_is_crashed_in_earnest() {
     for (name, topology) in TOPOLOGIES {
         let undisturbed = run(topology, &inputs, 7, 5, 0);
         let crashed = run(topology, &inputs, 7, 5, 20);
-        assert_eq!(undisturbed, crashed, "{name}");
+        assert_eq!(difference(&undisturbed, &crashed), None, "{name}");
         let emitted = undisturbed.iter().any(|(topic, records)| {
             ["out", "pairs", "windows"].contains(&topic.as_str()) && !records.is_empty()
         });

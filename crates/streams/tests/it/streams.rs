@@ -277,9 +277,15 @@ fn a_pattern_reads_all_topics_that_match_it_and_none_of_the_applications_own() {
     read.sort_unstable();
     assert_eq!(read, [1, 2]);
     let text = driver.topology().text();
-    assert!(text.contains("Source: shops (topics: [shop-a, shop-b])"), "{text}");
+    assert!(
+        text.contains("Source: shops (topics: [shop-a, shop-b])"),
+        "{text}"
+    );
     let Err(error) = TestDriver::builder("shop").try_build(topology) else {
         panic!("there is no such topic");
     };
-    assert!(error.to_string().contains("no topic that exists matches"), "{error}");
+    assert!(
+        error.to_string().contains("no topic that exists matches"),
+        "{error}"
+    );
 }
