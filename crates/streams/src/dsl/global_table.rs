@@ -160,6 +160,10 @@ impl<K, V: 'static> Clone for GlobalTable<K, V> {
 impl Builder {
     /// A table of all partitions of a topic, in every process that runs the topology.
     #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a topic is named where it is read, as in the other sources"
+    )]
     pub fn global_table<K: Key, V: Send + 'static>(
         &self,
         topic: Topic<K, V>,

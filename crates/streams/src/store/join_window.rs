@@ -53,8 +53,8 @@ impl<K: Key, V> JoinWindow<K, V> {
     ) -> Result<Stored, StoreError> {
         let store = stores.get_mut(self.id);
         store.observe(timestamp);
-        // Kafka Streams keeps what lies in a living segment, though nobody can fetch it; so its changelog has it.
-        if store.layout.segment(timestamp) < store.layout.front(store.oldest()) {
+        // Kafka Streams keeps it, and logs it, until its segment is full of such; nobody ever fetches it.
+        if timestamp < store.oldest() {
             return Ok(Stored::Expired);
         }
         // A null value is nothing that could be joined.

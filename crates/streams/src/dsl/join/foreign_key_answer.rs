@@ -27,11 +27,19 @@ pub(super) fn answer<'b, K: Key, L: Key, W: Value>(
     right: Table<'b, L, W>,
     location: &'static Location<'static>,
 ) -> Keyed<'b, K, Response> {
-    let builder = right.builder;
-    let parents = [subscriptions.run.node, right.node];
+    let Table {
+        builder,
+        node,
+        out: changes,
+        lookup: rows,
+        versioned,
+        old,
+        ..
+    } = right;
+    let parents = [subscriptions.run.node, node];
     let node = builder.operator("foreign_key_answer", None, &parents, location);
     builder.joined(node);
-    right.old.waive();
+    old.waive();
     let out = builder.out();
     let answerer = |store| Answerer {
         node,
@@ -41,13 +49,12 @@ pub(super) fn answer<'b, K: Key, L: Key, W: Value>(
     };
     let store = Subscriptions::declare(builder, node, &format!("{name}-subscriptions"));
     let (mut asked, mut told) = (answerer(store.clone()), answerer(store));
-    let rows = right.lookup;
     subscriptions
         .run
         .end(move |context, record| asked.asked(context, rows, record));
-    let versioned = right.versioned.is_some();
+    let versioned = versioned.is_some();
     builder.connect(
-        right.out,
+        changes,
         Box::new(move |context, record: Record<L, Change<W>>| {
             if versioned && !record.value.latest {
                 context.dropped(node, DropReason::OutOfOrder);

@@ -53,23 +53,21 @@ where
                 .map_err(|error| context.fatal(self.node, error))?,
             None => None,
         };
-        match (self.pair)(record.value, found) {
-            Some(value) => down(
-                context,
-                Record {
-                    key: record.key,
-                    value,
-                    timestamp: record.timestamp,
-                    headers: record.headers,
-                },
-            ),
-            None => {
-                if key.is_none() {
-                    context.dropped(self.node, DropReason::NullKey);
-                }
-                Ok(())
+        let Some(value) = (self.pair)(record.value, found) else {
+            if key.is_none() {
+                context.dropped(self.node, DropReason::NullKey);
             }
-        }
+            return Ok(());
+        };
+        down(
+            context,
+            Record {
+                key: record.key,
+                value,
+                timestamp: record.timestamp,
+                headers: record.headers,
+            },
+        )
     }
 }
 

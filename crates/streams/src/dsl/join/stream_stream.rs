@@ -126,29 +126,13 @@ where
     let kind = StoreKind::JoinWindow { retention_ms };
     let left_store = store(builder, node, &format!("{name}-left"), kind);
     let right_store = store(builder, node, &format!("{name}-right"), kind);
-    let unjoined = results.left.is_some().then(|| {
-        let id = store(
-            builder,
-            node,
-            &format!("{name}-unjoined"),
-            StoreKind::Buffer,
-        )
-        .0;
-        builder.cell(LeftOver {
-            shared,
-            windows,
-            waiting: Unjoined::<K>::new(id),
-            results,
-            left: JoinValues::new(),
-            right: JoinValues::new(),
-        })
-    });
+    let unjoined = left_over(builder, name, shared, windows, results);
     let mut of_left = Side {
         shared,
         own: handle(&left_store),
         other: handle(&right_store),
         values: JoinValues::new(),
-        side: JoinSide::Left,
+        which: JoinSide::Left,
         before_ms: windows.before_ms,
         after_ms: windows.after_ms,
         pair: results.pair,
@@ -160,7 +144,7 @@ where
         own: handle(&right_store),
         other: handle(&left_store),
         values: JoinValues::new(),
-        side: JoinSide::Right,
+        which: JoinSide::Right,
         before_ms: windows.after_ms,
         after_ms: windows.before_ms,
         pair: move |right, left| reversed(left, right),
@@ -177,6 +161,27 @@ where
         })
     });
     Keyed::begin(builder, node, out)
+}
+
+/// What keeps records without a partner, if they have results.
+fn left_over<K: Key, V: Value, W: Value, R: Send + 'static>(
+    builder: &Builder,
+    name: &str,
+    shared: Shared<K, R>,
+    windows: JoinWindows,
+    results: Results<V, W, R>,
+) -> Option<Cell<LeftOver<K, V, W, R>>> {
+    results.left?;
+    let name = format!("{name}-unjoined");
+    let (id, ..) = store(builder, shared.node, &name, StoreKind::Buffer);
+    Some(builder.cell(LeftOver {
+        shared,
+        windows,
+        waiting: Unjoined::new(id),
+        results,
+        left: JoinValues::new(),
+        right: JoinValues::new(),
+    }))
 }
 
 /// A store of the join: its id, its name and its changelog topic.
@@ -229,7 +234,7 @@ struct Side<K, T: 'static, O: 'static, R, P> {
     own: JoinWindow<K, T>,
     other: JoinWindow<K, O>,
     values: JoinValues<T>,
-    side: JoinSide,
+    which: JoinSide,
     before_ms: i64,
     after_ms: i64,
     pair: P,
@@ -297,7 +302,7 @@ where
             return self.without_partner(context, left_over, record, now);
         }
         if let Some(left_over) = left_over {
-            left_over.found(context, self.side, record.key.as_ref(), &found)?;
+            left_over.found(context, self.which, record.key.as_ref(), &found)?;
         }
         self.pairs(context, record, found)
     }
@@ -359,7 +364,14 @@ where
             .map_err(|error| context.fatal(node, error))?;
         left_over
             .waiting
-            .add(context.stores, self.side, key, record.timestamp, bytes, now)
+            .add(
+                context.stores,
+                self.which,
+                key,
+                record.timestamp,
+                bytes,
+                now,
+            )
             .map_err(|error| context.fatal(node, error))
     }
 }

@@ -188,16 +188,21 @@ where
     C: Chain<Key = K, Value = V>,
 {
     let builder = stream.run.builder;
-    let node = builder.operator("join", name, &[stream.run.node, table.node], location);
+    let Table {
+        node: table_node,
+        lookup,
+        versioned,
+        old,
+        ..
+    } = table;
+    let parents = [stream.run.node, table_node];
+    let node = builder.operator("join", name, &parents, location);
     builder.joined(node);
-    table.old.waive();
+    old.waive();
     TableJoin {
         node,
         out: builder.out(),
-        rows: match table.versioned {
-            Some(lookup) => Rows::AsOf(lookup),
-            None => Rows::Latest(table.lookup),
-        },
+        rows: versioned.map_or(Rows::Latest(lookup), Rows::AsOf),
         pair,
         values: JoinValues::new(),
     }

@@ -28,7 +28,7 @@ impl<'b, K: Key, V: Clone + Send + 'static> Table<'b, K, V> {
             right_old: false,
         };
         let location = Location::caller();
-        joined(self, other, needs, location, |left, right| left.zip(right))
+        joined(self, other, needs, location, Option::zip)
     }
 
     /// The table of the keys that this table has, with the other's values where there are any.
@@ -125,7 +125,7 @@ where
     let lookup: Lookup<K, R> = Box::new(move |context, key| {
         let left = context.with_cell(left_rows, |context, lookup| lookup(context, key))?;
         let right = context.with_cell(right_rows, |context, lookup| lookup(context, key))?;
-        let timestamp = timestamp_of(&left).max(timestamp_of(&right));
+        let timestamp = timestamp_of(left.as_ref()).max(timestamp_of(right.as_ref()));
         let row = pair(left.map(|(value, _)| value), right.map(|(value, _)| value));
         Ok(row.map(|row| (row, timestamp)))
     });
@@ -135,8 +135,8 @@ where
     }
 }
 
-fn timestamp_of<V>(found: &Option<(V, i64)>) -> i64 {
-    found.as_ref().map_or(-1, |(_, timestamp)| *timestamp)
+fn timestamp_of<V>(found: Option<&(V, i64)>) -> i64 {
+    found.map_or(-1, |(_, timestamp)| *timestamp)
 }
 
 /// What one table's changes do to the result: this table is `T`, the other `O`.

@@ -7,6 +7,7 @@ use crate::dsl::windows::millis_of;
 /// How far apart in time two records of equal keys may be to be joined, both ends included, and how long a record
 /// that comes late finds what it joins with. Kafka Streams' `JoinWindows`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "units are part of names")]
 pub struct JoinWindows {
     pub(super) before_ms: i64,
     pub(super) after_ms: i64,
@@ -60,10 +61,11 @@ impl JoinWindows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dsl::windows::mins;
 
     #[test]
     fn a_side_can_be_given_a_reach_of_its_own() {
-        let windows = within(Duration::from_secs(60))
+        let windows = within(mins(1))
             .after(Duration::ZERO)
             .grace(Duration::from_secs(5));
         assert_eq!(

@@ -47,9 +47,9 @@ fn keeps_every_record(backend: Backend, steps: Vec<Step>) {
                     .put(&mut rig.stores, &key, &arrival, time)
                     .expect("put");
                 clock = clock.max(time);
-                // What is too old may be kept with others of its time, and is never found.
-                if time > clock - RETENTION_MS {
-                    assert_eq!(stored, Stored::Yes);
+                let alive = time > clock - RETENTION_MS;
+                assert_eq!(stored, if alive { Stored::Yes } else { Stored::Expired });
+                if alive {
                     rows.push((time, arrival, key));
                 }
             }
