@@ -19,7 +19,7 @@ pub(crate) trait Source: Send {
     /// A place for the first record of one more queue.
     fn open(&mut self) -> usize;
 
-    /// Decodes `context.source` into the place, and returns its timestamp; `None` if it was dropped.
+    /// Decodes `context.source` into the place, and returns its timestamp; `None` if it was dropped and takes no turn.
     fn load(
         &mut self,
         place: usize,
@@ -34,11 +34,18 @@ pub(crate) trait Source: Send {
 /// Which time a record has.
 pub(crate) trait Times<V>: Send + 'static {
     fn extract(&self, value: &V, known: TimeContext) -> Result<Extracted, InvalidTimestamp>;
+
+    /// The time of a record whose null is no value.
+    fn extract_null(&self, known: TimeContext) -> Result<Extracted, InvalidTimestamp>;
 }
 
 impl<V: 'static> Times<V> for Timestamps<V> {
     fn extract(&self, value: &V, known: TimeContext) -> Result<Extracted, InvalidTimestamp> {
         Timestamps::extract(self, value, known)
+    }
+
+    fn extract_null(&self, known: TimeContext) -> Result<Extracted, InvalidTimestamp> {
+        Timestamps::extract_null(self, known)
     }
 }
 
@@ -52,6 +59,20 @@ impl<V: 'static> Times<Option<V>> for NullableTimes<V> {
             None => self.0.extract_null(known),
         }
     }
+
+    fn extract_null(&self, known: TimeContext) -> Result<Extracted, InvalidTimestamp> {
+        self.0.extract_null(known)
+    }
+}
+
+/// What became of a record's bytes.
+enum Decoded<K, V> {
+    Record(Record<K, V>),
+    /// A null that is no value: dropped, but it takes its turn by its timestamp, as in Kafka Streams, where what is
+    /// behind it in its partition waits until then.
+    Null(i64),
+    /// It could not be read, or has no timestamp.
+    Nothing,
 }
 
 /// A source of records of one type.
@@ -66,60 +87,63 @@ pub(crate) struct TypedSource<K: 'static, V: 'static, T = Timestamps<V>> {
 }
 
 impl<K: Send + 'static, V: Send + 'static, T: Times<V>> TypedSource<K, V, T> {
-    /// The typed record; `None` if it was dropped, or dealt with as the policy says.
+    /// The typed record, unless it was dropped, or dealt with as the policy says.
     fn decode(
         &self,
         context: &mut Context<'_>,
         partition_time: i64,
-    ) -> Result<Option<Record<K, V>>, Failure> {
+    ) -> Result<Decoded<K, V>, Failure> {
         let source = context.source.expect("a record is loaded from its bytes");
         let topic = Arc::clone(&context.state.origin.topic);
-        let key = match source.key().map(|bytes| self.key.deserialize(&topic, bytes)) {
-            None => None,
-            Some(Ok(key)) => Some(key),
-            Some(Err(error)) => {
-                context.failed(self.node, Stage::Deserialization, error)?;
-                return Ok(None);
-            }
-        };
-        let value = match source.value() {
-            Some(bytes) => self.value.deserialize(&topic, bytes),
-            None => match self.value.deserialize_null() {
-                Some(value) => Ok(value),
-                None => {
-                    context.dropped(self.node, DropReason::NullValue);
-                    return Ok(None);
-                }
-            },
-        };
-        let value = match value {
-            Ok(value) => value,
-            Err(error) => {
-                context.failed(self.node, Stage::Deserialization, error)?;
-                return Ok(None);
-            }
-        };
         let known = TimeContext {
             record: source.timestamp(),
             partition: partition_time,
             wall_clock: context.wall_clock(),
         };
-        match self.timestamps.extract(&value, known) {
-            Ok(Extracted::At(timestamp)) => Ok(Some(Record {
-                key,
-                value,
-                timestamp,
-                headers: source.headers(),
-            })),
+        let key = match source.key().map(|bytes| self.key.deserialize(&topic, bytes)) {
+            None => None,
+            Some(Ok(key)) => Some(key),
+            Some(Err(error)) => {
+                context.failed(self.node, Stage::Deserialization, error)?;
+                return Ok(Decoded::Nothing);
+            }
+        };
+        let value = match source.value() {
+            Some(bytes) => self.value.deserialize(&topic, bytes).map(Some),
+            None => Ok(self.value.deserialize_null()),
+        };
+        let value = match value {
+            Ok(value) => value,
+            Err(error) => {
+                context.failed(self.node, Stage::Deserialization, error)?;
+                return Ok(Decoded::Nothing);
+            }
+        };
+        let extracted = match &value {
+            Some(value) => self.timestamps.extract(value, known),
+            None => self.timestamps.extract_null(known),
+        };
+        let timestamp = match extracted {
+            Ok(Extracted::At(timestamp)) => timestamp,
             Ok(Extracted::Skip) => {
                 context.dropped(self.node, DropReason::Timestamp);
-                Ok(None)
+                return Ok(Decoded::Nothing);
             }
             Err(error) => {
                 context.failed(self.node, Stage::Deserialization, error)?;
-                Ok(None)
+                return Ok(Decoded::Nothing);
             }
-        }
+        };
+        let Some(value) = value else {
+            context.dropped(self.node, DropReason::NullValue);
+            return Ok(Decoded::Null(timestamp));
+        };
+        Ok(Decoded::Record(Record {
+            key,
+            value,
+            timestamp,
+            headers: source.headers(),
+        }))
     }
 }
 
@@ -139,8 +163,14 @@ impl<K: Send + 'static, V: Send + 'static, T: Times<V>> Source for TypedSource<K
         context: &mut Context<'_>,
         partition_time: i64,
     ) -> Result<Option<i64>, Failure> {
-        let record = self.decode(context, partition_time)?;
-        let timestamp = record.as_ref().map(|record| record.timestamp);
+        let (record, timestamp) = match self.decode(context, partition_time)? {
+            Decoded::Record(record) => {
+                let timestamp = record.timestamp;
+                (Some(record), Some(timestamp))
+            }
+            Decoded::Null(timestamp) => (None, Some(timestamp)),
+            Decoded::Nothing => (None, None),
+        };
         self.places[place] = record;
         Ok(timestamp)
     }

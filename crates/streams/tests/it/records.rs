@@ -177,6 +177,16 @@ fn a_task_takes_the_lowest_timestamp_of_its_inputs_and_the_first_named_of_equal_
 }
 
 #[test]
+fn a_null_value_that_is_dropped_takes_its_turn_by_its_timestamp() {
+    let mut driver = TestDriver::new("app", both);
+    driver.pipe_bytes("words", 0, Some(b"a"), None, 10, Headers::default());
+    driver.pipe(&WORDS, record("a", "late", 1));
+    driver.pipe(&OTHERS, record("a", "other", 5));
+    driver.run();
+    assert_eq!(driver.values(&LOUD), ["other", "late"]);
+}
+
+#[test]
 fn a_task_waits_for_an_input_that_has_more_and_not_for_one_that_is_caught_up() {
     let mut driver = TestDriver::new("app", both);
     driver.pipe(&WORDS, record("k", "word 2", 2)).run();
