@@ -80,6 +80,25 @@ fn stream_join(b: &Builder) {
         .to(PAIRS);
 }
 
+/// Each side looks another way.
+fn outer_join(b: &Builder) {
+    let near = within(millis(8)).before(millis(2)).grace(millis(4));
+    b.stream(ORDERS)
+        .outer_join("paid", b.stream(PAYMENTS), near)
+        .map(|(order, payment)| {
+            Some(order.unwrap_or_default() + 1000 * payment.unwrap_or_default())
+        })
+        .to(OUT);
+}
+
+/// Records wait for the table.
+fn waiting_join(b: &Builder) {
+    let payments = b.table_versioned(PAYMENTS, "payments", millis(40));
+    b.stream(ORDERS)
+        .left_join_table_with_grace("waiting", payments, millis(5))
+        .to(PAIRS);
+}
+
 fn table_join(b: &Builder) {
     b.stream(ORDERS)
         .left_join_table(b.table(PAYMENTS, "payments"))
@@ -183,7 +202,7 @@ fn processor(b: &Builder) {
     b.stream(ORDERS).process("hold", [held.id()], hold).to(OUT);
 }
 
-const TOPOLOGIES: [(&str, fn(&Builder)); 15] = [
+const TOPOLOGIES: [(&str, fn(&Builder)); 17] = [
     ("count", count),
     ("cached count", cached_count),
     ("windowed", windowed),
@@ -191,6 +210,8 @@ const TOPOLOGIES: [(&str, fn(&Builder)); 15] = [
     ("sliding windows", sliding_windows),
     ("sessions", sessions),
     ("stream join", stream_join),
+    ("outer join", outer_join),
+    ("waiting join", waiting_join),
     ("table join", table_join),
     ("table-table join", table_table_join),
     ("foreign-key join", foreign_key_join),
