@@ -17,6 +17,7 @@ impl Builder {
     /// Which topics there are is looked up when an application starts: one that is made later is read after a
     /// restart of all instances. Topics whose names begin with `__`, and the application's own, never match.
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "as `stream` takes its topic")]
     pub fn stream_pattern<K: Key, V: Send + 'static>(
         &self,
         pattern: &str,

@@ -2,7 +2,9 @@
 
 mod cluster;
 mod crashes;
+mod operators;
 mod processes;
+mod queries;
 mod rebalances;
 mod resets;
 mod restores;
