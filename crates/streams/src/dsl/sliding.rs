@@ -192,10 +192,11 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
         }
         if let Some(previous) = previous {
             let start = previous + 1;
-            if !starts.contains(&start) && start.saturating_add(self.difference_ms) >= timestamp {
-                if self.change(context, &mut current, start, Base::Nothing)? == Applied::Failed {
-                    return Ok(());
-                }
+            if !starts.contains(&start)
+                && start.saturating_add(self.difference_ms) >= timestamp
+                && self.change(context, &mut current, start, Base::Nothing)? == Applied::Failed
+            {
+                return Ok(());
             }
         }
         if !left_exists {
@@ -260,10 +261,9 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
         }
         if let Some(previous) = previous
             && !starts.contains(&(previous + 1))
+            && self.change(context, &mut current, previous + 1, Base::Nothing)? == Applied::Failed
         {
-            if self.change(context, &mut current, previous + 1, Base::Nothing)? == Applied::Failed {
-                return Ok(());
-            }
+            return Ok(());
         }
         let base = match combined {
             Some((value, latest)) => Base::Window(value, latest),

@@ -253,30 +253,7 @@ impl<'b, K: Send + 'static, V: Send + 'static> Table<'b, K, V> {
                 }
             }),
         );
-        let map = move |context: &mut Context<'_>, key: &K, found: Option<(V, i64)>| {
-            let Some((value, timestamp)) = found else {
-                return Ok(None);
-            };
-            match context.with_cell(f, |_, f| f(key, value)) {
-                Ok(value) => Ok(Some((value, timestamp))),
-                Err(error) => context
-                    .failed(node, Stage::Processing, error)
-                    .map(|()| None),
-            }
-        };
-        let lookup = self.lookup;
-        let versioned = self.versioned.map(|lookup| {
-            let mapped: LookupAsOf<K, W> = Box::new(move |context, key, time| {
-                let found =
-                    context.with_cell(lookup, |context, lookup| lookup(context, key, time))?;
-                map(context, key, found)
-            });
-            builder.cell(mapped)
-        });
-        let mapped: Lookup<K, W> = Box::new(move |context, key| {
-            let found = context.with_cell(lookup, |context, lookup| lookup(context, key))?;
-            map(context, key, found)
-        });
+        let (mapped, versioned) = mapped_lookups(builder, node, f, self.lookup, self.versioned);
         Table {
             versioned,
             old: self.old,
@@ -379,6 +356,49 @@ impl<'b, K: Send + 'static, V: Send + 'static> Table<'b, K, V> {
             }),
         );
     }
+}
+
+/// A table's answers: now, and as of a time.
+type Lookups<K, V> = (Lookup<K, V>, Option<Cell<LookupAsOf<K, V>>>);
+
+/// The answers of a mapped table, where `f` maps.
+fn mapped_lookups<K, V, W, E, F>(
+    builder: &Builder,
+    node: NodeId,
+    f: Cell<F>,
+    lookup: Cell<Lookup<K, V>>,
+    versioned: Option<Cell<LookupAsOf<K, V>>>,
+) -> Lookups<K, W>
+where
+    K: 'static,
+    V: 'static,
+    W: 'static,
+    E: Into<BoxError>,
+    F: FnMut(&K, V) -> Result<W, E> + Send + 'static,
+{
+    let map = move |context: &mut Context<'_>, key: &K, found: Option<(V, i64)>| {
+        let Some((value, timestamp)) = found else {
+            return Ok(None);
+        };
+        match context.with_cell(f, |_, f| f(key, value)) {
+            Ok(value) => Ok(Some((value, timestamp))),
+            Err(error) => context
+                .failed(node, Stage::Processing, error)
+                .map(|()| None),
+        }
+    };
+    let versioned = versioned.map(|lookup| {
+        let mapped: LookupAsOf<K, W> = Box::new(move |context, key, time| {
+            let found = context.with_cell(lookup, |context, lookup| lookup(context, key, time))?;
+            map(context, key, found)
+        });
+        builder.cell(mapped)
+    });
+    let mapped: Lookup<K, W> = Box::new(move |context, key| {
+        let found = context.with_cell(lookup, |context, lookup| lookup(context, key))?;
+        map(context, key, found)
+    });
+    (mapped, versioned)
 }
 
 /// The codec of a value that may be deleted: none is a null payload.
