@@ -31,15 +31,16 @@ mod standby;
 mod state_directory;
 pub mod task;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails where it unwraps nothing")]
 mod test_store;
 mod topic_partition;
 mod topics;
 mod worker;
 
 pub use app::App;
+pub(crate) use client::ClientError;
 pub(crate) use clocks::MAX_CLOCKS;
 pub use config::{Guarantee, Membership, WorkerFailure};
+pub(crate) use consumer::{Consumer, StartOffset};
 pub(crate) use instance::Instance;
 pub use instances::InstanceInfo;
 pub use metrics::{Metrics, TaskMetrics, WorkerSnapshot};

@@ -22,13 +22,17 @@ fn a_lost_disk_is_restored_from_the_changelog() {
         .unwrap();
     wait_for(&cluster, 700);
     cluster.stop(running);
-    let running = cluster.run(
-        cluster
-            .app(new.path())
-            .exactly_once()
-            .start(topology)
-            .unwrap(),
-    );
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let app = cluster.app(new.path()).exactly_once();
+    let app = app.on_restore(move |progress| telling.lock().unwrap().push(progress.clone()));
+    let running = cluster.run(app.start(topology).unwrap());
+    let told = told.lock().unwrap().clone();
+    let done: Vec<_> = told.iter().filter(|progress| progress.done).collect();
+    assert_eq!(done.len(), 2, "one for each partition: {told:?}");
+    let records: u64 = done.iter().map(|progress| progress.restored).sum();
+    assert_eq!(records, restored(&running));
+    assert!(told.iter().all(|progress| progress.store == "counts"));
     assert!(restored(&running) >= 7, "{}", restored(&running));
     write(&cluster, 2, 700);
     wait_for(&cluster, 1400);
