@@ -83,7 +83,9 @@ pub enum QueryError {
         inputs: Vec<String>,
     },
     /// A position that cannot be read.
-    #[error("`{token}` is no position: it is made of `topic:partition:offset`, several separated by commas")]
+    #[error(
+        "`{token}` is no position: it is made of `topic:partition:offset`, several separated by commas"
+    )]
     Position {
         /// What was given.
         token: String,

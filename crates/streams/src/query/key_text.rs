@@ -94,7 +94,10 @@ mod tests {
             let bytes = read(kind, text).expect(text);
             assert_eq!(write(kind, &bytes), text, "{kind:?}");
         }
-        assert_eq!(read(Some("long"), "18446744073709551615").expect("u64"), [0xff; 8]);
+        assert_eq!(
+            read(Some("long"), "18446744073709551615").expect("u64"),
+            [0xff; 8]
+        );
     }
 
     #[test]

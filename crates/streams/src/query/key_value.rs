@@ -107,7 +107,10 @@ impl<K: Key, V: 'static> KeyValueView<K, V> {
     /// Nothing of the store is here.
     pub fn approximate_entries(&self) -> Result<u64, QueryError> {
         let (readers, _) = self.store.readers()?;
-        Ok(readers.values().map(crate::store::StoreReader::approximate_entries).sum())
+        Ok(readers
+            .values()
+            .map(crate::store::StoreReader::approximate_entries)
+            .sum())
     }
 }
 
@@ -204,7 +207,9 @@ impl<K: Key, V: 'static> VersionedView<K, V> {
     /// # Errors
     /// The key's partition is not here, or cannot be read.
     pub fn get_as_of(&self, key: &K, time: i64) -> Result<Option<(V, i64)>, QueryError> {
-        let partition = self.partition.unwrap_or_else(|| self.store.partition_of(key));
+        let partition = self
+            .partition
+            .unwrap_or_else(|| self.store.partition_of(key));
         let (reader, _) = self.store.reader(partition)?;
         let mut bytes = Vec::new();
         key.write(&mut bytes);

@@ -14,6 +14,7 @@ mod known;
 mod position;
 mod rows;
 mod store;
+mod upstream;
 mod windows;
 
 pub use error::QueryError;

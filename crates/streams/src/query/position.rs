@@ -132,7 +132,9 @@ mod tests {
 
     #[test]
     fn what_is_no_position_is_refused() {
-        for token in ["a", "a:1", "a:1:x", ":1:1", "a:-1:1", "a:1:-1", "a:1:1,", "a b:1:1"] {
+        for token in [
+            "a", "a:1", "a:1:x", ":1:1", "a:-1:1", "a:1:-1", "a:1:1,", "a b:1:1",
+        ] {
             let refused = token.parse::<Position>().expect_err(token);
             assert!(refused.to_string().contains("topic:partition:offset"));
         }

@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::upstream::{self, Upstream};
 use super::{KeyValueView, Position, QueryError, SessionView, VersionedView, WindowView};
 use crate::key::Key;
 use crate::partitioner::partition_for;
 use crate::runtime::{Instance, InstanceInfo, State, TaskId, TopicPartition};
 use crate::serde::{Codec, Value};
 use crate::store::{StoreKind, StoreReader, StoreSpec};
+
+/// How long is waited between two questions to the cluster.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A store of a running application, to be read: made by [`Running::store`](crate::Running::store).
 ///
@@ -245,25 +250,30 @@ impl StoreQuery {
     }
 
     /// Waits until the committed state that is here reflects `position`, and refuses reads of state that does not
-    /// (KIP-796): what a producer was told of its records becomes a position, and then its results can be read.
+    /// (KIP-796): what a producer was told of its records becomes a position, and then their results can be read.
     ///
-    /// The position names input topics of the store's own part of the topology, before its repartition topics end.
-    /// Partitions of it whose stores are in other instances are left to them.
+    /// The position names topics that the store is made from, directly or by way of repartition topics: of those it
+    /// waits until what followed from the records has come through. Partitions of it whose stores are in other
+    /// instances are left to them.
     ///
     /// # Errors
-    /// [`QueryError::Behind`] with the partition that is not there in time; [`QueryError::UnrelatedTopic`].
+    /// [`QueryError::Behind`] with the partition that is not there in time; [`QueryError::UnrelatedTopic`];
+    /// [`QueryError::Cluster`].
     pub async fn at_least(
         &self,
         position: &Position,
         timeout: Duration,
     ) -> Result<Self, QueryError> {
-        self.check_topics(position)?;
-        let bound = Self {
-            at_least: position.clone(),
-            ..self.clone()
-        };
         let began = Instant::now();
         let until = tokio::time::Instant::now() + timeout;
+        let (mut direct, above) = self.split(position)?;
+        if !above.is_empty() {
+            direct.merge(&self.descend(&above, until, began).await?);
+        }
+        let bound = Self {
+            at_least: direct,
+            ..self.clone()
+        };
         let mut changes = self.instance.known.changes();
         loop {
             changes.mark_unchanged();
@@ -278,6 +288,62 @@ impl StoreQuery {
                 Ok(Err(_)) => return Err(self.not_running()),
                 Err(_) => return Err(self.behind(partition, wanted, began.elapsed())),
             }
+        }
+    }
+
+    /// What of a position names topics that the store's tasks read, and what names topics above those.
+    fn split(&self, position: &Position) -> Result<(Position, Position), QueryError> {
+        let (mut direct, mut above) = (Position::new(), Position::new());
+        let parts = self.instance.topology.sub_topologies();
+        let leading = upstream::leading(&self.instance, self.sub_topology);
+        let inputs = || leading.iter().flat_map(|part| &parts[*part].sources);
+        for (at, offset) in position.iter() {
+            if self.inputs().contains(&at.topic) {
+                direct.add(at.clone(), offset);
+            } else if inputs().any(|topic| *topic == at.topic) {
+                above.add(at.clone(), offset);
+            } else {
+                return Err(QueryError::UnrelatedTopic {
+                    store: self.name.to_string(),
+                    topic: at.topic.to_string(),
+                    inputs: inputs().map(ToString::to_string).collect(),
+                });
+            }
+        }
+        Ok((direct, above))
+    }
+
+    /// The position of the store's own inputs that follows from one above them.
+    async fn descend(
+        &self,
+        above: &Position,
+        until: tokio::time::Instant,
+        began: Instant,
+    ) -> Result<Position, QueryError> {
+        let mut upstream = Upstream::new(&self.instance, self.sub_topology, above);
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let stepped = tokio::task::spawn_blocking(move || {
+                let missing = upstream.step();
+                (upstream, missing)
+            });
+            let Ok((next, missing)) = stepped.await else {
+                return Err(self.not_running());
+            };
+            upstream = next;
+            let Some((partition, wanted, reached)) = missing? else {
+                return Ok(upstream.position);
+            };
+            if tokio::time::Instant::now() >= until {
+                return Err(QueryError::Behind {
+                    partition,
+                    wanted,
+                    reached,
+                    waited: began.elapsed(),
+                });
+            }
+            tokio::time::sleep(pause.min(until.duration_since(tokio::time::Instant::now()))).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -300,18 +366,6 @@ impl StoreQuery {
     /// The topics that the store's tasks read.
     fn inputs(&self) -> &[Arc<str>] {
         &self.instance.topology.sub_topologies()[self.sub_topology].sources
-    }
-
-    fn check_topics(&self, position: &Position) -> Result<(), QueryError> {
-        let inputs = self.inputs();
-        match position.iter().find(|(at, _)| !inputs.contains(&at.topic)) {
-            None => Ok(()),
-            Some((at, _)) => Err(QueryError::UnrelatedTopic {
-                store: self.name.to_string(),
-                topic: at.topic.to_string(),
-                inputs: inputs.iter().map(ToString::to_string).collect(),
-            }),
-        }
     }
 
     /// A partition of a task that is here, and is not as far as was asked for.

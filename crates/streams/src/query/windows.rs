@@ -61,7 +61,9 @@ impl<K: Key, V: 'static> Reading<K, V> {
         times: &RangeInclusive<i64>,
         limit: usize,
     ) -> Result<Answer<Vec<Session<K, V>>>, QueryError> {
-        let partition = self.partition.unwrap_or_else(|| self.store.partition_of(key));
+        let partition = self
+            .partition
+            .unwrap_or_else(|| self.store.partition_of(key));
         let (reader, position) = self.store.reader(partition)?;
         let mut bytes = Vec::new();
         key.write(&mut bytes);

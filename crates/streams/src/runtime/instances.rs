@@ -59,7 +59,11 @@ pub(crate) struct OpenQueries {
 
 impl Queries {
     /// Takes the port and makes the topic, so that what is wrong is told before anything runs.
-    pub(crate) fn open(&self, application: &str, admin: &Admin) -> Result<OpenQueries, StreamsError> {
+    pub(crate) fn open(
+        &self,
+        application: &str,
+        admin: &Admin,
+    ) -> Result<OpenQueries, StreamsError> {
         #[cfg(feature = "http")]
         let server = match &self.bind {
             Some(address) => Some(crate::query::Server::bind(address)?),
@@ -290,7 +294,9 @@ impl Instances {
         if process_id == self.instance.directory.process_id() {
             return;
         }
-        let told = record.value().and_then(|value| Told::read(process_id, value));
+        let told = record
+            .value()
+            .and_then(|value| Told::read(process_id, value));
         let Some(told) = told else {
             self.others.remove(process_id);
             return;

@@ -90,7 +90,9 @@ pub(super) fn range(store: &StoreQuery, params: &Params) -> Result<Value, Refusa
     let kind = store.spec().key;
     let bound = |text: &Option<String>| {
         let bytes = text.as_ref().map(|text| key_text::read(kind, text));
-        let bytes = bytes.transpose().map_err(|told| Refusal::bad_request(&told))?;
+        let bytes = bytes
+            .transpose()
+            .map_err(|told| Refusal::bad_request(&told))?;
         Ok::<_, Refusal>(bytes.map_or(Bound::Unbounded, Bound::Included))
     };
     let (from, to) = (bound(&params.from)?, bound(&params.to)?);
@@ -180,10 +182,7 @@ pub(super) fn window(store: &StoreQuery, params: &Params) -> Result<Value, Refus
 }
 
 /// The key that is asked for: as text, its bytes, its partition.
-fn key<'a>(
-    store: &StoreQuery,
-    params: &'a Params,
-) -> Result<(&'a str, Vec<u8>, i32), Refusal> {
+fn key<'a>(store: &StoreQuery, params: &'a Params) -> Result<(&'a str, Vec<u8>, i32), Refusal> {
     let kind = store.spec().key;
     let Some(text) = params.key.as_deref() else {
         return Err(Refusal::bad_request("the parameter `key` is missing"));
