@@ -1,7 +1,7 @@
 //! A store of a value per key and session.
 
 use std::marker::PhantomData;
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 
 use super::error::StoreError;
 use super::layout::read_i64;
@@ -151,28 +151,13 @@ impl<K: Key, V> SessionStore<K, V> {
         if from > to {
             return Ok(Vec::new());
         }
-        let low = store.layout.segment(from).to_be_bytes();
-        let high = (store.layout.segment(to) + 1).to_be_bytes();
-        let mut rows: Vec<(SessionWindow, Vec<u8>, Vec<u8>)> = Vec::new();
-        let _ = store.scan::<()>(
-            Bound::Included(&low),
-            Bound::Excluded(&high),
-            |row, stored| {
-                let session = bounds(row);
-                if (from..=to).contains(&session.end) {
-                    rows.push((session, row[8..row.len() - 16].to_vec(), stored.to_vec()));
-                }
-                ControlFlow::Continue(())
-            },
-        )?;
-        rows.sort_unstable_by(|a, b| (a.0.end, a.0.start, &a.1).cmp(&(b.0.end, b.0.start, &b.1)));
-        rows.truncate(limit);
+        let rows = store.next_in_time(from, to, limit)?;
         rows.into_iter()
-            .map(|(session, key, stored)| {
+            .map(|(row, stored)| {
                 let (value, timestamp) = self.values.read_stamped(&stored)?;
                 Ok(SessionEntry {
-                    key: self.values.key(&key)?,
-                    session,
+                    key: self.values.key(&row[8..row.len() - 16])?,
+                    session: bounds(&row),
                     value,
                     timestamp,
                 })

@@ -21,12 +21,16 @@ use super::restore::RestoreBuffer;
 use super::spec::{Backend, Changelog, StoreSpec};
 use super::state::{Batch, StateDatabase};
 use super::table::{PutRow, Table, is_empty};
+use super::upcoming::Upcoming;
 
 /// What a store in memory may keep in its cache of rows in front of the sorted ones.
 const MEMORY_CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Rows that a commit drops from memory because they are too old, above twice those that it adds.
 const EXPIRE_AT_LEAST: usize = 1024;
+
+/// A checkpoint is written at least this often, though nothing changed: its age tells how long the store was away.
+const REFRESH_MS: i64 = 3_600_000;
 
 /// One record for a store's changelog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +100,8 @@ pub struct Store {
     pub(crate) restoring: RestoreBuffer,
     /// What a buffer holds; none until it is counted.
     pub(crate) contents: Option<Contents>,
+    /// The rows next in time, from the first time that they are asked for.
+    pub(super) upcoming: Option<Upcoming>,
     /// The front as of which rows were last dropped from disk.
     pub(super) dropped: u64,
     scratch: Vec<u8>,
@@ -163,6 +169,7 @@ impl Store {
             entry_bytes: 0,
             restoring: RestoreBuffer::default(),
             contents: None,
+            upcoming: None,
             dropped: 0,
             scratch: Vec::new(),
         }
@@ -226,6 +233,9 @@ impl Store {
             value.is_none_or(|value| value.len() >= 8),
             "a value has a timestamp"
         );
+        if let Some(upcoming) = &mut self.upcoming {
+            upcoming.put(self.layout, key, value);
+        }
         self.overlay.put(key, value, Logged::Yes);
     }
 
@@ -335,7 +345,9 @@ impl Store {
     /// leaves the offset where it is. They count as committed from here on: a batch that then fails makes the
     /// store unusable.
     pub fn commit(&mut self, batch: &mut Batch, changelog_offset: Option<i64>) {
-        let moved = changelog_offset.is_some_and(|offset| Some(offset) != self.checkpoint.offset);
+        let aged = batch.now_ms() - self.checkpoint.written_at_ms > REFRESH_MS;
+        let moved =
+            aged || changelog_offset.is_some_and(|offset| Some(offset) != self.checkpoint.offset);
         let changed = self.overlay.uncommitted();
         if changed == 0 && !moved && self.now == self.committed {
             self.share.settle(&mut self.overlay);
@@ -387,6 +399,7 @@ impl Store {
         self.forget_entries();
         self.now = self.committed;
         self.contents = None;
+        self.upcoming = None;
     }
 
     /// How far the committed rows have come in the changelog.
@@ -422,6 +435,7 @@ impl Store {
         self.committed = self.now;
         self.presence = Presence::complete();
         self.contents = None;
+        self.upcoming = None;
         self.dropped = 0;
         Ok(())
     }
@@ -470,6 +484,7 @@ impl Store {
         };
         self.committed = self.now;
         self.contents = None;
+        self.upcoming = None;
         self.publish_expiry();
     }
 

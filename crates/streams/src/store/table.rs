@@ -7,6 +7,9 @@ use super::error::StoreError;
 use super::expiry::Expiry;
 use super::memory::MemoryTable;
 
+/// A row's key and value.
+pub(crate) type Row = (Vec<u8>, Vec<u8>);
+
 /// Takes a change of a row; none deletes it.
 pub(crate) type PutRow<'p> = dyn FnMut(&[u8], Option<&[u8]>) + 'p;
 

@@ -5,6 +5,7 @@ use std::ops::{Bound, ControlFlow};
 
 use super::error::StoreError;
 use super::layout::{Layout, read_i64};
+use super::table::Row;
 use super::values::Values;
 use super::{Store, StoreId, Stores};
 use crate::key::Key;
@@ -200,40 +201,23 @@ impl<K: Key, V> WindowStore<K, V> {
         if from > to {
             return Ok(Vec::new());
         }
-        let layout = store.layout;
-        let low = layout.segment(from).to_be_bytes();
-        let high = (layout.segment(to) + 1).to_be_bytes();
-        // Rows in order of key have to be sorted by start first.
-        let mut rows: Vec<(i64, Vec<u8>, Vec<u8>)> = Vec::new();
-        let _ = store.scan::<()>(
-            Bound::Included(&low),
-            Bound::Excluded(&high),
-            |row, stored| {
-                let (start, key) = match layout {
-                    Layout::TimeFirst => (&row[..8], &row[8..]),
-                    _ => (&row[row.len() - 8..], &row[8..row.len() - 8]),
-                };
-                let start = read_i64(start).unwrap_or_default();
-                if start < from || start > to {
-                    return ControlFlow::Continue(());
-                }
-                rows.push((start, key.to_vec(), stored.to_vec()));
-                if layout == Layout::TimeFirst && rows.len() >= limit {
-                    return ControlFlow::Break(());
-                }
-                ControlFlow::Continue(())
-            },
-        )?;
-        if layout != Layout::TimeFirst {
-            rows.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-            rows.truncate(limit);
-        }
+        let (rows, time_first) = if store.layout == Layout::TimeFirst {
+            (first_between(store, from, to, limit)?, true)
+        } else {
+            (store.next_in_time(from, to, limit)?, false)
+        };
         rows.into_iter()
-            .map(|(start, key, stored)| {
+            .map(|(row, stored)| {
+                let (start, key) = if time_first {
+                    row.split_at(8)
+                } else {
+                    let (front, start) = row.split_at(row.len() - 8);
+                    (start, &front[8..])
+                };
                 let (value, timestamp) = self.values.read_stamped(&stored)?;
                 Ok(WindowEntry {
-                    key: self.values.key(&key)?,
-                    start,
+                    key: self.values.key(key)?,
+                    start: read_i64(start).unwrap_or_default(),
                     value,
                     timestamp,
                 })
@@ -246,6 +230,30 @@ impl<K: Key, V> WindowStore<K, V> {
     pub fn expire(&mut self, stores: &mut Stores, time: i64) {
         stores.get_mut(self.id).observe(time);
     }
+}
+
+/// The rows of a store in order of start that begin within `from..=to`, at most `limit`.
+fn first_between(
+    store: &mut Store,
+    from: i64,
+    to: i64,
+    limit: usize,
+) -> Result<Vec<Row>, StoreError> {
+    let low = from.to_be_bytes();
+    let high = to.saturating_add(1).to_be_bytes();
+    let mut rows = Vec::new();
+    let _ = store.scan::<()>(
+        Bound::Included(&low),
+        Bound::Excluded(&high),
+        |row, stored| {
+            if rows.len() == limit {
+                return ControlFlow::Break(());
+            }
+            rows.push((row.to_vec(), stored.to_vec()));
+            ControlFlow::Continue(())
+        },
+    )?;
+    Ok(rows)
 }
 
 /// Adds a row that could be read, or stops with the error.

@@ -191,8 +191,8 @@ fn rows_beyond_the_caches_and_write_buffers_come_back_from_disk() {
         let store = Store::open(spec(&format!("s{index}")), 0, &state).expect("opens");
         stores.insert(StoreId(index), store);
     }
-    // 12 MB each, in write buffers of 4 MiB for all of them.
-    for round in 0..120_u32 {
+    // 5 MB each, in write buffers of 4 MiB for all of them.
+    for round in 0..50_u32 {
         for (_, store) in stores.iter_mut() {
             for row in 0..1000_u32 {
                 put(
@@ -207,7 +207,7 @@ fn rows_beyond_the_caches_and_write_buffers_come_back_from_disk() {
             .expect("committed");
     }
     for (_, store) in stores.iter_mut() {
-        for row in (0..120_000_u32).step_by(997) {
+        for row in (0..50_000_u32).step_by(997) {
             let expected = vec![(row % 1000) as u8; 100];
             assert_eq!(value(store, &row.to_be_bytes()), Some(expected));
         }
@@ -215,7 +215,7 @@ fn rows_beyond_the_caches_and_write_buffers_come_back_from_disk() {
         let rows = reader
             .range(Bound::Unbounded, Bound::Unbounded, usize::MAX)
             .expect("read");
-        assert_eq!(rows.len(), 120_000);
+        assert_eq!(rows.len(), 50_000);
     }
 }
 
@@ -239,7 +239,7 @@ fn expired_rows_leave_the_disk() {
     let directory = tempfile::tempdir().expect("a directory");
     let state = StateDatabase::open(directory.path(), MemoryBudget::of(0)).expect("opens");
     let kind = StoreKind::Window {
-        retention_ms: 1000,
+        retention_ms: 400,
         layout: WindowLayout::TimeFirst,
     };
     let mut stores = Stores::default();
@@ -247,7 +247,7 @@ fn expired_rows_leave_the_disk() {
         ID,
         Store::open(StoreSpec::new("w", kind), 0, &state).expect("opens"),
     );
-    for start in 0..4000_i64 {
+    for start in 0..1600_i64 {
         let store = stores.get_mut(ID);
         for key in 0..100_u8 {
             let row = [&start.to_be_bytes()[..], &[key]].concat();
@@ -256,10 +256,10 @@ fn expired_rows_leave_the_disk() {
         store.observe(start);
         stores.commit(1, |_| Some(start)).expect("committed");
     }
-    // A thousand windows of about 12 KB live; in all there were 48 MB.
+    // 400 windows of about 12 KB live; in all there were 19 MB.
     let settled = (0..200).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
-        stores.get_mut(ID).approximate_bytes() < 30_000_000
+        stores.get_mut(ID).approximate_bytes() < 12_000_000
     });
     assert!(
         settled,
@@ -269,6 +269,6 @@ fn expired_rows_leave_the_disk() {
     let reader = stores.get_mut(ID).reader();
     assert_eq!(
         reader.fetch_all(0, 5000, usize::MAX).expect("read").len(),
-        100_000
+        40_000
     );
 }

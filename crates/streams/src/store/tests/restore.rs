@@ -29,8 +29,8 @@ fn rows(store: &Store) -> BTreeMap<Vec<u8>, (Vec<u8>, i64)> {
 
 #[test]
 fn a_large_restore_goes_past_the_journal_and_keeps_the_last_of_each_key() {
-    // Three tables of 8 MiB, and what is left.
-    let changelog = records(200_000);
+    // Two tables of 8 MiB, and what is left.
+    let changelog = records(120_000);
     let mut expected = BTreeMap::new();
     for logged in &changelog {
         match &logged.value {
@@ -41,16 +41,16 @@ fn a_large_restore_goes_past_the_journal_and_keeps_the_last_of_each_key() {
     let mut rig = Rig::new(StoreKind::KeyValue, Backend::Disk);
     rig.changelog = changelog;
     rig.restore();
-    assert_eq!(rig.store().checkpoint(), Some(199_999));
+    assert_eq!(rig.store().checkpoint(), Some(119_999));
     assert_eq!(rows(rig.store()), expected);
     rig.happen(Event::Reopen);
-    assert_eq!(rig.store().checkpoint(), Some(199_999));
+    assert_eq!(rig.store().checkpoint(), Some(119_999));
     assert_eq!(rows(rig.store()), expected);
 }
 
 #[test]
 fn a_restore_that_is_cut_short_goes_on_from_its_checkpoint() {
-    let changelog = records(200_000);
+    let changelog = records(120_000);
     let mut rig = Rig::new(StoreKind::KeyValue, Backend::Disk);
     let record = |offset: usize| ChangelogRecord {
         key: &changelog[offset].key,
@@ -59,18 +59,18 @@ fn a_restore_that_is_cut_short_goes_on_from_its_checkpoint() {
         offset: offset as i64,
     };
     rig.store()
-        .restore((0..150_000).map(record))
+        .restore((0..90_000).map(record))
         .expect("restored");
     rig.happen(Event::Reopen);
     let next = rig.store().checkpoint().expect("some of it is written") + 1;
-    assert!((50_000..150_000).contains(&next), "{next}");
+    assert!((30_000..90_000).contains(&next), "{next}");
     assert_eq!(
         rig.store().last_checkpoint().written_at_ms,
         0,
         "it has not seen the end"
     );
     rig.store()
-        .restore((next as usize..200_000).map(record))
+        .restore((next as usize..120_000).map(record))
         .expect("restored");
     rig.store().finish_restore(9).expect("restored");
     let cut_short = rows(rig.store());
