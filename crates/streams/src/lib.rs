@@ -20,14 +20,15 @@ pub mod topic;
 pub mod topology;
 pub mod window;
 
-pub use context::Context;
+pub use context::{Context, DropReason};
 pub use dsl::{
-    Emit, Final, GlobalTable, JoinWindows, Keyed, Materialized, Outcome, Table, Unkeyed, suppress, windows,
-    within,
+    Emit, Final, GlobalTable, JoinWindows, Keyed, Materialized, Outcome, Processor,
+    ProcessorContext, Table, Unkeyed, suppress, windows, within,
 };
-pub use error::{Policy, Stage, StreamsError};
+pub use error::{BoxError, Policy, Stage, StreamsError};
 pub use key::Key;
 pub use partitioner::{Partitioner, Partitions};
+pub use processor::PunctuationType;
 pub use record::{Change, Header, Headers, Record};
 pub use runtime::{App, Guarantee, InstanceInfo, Membership, Metrics, Running, State, WorkerFailure};
 pub use timestamps::{OnInvalid, Timestamps};

@@ -21,9 +21,7 @@ use crate::topology::NodeId;
 /// There is one of it per task, which owns it: it needs no lock. What Java does in `close` belongs in `Drop`.
 ///
 /// ```
-/// use headwater_streams::dsl::{Processor, ProcessorContext};
-/// use headwater_streams::error::BoxError;
-/// use headwater_streams::{Builder, Record, Topic};
+/// use headwater_streams::{BoxError, Builder, Processor, ProcessorContext, Record, Topic};
 ///
 /// const READINGS: Topic<String, f64> = Topic::json("readings");
 /// const CHANGES: Topic<String, f64> = Topic::json("changes");

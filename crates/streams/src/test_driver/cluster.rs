@@ -277,3 +277,87 @@ impl Collector for Cluster {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster() -> Cluster {
+        let mut cluster = Cluster::new(Writes::Transaction, 1);
+        cluster.create("t", 2);
+        cluster
+    }
+
+    fn send(cluster: &mut Cluster, partition: i32, value: &[u8]) {
+        let sent = cluster.send(Outgoing {
+            topic: &"t".into(),
+            partition,
+            key: None,
+            value: Some(value),
+            timestamp: 1,
+            headers: &Headers::default(),
+        });
+        assert!(sent.is_ok());
+    }
+
+    fn append(cluster: &mut Cluster, value: &'static [u8]) -> i64 {
+        let record = StoredRecord {
+            offset: 0,
+            key: None,
+            value: Some(Bytes::from_static(value)),
+            timestamp: 1,
+            headers: Headers::default(),
+        };
+        cluster.append("t", 0, record)
+    }
+
+    fn read(cluster: &Cluster, partition: i32) -> Vec<(i64, Bytes)> {
+        let records = cluster.read("t", partition, 0);
+        let with_value = records.filter_map(|record| Some((record.offset, record.value.clone()?)));
+        with_value.collect()
+    }
+
+    #[test]
+    fn an_undecided_record_holds_back_what_is_behind_it() {
+        let mut cluster = cluster();
+        append(&mut cluster, b"before");
+        send(&mut cluster, 0, b"open");
+        assert_eq!(append(&mut cluster, b"behind"), 2);
+        assert_eq!(read(&cluster, 0), [(0, Bytes::from_static(b"before"))]);
+        assert_eq!(cluster.end("t", 0), 1);
+        cluster.commit(Vec::new());
+        let offsets: Vec<_> = read(&cluster, 0)
+            .iter()
+            .map(|(offset, _)| *offset)
+            .collect();
+        assert_eq!(offsets, [0, 1, 2]);
+        assert_eq!(cluster.end("t", 0), 4, "the marker has an offset too");
+    }
+
+    #[test]
+    fn an_aborted_record_is_never_read_and_keeps_its_offset() {
+        let mut cluster = cluster();
+        send(&mut cluster, 1, b"aborted");
+        cluster.abort();
+        send(&mut cluster, 1, b"committed");
+        cluster.commit(Vec::new());
+        assert_eq!(read(&cluster, 1), [(2, Bytes::from_static(b"committed"))]);
+        assert_eq!(
+            cluster.end("t", 0),
+            0,
+            "a marker goes only where something was written"
+        );
+    }
+
+    #[test]
+    fn deleted_records_are_not_read_and_offsets_stay() {
+        let mut cluster = cluster();
+        append(&mut cluster, b"0");
+        append(&mut cluster, b"1");
+        cluster.delete_records("t", 0, 1);
+        assert_eq!(read(&cluster, 0), [(1, Bytes::from_static(b"1"))]);
+        assert_eq!(cluster.offsets("t", 0), Some(1..2));
+        cluster.delete_records("t", 0, 9);
+        assert_eq!(cluster.offsets("t", 0), Some(2..2));
+    }
+}
