@@ -1,10 +1,11 @@
 //! An event store in this process, and what tests write to it and read from it.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use headwater_broker::Broker;
+use headwater_broker::{Broker, BrokerSettings, Durability};
 use headwater_streams::{App, Membership, Running, State};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -31,6 +32,8 @@ pub(crate) struct Cluster {
     broker: Option<Broker>,
     runtime: tokio::runtime::Runtime,
     bootstrap: String,
+    /// Where its data is, so that it can be started again.
+    data: tempfile::TempDir,
 }
 
 impl Cluster {
@@ -41,16 +44,27 @@ impl Cluster {
             .enable_all()
             .build()
             .unwrap();
-        let broker = runtime.block_on(Broker::ephemeral()).unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let broker = runtime.block_on(Broker::start(settings(&data, 0))).unwrap();
         let cluster = Self {
             bootstrap: broker.bootstrap(),
             broker: Some(broker),
             runtime,
+            data,
         };
         for (topic, partitions) in topics {
             cluster.make(topic, *partitions);
         }
         cluster
+    }
+
+    /// Ends the store as a crash would, and starts it again on the same port and data.
+    pub(crate) fn crash(&mut self) {
+        let broker = self.broker.take().unwrap();
+        let port = broker.local_addr().port();
+        self.runtime.block_on(broker.abandon());
+        let settings = settings(&self.data, port);
+        self.broker = Some(self.runtime.block_on(Broker::start(settings)).unwrap());
     }
 
     pub(crate) fn bootstrap(&self) -> &str {
@@ -231,6 +245,21 @@ impl Drop for Cluster {
         if let Some(broker) = self.broker.take() {
             self.runtime.block_on(broker.abandon());
         }
+    }
+}
+
+/// Acknowledged means on disk, or a crash of the store would lose what the application was promised.
+fn settings(data: &tempfile::TempDir, port: u16) -> BrokerSettings {
+    let at_once = (
+        "group.initial.rebalance.delay.ms".to_owned(),
+        "0".to_owned(),
+    );
+    BrokerSettings {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        data_dir: Some(data.path().to_owned()),
+        durability: Durability::Fsync,
+        overrides: BTreeMap::from([at_once]),
+        ..BrokerSettings::default()
     }
 }
 

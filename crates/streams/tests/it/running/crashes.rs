@@ -153,3 +153,25 @@ fn a_record_that_fails_for_good_ends_the_application_and_nothing_of_it_is_commit
         "the transaction was aborted"
     );
 }
+
+#[test]
+fn a_store_that_crashes_under_the_application_doubles_and_loses_nothing() {
+    let mut cluster = cluster(2);
+    let directory = tempfile::tempdir().unwrap();
+    let app = cluster.app(directory.path()).exactly_once().threads(2);
+    let app = app.commit_interval(std::time::Duration::from_millis(20));
+    let running = app.start(topology).unwrap();
+    let mut words = 0;
+    for further in [0, 100, 500] {
+        let before = running.metrics().records();
+        write(&cluster, 2, 700);
+        words += 700;
+        eventually("it gets somewhere", || {
+            (running.metrics().records() >= before + further).then_some(())
+        });
+        cluster.crash();
+    }
+    wait_for(&cluster, words);
+    assert_exactly_once(&cluster);
+    cluster.stop(running);
+}
