@@ -54,7 +54,9 @@ fn topology(b: &Builder) {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), StreamsError> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
     let servers = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "127.0.0.1:9092".to_owned());

@@ -32,7 +32,7 @@ const TABLE: &[Edges] = &[
     ("crates/cli", &["broker", "console", "ordering"], &[]),
     ("crates/testkit", NO_INTERNALS, &[]),
     ("bench/rust", &["streams"], &[]),
-    ("compat/rust", NO_INTERNALS, &[]),
+    ("compat/rust", &["streams"], &[]),
     ("xtask", &["testkit"], &["tokio", "rdkafka"]),
 ];
 
