@@ -48,6 +48,14 @@ pub(crate) struct Closing {
 }
 
 impl Closing {
+    /// When windows that two tables have in common close: the later of both, if both say.
+    pub(crate) fn of_both(left: Option<Self>, right: Option<Self>) -> Option<Self> {
+        left.zip(right).map(|(left, right)| Self {
+            after_end_ms: left.after_end_ms.max(right.after_end_ms),
+            emit: None,
+        })
+    }
+
     /// The same, no more to be asked for final results.
     pub(crate) fn fixed(self) -> Self {
         Self { emit: None, ..self }

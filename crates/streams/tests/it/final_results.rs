@@ -462,3 +462,24 @@ fn a_deleted_row_that_is_suppressed_is_told_by_a_time_limit() {
     }
     assert_eq!(results(&mut driver), ["a 1 @1", "a - @2"]);
 }
+
+#[test]
+fn joined_windows_are_suppressed_until_both_tables_windows_close() {
+    const OTHERS: Topic<String, i64> = Topic::json("others");
+    let mut driver = TestDriver::new("app", |b| {
+        let counts = b.stream(INPUT).window(tumbling(millis(10))).count("counts");
+        let windows = tumbling(millis(10)).grace(millis(5));
+        let others = b.stream(OTHERS).window(windows).count("others");
+        let pairs = counts
+            .join(others)
+            .map(|(count, other)| format!("{count}/{other}"));
+        show(pairs.suppress("held", until_window_closes()));
+    });
+    for timestamp in [1, 2, 14] {
+        driver.pipe(&OTHERS, Record::new("a".to_owned(), 1, timestamp));
+        pipe(&mut driver, "a", 1, timestamp);
+    }
+    assert!(results(&mut driver).is_empty());
+    driver.pipe(&OTHERS, Record::new("a".to_owned(), 1, 15));
+    assert_eq!(results(&mut driver), ["a@[0, 10) 2/2 @2"]);
+}

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 use crate::context::{Context, DropReason};
+use crate::dsl::closing::Closing;
 use crate::dsl::table::{Lookup, OldValues, Table};
 use crate::error::Failure;
 use crate::graph::{Cell, Out};
@@ -131,6 +132,7 @@ where
     });
     Table {
         old,
+        closing: Closing::of_both(left.closing, right.closing),
         ..Table::new(builder, node, out, lookup)
     }
 }
