@@ -272,3 +272,45 @@ fn expired_rows_leave_the_disk() {
         40_000
     );
 }
+
+#[test]
+fn a_store_in_which_nothing_changes_does_not_age_while_it_is_open() {
+    let mut rig = Rig::new(StoreKind::KeyValue, Backend::Disk);
+    put(rig.store(), b"a", b"1");
+    rig.stores.commit(1, |_| Some(7)).expect("committed");
+    rig.stores
+        .commit(3_600_001, |_| Some(7))
+        .expect("committed");
+    assert_eq!(rig.store().last_checkpoint().written_at_ms, 1);
+    rig.stores
+        .commit(3_600_002, |_| Some(7))
+        .expect("committed");
+    rig.happen(Event::Reopen);
+    let checkpoint = rig.store().last_checkpoint();
+    assert_eq!(
+        (checkpoint.written_at_ms, checkpoint.offset),
+        (3_600_002, Some(7))
+    );
+}
+
+#[test]
+fn a_key_that_no_store_could_take_is_refused() {
+    let mut rig = Rig::new(StoreKind::KeyValue, Backend::Disk);
+    let codec = <u64 as crate::serde::Value>::codec();
+    let mut store: KeyValue<String, u64> = KeyValue::new(ID, "store", "store-changelog", codec);
+    let longest = "k".repeat(65_000);
+    store
+        .put(&mut rig.stores, &longest, Some(&1), 1)
+        .expect("put");
+    rig.commit();
+    assert_eq!(
+        store.get(&mut rig.stores, &longest).expect("read"),
+        Some((1, 1))
+    );
+    let refused = store.put(&mut rig.stores, &"k".repeat(65_001), Some(&1), 1);
+    let error = refused.expect_err("too long").to_string();
+    assert!(
+        error.contains("store \"store\"") && error.contains("65000"),
+        "{error}"
+    );
+}
