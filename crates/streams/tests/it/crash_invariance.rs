@@ -202,7 +202,10 @@ fn processor(b: &Builder) {
     b.stream(ORDERS).process("hold", [held.id()], hold).to(OUT);
 }
 
-const TOPOLOGIES: [(&str, fn(&Builder)); 17] = [
+/// A topology with its name.
+type Named = (&'static str, fn(&Builder));
+
+const TOPOLOGIES: [Named; 17] = [
     ("count", count),
     ("cached count", cached_count),
     ("windowed", windowed),
