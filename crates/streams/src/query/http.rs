@@ -11,15 +11,16 @@
 mod answers;
 mod refusal;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::http::Uri;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{Uri, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
@@ -92,15 +93,17 @@ impl Server {
 
 async fn serve(listener: TcpListener, instance: &Arc<Instance>) -> Result<(), std::io::Error> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    let is_loopback = listener.local_addr()?.ip().is_loopback();
     let (mut states, mut ended) = (instance.state.watch(), instance.state.watch());
     let service = Service {
         instance: Arc::clone(instance),
         permits: Arc::new(Semaphore::new(AT_ONCE)),
         waiting: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
     };
-    let serving = axum::serve(listener, router(service)).with_graceful_shutdown(async move {
-        let _ = states.wait_for(|state| state.is_final()).await;
-    });
+    let serving =
+        axum::serve(listener, router(service, is_loopback)).with_graceful_shutdown(async move {
+            let _ = states.wait_for(|state| state.is_final()).await;
+        });
     let too_long = async move {
         let _ = ended.wait_for(|state| state.is_final()).await;
         tokio::time::sleep(LAST_ANSWERS).await;
@@ -111,14 +114,36 @@ async fn serve(listener: TcpListener, instance: &Arc<Instance>) -> Result<(), st
     }
 }
 
-fn router(service: Service) -> Router {
-    Router::new()
+fn router(service: Service, is_loopback: bool) -> Router {
+    let routes = Router::new()
         .route("/stores", get(stores))
         .route("/stores/{name}/get", get(one))
         .route("/stores/{name}/range", get(range))
         .route("/stores/{name}/window", get(window))
         .fallback(async || Refusal::no_such_path())
-        .with_state(service)
+        .with_state(service);
+    if is_loopback {
+        return routes.layer(axum::middleware::from_fn(only_local));
+    }
+    routes
+}
+
+/// On the loopback address, answers only what was asked for by an address or as `localhost`: a page from elsewhere
+/// could have its own name resolve to this machine, and read the stores from a browser on it.
+async fn only_local(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if is_local(host) {
+        return next.run(request).await;
+    }
+    Refusal::foreign_host(host).into_response()
+}
+
+fn is_local(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name.eq_ignore_ascii_case("localhost")
+        || host.parse::<SocketAddr>().is_ok()
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
 
 #[derive(Clone)]

@@ -18,6 +18,8 @@ pub struct Entry<K, V> {
     pub value: V,
     /// The value's timestamp, in milliseconds since the Unix epoch.
     pub timestamp: i64,
+    /// The partition that it is in.
+    pub partition: i32,
 }
 
 /// The committed rows of a key-value store.
@@ -163,6 +165,7 @@ impl<K: Key, V> Iterator for Entries<K, V> {
                 key,
                 value,
                 timestamp,
+                partition: row.partition,
             })
         }))
     }

@@ -7,9 +7,9 @@
 mod error;
 #[cfg(feature = "http")]
 mod http;
-mod key_value;
 #[cfg(feature = "http")]
 mod key_text;
+mod key_value;
 mod known;
 mod position;
 mod rows;

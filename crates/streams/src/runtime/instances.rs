@@ -133,7 +133,7 @@ struct Told {
     address: String,
     tasks: Vec<(usize, i32)>,
     position: String,
-    told: i64,
+    time: i64,
 }
 
 impl Told {
@@ -151,7 +151,7 @@ impl Told {
                 })
                 .collect(),
             position: told.position.parse().ok()?,
-            told: told.told,
+            told: told.time,
         })
     }
 }
@@ -257,7 +257,7 @@ impl Instances {
                 .map(|task| (task.sub_topology, task.partition))
                 .collect(),
             position: own.position.to_string(),
-            told: own.told,
+            time: own.told,
         };
         let value = serde_json::to_vec(&told).unwrap_or_default();
         self.produce(&own.process_id, Some(&value))

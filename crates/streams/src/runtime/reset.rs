@@ -2,7 +2,7 @@
 
 use super::admin::Admin;
 use super::config::AppConfig;
-use super::state_directory;
+use super::{instances, state_directory};
 use crate::error::StreamsError;
 use crate::topology::Topology;
 
@@ -33,6 +33,7 @@ pub(crate) fn reset(topology: &Topology, config: &AppConfig) -> Result<Reset, St
         .filter_map(|store| store.changelog_topic(topology.application()));
     let mut topics: Vec<_> = repartition
         .chain(changelogs)
+        .chain([instances::topic_of(&config.application).to_string()])
         .filter(|topic| existing.contains_key(topic))
         .collect();
     topics.sort();

@@ -54,6 +54,15 @@ impl Refusal {
         )
     }
 
+    pub(super) fn foreign_host(host: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "foreign_host",
+            format!("`{host}` is not a name of this machine's own"),
+            "Ask by the address, as http://127.0.0.1 with the port, or as localhost",
+        )
+    }
+
     pub(super) fn no_such_key(key: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,

@@ -103,11 +103,15 @@ struct Answer {
 }
 
 fn ask(address: &str, path: &str) -> Answer {
+    ask_as(address, address, path)
+}
+
+fn ask_as(host: &str, address: &str, path: &str) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
     )
     .unwrap();
     let mut text = String::new();
@@ -549,7 +553,9 @@ fn unknown_stores_and_stores_of_another_kind_are_told_with_what_there_is() {
         let answer = ask(&address, path);
         assert_eq!((answer.status, code(&answer)), (status, expected), "{path}");
     }
-    let answer = ask(&address, "/stores");
+    let answer = ask_as("rebound.example:80", &address, "/stores");
+    assert_eq!((answer.status, code(&answer)), (403, "foreign_host"));
+    let answer = ask_as("localhost", &address, "/stores");
     let stores = answer.body["stores"].as_array().unwrap();
     let counts = stores
         .iter()
