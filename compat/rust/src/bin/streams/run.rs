@@ -309,6 +309,8 @@ impl Trial<'_> {
             .commit_interval(COMMIT_INTERVAL)
             .membership(Membership::Dynamic)
             .set("processing.guarantee", self.guarantee)
+            // What went from part to part is compared, too.
+            .set("repartition.purge.interval.ms", "3600000")
             .start(move |b| build(b, &topics))?;
         let mut held = held(inputs, phases);
         let of_tasks = self

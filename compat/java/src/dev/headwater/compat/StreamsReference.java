@@ -73,6 +73,8 @@ public final class StreamsReference {
             settings.put("statestore.cache.max.bytes", 0);
             settings.put("__emit.interval.ms.kstreams.outer.join.spurious.results.fix__", 0L);
             settings.put("__emit.interval.ms.kstreams.windowed.aggregation__", 0L);
+            // What went from part to part is compared, too.
+            settings.put("repartition.purge.interval.ms", Duration.ofHours(1).toMillis());
             // A table's topic is its changelog: nothing is written twice.
             settings.put("topology.optimization", "reuse.ktable.source.topics");
             settings.put("consumer.auto.offset.reset", "earliest");
