@@ -21,6 +21,10 @@ use crate::topology::{Builder, NodeId, NodeKind};
 impl Builder {
     /// The records of a topic.
     #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "topics are constants: each mention is a copy"
+    )]
     pub fn stream<K: Key, V: Send + 'static>(&self, topic: Topic<K, V>) -> Keyed<'_, K, V> {
         let name = topic.name().into();
         stream_of(self, None, vec![name], &topic, Location::caller())

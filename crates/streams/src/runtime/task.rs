@@ -143,11 +143,6 @@ impl<R: SourceRecord> Task<R> {
         }
     }
 
-    /// The task's name.
-    pub(crate) fn id(&self) -> TaskId {
-        self.id
-    }
-
     /// Its inputs, by index.
     pub(crate) fn inputs(&self) -> impl Iterator<Item = (usize, &Arc<str>)> {
         self.queues
@@ -438,10 +433,5 @@ impl<R: SourceRecord> Task<R> {
         }
         self.committed_clocks.clone_from(&self.state.clocks);
         self.touched = false;
-    }
-
-    /// The changelog topics of the stores that have their own, whose partition is the task's.
-    pub(crate) fn changelogs(&self) -> &[(StoreId, Arc<str>)] {
-        &self.changelogs
     }
 }
