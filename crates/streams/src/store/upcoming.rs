@@ -150,7 +150,7 @@ impl Store {
                     && time <= upcoming.horizon
                 {
                     upcoming.places.insert((time, start, key.to_vec()));
-                    if upcoming.places.len() > 2 * count {
+                    if upcoming.places.len() > count.saturating_mul(2) {
                         upcoming.cut(count);
                     }
                 }
@@ -161,7 +161,7 @@ impl Store {
             if !cut || upcoming.places.len() >= limit {
                 return Ok(upcoming);
             }
-            count *= 2;
+            count = count.saturating_mul(2);
         }
     }
 }
