@@ -165,7 +165,7 @@ impl App {
     }
 
     /// The `host:port` at which the others find this instance: where its queries are answered, if nothing is said.
-    /// Kafka Streams' `application.server` (KIP-67). Without [`queries`](Self::queries) it is told to the others all
+    /// Kafka Streams' `application.server` (KIP-67). Without `queries` it is told to the others all
     /// the same, for programs with a transport of their own.
     pub fn advertised(mut self, address: impl Into<String>) -> Self {
         self.config.queries.advertised = Some(address.into());

@@ -137,7 +137,7 @@ impl Running {
     }
 
     /// The instances of the application that told of themselves of late (KIP-535): with
-    /// [`App::queries`](crate::App::queries) or [`App::advertised`](crate::App::advertised) set.
+    /// `App::queries` or [`App::advertised`](crate::App::advertised) set.
     pub fn instances(&self) -> Vec<InstanceInfo> {
         self.instance.known.instances()
     }
