@@ -9,7 +9,7 @@ mod partition_queue;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,8 +69,8 @@ impl StartOffset {
 pub(crate) enum Signal {
     /// These partitions are assigned: answer with [`Consumer::assign`].
     Assigned(Vec<TopicPartition>),
-    /// These, which are all, are taken away: answer with [`Consumer::unassign`] when nothing is read of them any
-    /// more.
+    /// These are taken away, which are all if the group is not incremental: answer with [`Consumer::unassign`], or
+    /// with [`Consumer::remove`], when nothing is read of them any more.
     Revoked(Vec<TopicPartition>),
     /// Something went wrong that is not of one partition.
     Error(ClientError),
@@ -250,6 +250,46 @@ impl Consumer {
         })
     }
 
+    /// Whether the group takes and gives single partitions (KIP-848's protocol), not all at once: then changes are
+    /// answered with [`add`](Self::add) and [`remove`](Self::remove).
+    pub(crate) fn is_incremental(&self) -> bool {
+        // SAFETY: the handle is valid; the name is a static string.
+        let protocol = unsafe { native::rd_kafka_rebalance_protocol(self.handle.ptr()) };
+        // SAFETY: as above.
+        !protocol.is_null() && unsafe { CStr::from_ptr(protocol) } == c"COOPERATIVE"
+    }
+
+    /// Reads these partitions too. Their queues are to be taken before.
+    pub(crate) fn add(
+        &self,
+        partitions: &[(TopicPartition, StartOffset)],
+    ) -> Result<(), ClientError> {
+        let mut list = PartitionList::new();
+        for (partition, start) in partitions {
+            list.add_offset(partition, start.raw());
+        }
+        // SAFETY: both are valid, the list is copied, and the error object is handed on at once.
+        unsafe {
+            let error = native::rd_kafka_incremental_assign(self.handle.ptr(), list.ptr());
+            ClientError::check_object(error, || format!("adding {} partitions", partitions.len()))
+        }
+    }
+
+    /// Does not read these partitions any more.
+    pub(crate) fn remove(&self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
+        let mut list = PartitionList::new();
+        for partition in partitions {
+            list.add_partition(partition);
+        }
+        // SAFETY: as above.
+        unsafe {
+            let error = native::rd_kafka_incremental_unassign(self.handle.ptr(), list.ptr());
+            ClientError::check_object(error, || {
+                format!("removing {} partitions", partitions.len())
+            })
+        }
+    }
+
     /// Reads nothing any more.
     pub(crate) fn unassign(&self) -> Result<(), ClientError> {
         // SAFETY: null stands for no partitions.
@@ -406,8 +446,8 @@ unsafe fn signal(event: *mut native::rd_kafka_event_t) -> Signal {
                 }
             }
             native::RD_KAFKA_EVENT_ERROR => {
-                let reason = std::ffi::CStr::from_ptr(native::rd_kafka_event_error_string(event))
-                    .to_string_lossy();
+                let reason =
+                    CStr::from_ptr(native::rd_kafka_event_error_string(event)).to_string_lossy();
                 let mut error = ClientError::explained("consuming", code, &reason);
                 if native::rd_kafka_event_error_is_fatal(event) != 0
                     && error.kind != ErrorKind::Fenced

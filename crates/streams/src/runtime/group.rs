@@ -4,6 +4,8 @@
 //! workers commit and let go of their tasks, stores left open, and on an assignment the tasks that are still ours go
 //! on where they are.
 
+mod rebalance;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -58,6 +60,8 @@ pub(crate) struct Group {
     workers: Vec<WorkerHandle>,
     events: Receiver<Event>,
     assigned: BTreeSet<TopicPartition>,
+    /// Those that the consumer reads, where the group takes and gives single ones.
+    read: BTreeSet<TopicPartition>,
     /// Whether the group has given this member its part, which may be none.
     settled: bool,
     /// Which worker has, or had last, each task whose stores are open.
@@ -108,6 +112,7 @@ impl Group {
             workers,
             events,
             assigned: BTreeSet::new(),
+            read: BTreeSet::new(),
             settled: false,
             placed: BTreeMap::new(),
             bar: Bar::new(),
@@ -191,21 +196,8 @@ impl Group {
 
     fn turn(&mut self) -> Result<(), StreamsError> {
         match self.instance.consumer.poll(POLL) {
-            Some(Signal::Assigned(partitions)) => {
-                self.assigned = partitions.into_iter().collect();
-                self.settled = true;
-                tracing::info!(partitions = self.assigned.len(), "assigned");
-                self.start_tasks()?;
-            }
-            Some(Signal::Revoked(partitions)) => {
-                tracing::info!(partitions = partitions.len(), "revoked");
-                self.instance.state.set(State::Rebalancing);
-                self.suspend_all();
-                self.assigned.clear();
-                self.settled = false;
-                self.lost = None;
-                self.instance.consumer.unassign()?;
-            }
+            Some(Signal::Assigned(partitions)) => self.assigned(partitions)?,
+            Some(Signal::Revoked(partitions)) => self.revoked(&partitions)?,
             Some(Signal::Error(error)) => Self::consumer_error(error)?,
             None => {}
         }
@@ -312,7 +304,7 @@ impl Group {
     }
 
     /// Assigns the tasks' partitions to the consumer, from the committed offsets on.
-    fn starts(&self, tasks: Vec<AssignedTask>) -> Result<Vec<TaskStart>, StreamsError> {
+    fn starts(&mut self, tasks: Vec<AssignedTask>) -> Result<Vec<TaskStart>, StreamsError> {
         let partitions: Vec<_> = tasks
             .iter()
             .flat_map(|task| {
@@ -321,6 +313,10 @@ impl Group {
                 task.inputs.iter().map(of)
             })
             .collect();
+        let partitions = match self.instance.consumer.is_incremental() {
+            true => self.assigned.iter().cloned().collect(),
+            false => partitions,
+        };
         let mut committed = self.committed(&partitions)?;
         let mut assigned = Vec::with_capacity(partitions.len());
         for partition in &partitions {
@@ -347,7 +343,7 @@ impl Group {
                 stores: None,
             });
         }
-        self.instance.consumer.assign(&assigned)?;
+        self.read(&assigned)?;
         Ok(starts)
     }
 

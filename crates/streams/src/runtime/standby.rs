@@ -181,7 +181,7 @@ impl Standby {
             }
         }
         if !self.instance.is_abandoned()
-            && let Err(trouble) = self.write()
+            && let Err(trouble) = self.write_out()
         {
             tracing::warn!(
                 ?trouble,
@@ -217,18 +217,15 @@ impl Standby {
 
     /// Takes the stores of tasks that are not to be held, with what was read.
     fn let_go(&mut self, tasks: &BTreeSet<TaskId>) -> Result<BTreeMap<TaskId, Stores>, Trouble> {
+        self.write_out()?;
         let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.stores)
             .into_iter()
             .partition(|(task, _)| tasks.contains(task));
         self.stores = kept;
         self.following
             .retain(|following| tasks.contains(&following.task));
-        let mut gone = gone;
-        for (task, stores) in &mut gone {
+        for task in gone.keys() {
             self.instance.withdraw_standby(*task);
-            for (_, store) in stores.iter_mut() {
-                store.finish_restore(0)?;
-            }
         }
         Ok(gone)
     }
@@ -363,13 +360,32 @@ impl Standby {
         Ok(came)
     }
 
-    /// Writes what was read, with how far it goes.
+    /// Writes what the copies that have read everything have read, with how far it goes: they are as young as now,
+    /// no delete is missing in them. The others go on gathering, within the store's own bounds.
     fn write(&mut self) -> Result<(), Trouble> {
         self.next_write = Instant::now() + WRITE_EVERY;
-        for stores in self.stores.values_mut() {
-            for (_, store) in stores.iter_mut() {
-                store.finish_restore(0)?;
-            }
+        self.write_all(|following| following.queue.is_caught_up().then(wall_clock))
+    }
+
+    /// Writes everything that was read.
+    fn write_out(&mut self) -> Result<(), Trouble> {
+        self.write_all(|following| {
+            let caught_up = following.queue.is_caught_up();
+            Some(if caught_up { wall_clock() } else { 0 })
+        })
+    }
+
+    /// Writes the copies for which `as_of` says as of when they are, 0 for not known.
+    fn write_all(&mut self, as_of: impl Fn(&Following) -> Option<i64>) -> Result<(), Trouble> {
+        for following in &self.following {
+            let Some(now_ms) = as_of(following) else {
+                continue;
+            };
+            let stores = self
+                .stores
+                .get_mut(&following.task)
+                .expect("what is followed is held");
+            stores.get_mut(following.store).finish_restore(now_ms)?;
         }
         Ok(())
     }

@@ -217,12 +217,17 @@ impl Cluster {
 
     /// An application on this store, with state in `directory`, that leaves its group at once when it stops.
     pub(crate) fn app(&self, directory: &Path) -> App {
+        self.app_without_session(directory)
+            .set("consumer.session.timeout.ms", "6000")
+    }
+
+    /// The same with the session's time-out left to others: that of KIP-848's groups is the cluster's.
+    pub(crate) fn app_without_session(&self, directory: &Path) -> App {
         App::new("app")
             .bootstrap(&self.bootstrap)
             .state_dir(directory)
             .membership(Membership::Dynamic)
             .commit_interval(Duration::from_millis(50))
-            .set("consumer.session.timeout.ms", "6000")
     }
 
     /// Stops it in order.

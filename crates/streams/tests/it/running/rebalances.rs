@@ -171,3 +171,36 @@ fn a_standby_follows_the_store_and_takes_over_with_nothing_to_restore() {
     cluster.stop(stands_by);
     assert_exactly_once(&cluster);
 }
+
+#[test]
+fn a_group_of_kip_848_shares_the_tasks_too() {
+    let cluster = cluster(4);
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let start = |directory: &std::path::Path| {
+        let app = cluster.app_without_session(directory).exactly_once();
+        app.set("group.protocol", "consumer")
+            .start(topology)
+            .unwrap()
+    };
+    write(&cluster, 4, 700);
+    let first = start(one.path());
+    wait_for(&cluster, 700);
+    let second = start(two.path());
+    let tasks = |running: &headwater_streams::Running| -> usize {
+        let workers = running.metrics().workers;
+        workers.iter().map(|worker| worker.running).sum()
+    };
+    eventually("both have half of the tasks", || {
+        (tasks(&first) == 4 && tasks(&second) == 4).then_some(())
+    });
+    write(&cluster, 4, 700);
+    wait_for(&cluster, 1400);
+    cluster.stop(first);
+    eventually("the second has all of them", || {
+        (tasks(&second) == 8).then_some(())
+    });
+    write(&cluster, 4, 700);
+    wait_for(&cluster, 2100);
+    cluster.stop(second);
+    assert_exactly_once(&cluster);
+}

@@ -1,0 +1,77 @@
+//! What the group gives and takes.
+//!
+//! Classic groups with the range assignor are eager: everything is taken and given anew. Those of KIP-848, which a
+//! program chooses by `group.protocol=consumer`, take and give single partitions; the tasks stop for that moment all
+//! the same, with their stores open, so that there is one way for both.
+
+use std::time::Duration;
+
+use super::Group;
+use crate::error::StreamsError;
+use crate::runtime::TopicPartition;
+use crate::runtime::consumer::StartOffset;
+use crate::runtime::run_state::State;
+
+/// How long the consumer may take to go elsewhere in a partition.
+const SEEK_LIMIT: Duration = Duration::from_secs(30);
+
+impl Group {
+    pub(super) fn assigned(&mut self, partitions: Vec<TopicPartition>) -> Result<(), StreamsError> {
+        tracing::info!(partitions = partitions.len(), "assigned");
+        if self.instance.consumer.is_incremental() {
+            self.instance.state.set(State::Rebalancing);
+            self.suspend_all();
+            self.assigned.extend(partitions);
+        } else {
+            self.assigned = partitions.into_iter().collect();
+        }
+        self.settled = true;
+        self.lost = None;
+        self.start_tasks()
+    }
+
+    pub(super) fn revoked(&mut self, partitions: &[TopicPartition]) -> Result<(), StreamsError> {
+        tracing::info!(partitions = partitions.len(), "revoked");
+        self.instance.state.set(State::Rebalancing);
+        self.suspend_all();
+        self.lost = None;
+        if !self.instance.consumer.is_incremental() {
+            self.assigned.clear();
+            self.read.clear();
+            self.settled = false;
+            return Ok(self.instance.consumer.unassign()?);
+        }
+        for partition in partitions {
+            self.assigned.remove(partition);
+            self.read.remove(partition);
+        }
+        self.instance.consumer.remove(partitions)?;
+        self.start_tasks()
+    }
+
+    /// Has the consumer read these partitions, from these offsets, and no others.
+    pub(super) fn read(
+        &mut self,
+        partitions: &[(TopicPartition, StartOffset)],
+    ) -> Result<(), StreamsError> {
+        let consumer = &self.instance.consumer;
+        if !consumer.is_incremental() {
+            return Ok(consumer.assign(partitions)?);
+        }
+        let (known, new): (Vec<_>, Vec<_>) = partitions
+            .iter()
+            .cloned()
+            .partition(|(partition, _)| self.read.contains(partition));
+        for (partition, _) in &new {
+            // One that no task reads yet waits in its own queue, not among the consumer's events.
+            drop(consumer.queue(partition)?);
+        }
+        consumer.add(&new)?;
+        self.read
+            .extend(new.into_iter().map(|(partition, _)| partition));
+        if !known.is_empty() {
+            consumer.seek(&known, SEEK_LIMIT)?;
+        }
+        Ok(())
+    }
+}
