@@ -104,15 +104,19 @@ impl StoreReader {
             segment = next;
             let low = [&segment.to_be_bytes()[..], key].concat();
             let high = [&low[..], &[0xff; 8]].concat();
-            self.pages(Bound::Included(&low), Bound::Included(&high), |row, value| {
-                if row.len() == low.len() + 8
-                    && let Some((from, to, value)) = super::versioned::split_older(row, value)
-                    && to > time
-                {
-                    found = Some((from, value.map(Bytes::copy_from_slice)));
-                }
-                found.is_none()
-            })?;
+            self.pages(
+                Bound::Included(&low),
+                Bound::Included(&high),
+                |row, value| {
+                    if row.len() == low.len() + 8
+                        && let Some((from, to, value)) = super::versioned::split_older(row, value)
+                        && to > time
+                    {
+                        found = Some((from, value.map(Bytes::copy_from_slice)));
+                    }
+                    found.is_none()
+                },
+            )?;
             segment += 1;
         }
         Ok(found.and_then(|(from, value)| {
