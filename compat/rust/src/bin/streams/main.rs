@@ -8,6 +8,7 @@
 
 mod cases;
 mod compare;
+mod counterpart;
 mod driven;
 mod input;
 mod java;

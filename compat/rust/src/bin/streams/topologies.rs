@@ -146,7 +146,7 @@ fn aggregate_final(b: &Builder, topics: &Topics) {
     stream(b, topics, 0)
         .window(tumbling(secs(10)).grace(secs(5)))
         .fold("totals", String::new(), |total, value: String| {
-            *total = appended(total, &value)
+            *total = appended(total, &value);
         })
         .emit(Final)
         .to(topics.texts());
@@ -285,7 +285,7 @@ fn cogroup(b: &Builder, topics: &Topics) {
     stream(b, topics, 0)
         .cogroup(|total: &mut String, value: String| *total = appended(total, &format!("l{value}")))
         .and(stream(b, topics, 1), |total, value| {
-            *total = appended(total, &format!("r{value}"))
+            *total = appended(total, &format!("r{value}"));
         })
         .fold("totals", String::new())
         .to(topics.texts());
