@@ -89,13 +89,14 @@ fn of_library(bench: &Bench<'_>, library: Library, keys: u64) -> Result<Restarts
         };
         setup.load(&bench.programs, &input)
     };
+    let state = setup.state(library.name());
     let start = |records, hold| {
         let run = Run {
             library,
             bootstrap: setup.bootstrap(),
             job: JOB,
             guarantee: Guarantee::ExactlyOnce,
-            state: setup.state(library.name()),
+            state: state.clone(),
             application: library.name().to_owned(),
             warm: 0,
             records,
@@ -111,7 +112,11 @@ fn of_library(bench: &Bench<'_>, library: Library, keys: u64) -> Result<Restarts
     let mut second = start(WAITING, false)?;
     let killed = second.took_all().context("after kill -9")?;
     second.ends()?;
-    setup.remove_state(library.name())?;
+    match library {
+        // Its process id stays, by which its group knows it again, as Kafka Streams' member has a given one.
+        Library::Headwater => setup.remove(&state.join(library.name()).join("stores"))?,
+        Library::KafkaStreams => setup.remove(&state)?,
+    }
     load(WAITING, "cubed")?;
     let mut third = start(WAITING, false)?;
     let wiped = third.took_all().context("without its state")?;

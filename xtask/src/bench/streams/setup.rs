@@ -62,10 +62,10 @@ impl Setup {
         self.dir.join("state").join(application)
     }
 
-    /// Frees the room that an application's state takes.
-    pub(super) fn remove_state(&self, application: &str) -> Result<()> {
-        let state = self.state(application);
-        match fs::remove_dir_all(&state) {
+    /// Removes a directory of an application's state, if it is there.
+    pub(super) fn remove(&self, state: &Path) -> Result<()> {
+        debug_assert!(state.starts_with(&self.dir), "nothing else is removed");
+        match fs::remove_dir_all(state) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(error).with_context(|| format!("removing {}", state.display()))
             }
@@ -75,7 +75,7 @@ impl Setup {
 
     /// Where applications log to.
     pub(super) fn log(&self) -> PathBuf {
-        Path::new(&self.dir).join("applications.log")
+        self.dir.join("applications.log")
     }
 }
 

@@ -62,7 +62,7 @@ fn of_job(bench: &mut Bench<'_>, job: &Job) -> Result<()> {
                 let measured = Application::start(&bench.programs, &run, &setup.log())?
                     .measure(records)
                     .with_context(|| application.clone())?;
-                setup.remove_state(&application)?;
+                setup.remove(&setup.state(&application))?;
                 match library {
                     Library::Headwater => ours.0.push(measured),
                     Library::KafkaStreams => theirs.0.push(measured),

@@ -1,11 +1,12 @@
-//! The records of each job's topics: about 100 bytes each, one a millisecond, the same at every run.
+//! The records of each job's topics: about 100 bytes each, one a millisecond up to now, the same at every run but for
+//! their times. Older ones would be deleted as they are read: changelogs of windows are kept for a day.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 use headwater_bench::events::{Auction, Bid, Order, Payment, Person};
 use serde::Serialize;
 
-/// The time of the first record.
-const BEGIN_MS: i64 = 1_700_000_000_000;
 /// How many keys there are, where they are not distinct.
 const KEYS: f64 = 100_000.0;
 const WORDS_A_LINE: usize = 8;
@@ -84,8 +85,10 @@ impl Input {
 
     pub(crate) fn records(self, count: u64) -> impl Iterator<Item = InputRecord> {
         let mut random = Random(0x9E37_79B9_7F4A_7C15);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let begin = now.map_or(0, |now| now.as_millis() as i64) - count as i64;
         (0..count).map(move |number| {
-            let timestamp = BEGIN_MS + number as i64;
+            let timestamp = begin + number as i64;
             let (topic, key, value) = self.record(number, timestamp, &mut random);
             InputRecord {
                 topic,

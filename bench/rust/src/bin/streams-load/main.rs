@@ -66,7 +66,9 @@ fn create(bootstrap: &str, topics: &[String], partitions: i32) -> Result<()> {
         .create()?;
     let topics: Vec<NewTopic<'_>> = topics
         .iter()
-        .map(|topic| NewTopic::new(topic, partitions, TopicReplication::Fixed(1)))
+        .map(|topic| {
+            NewTopic::new(topic, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1")
+        })
         .collect();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
