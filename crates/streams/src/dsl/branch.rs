@@ -17,7 +17,7 @@ type Branches<K, V> = Vec<(Predicate<K, V>, Out<K, V>)>;
 
 /// A stream that is being divided. Kafka Streams' `BranchedKStream`.
 ///
-/// A record goes to the first branch whose predicate it satisfies, else to the [rest](Split::rest), else nowhere.
+/// A record goes to the first branch whose predicate it satisfies, else to the rest, else nowhere.
 #[must_use = "a stream that is split into nothing does nothing"]
 pub struct Split<'b, K: Send + 'static, V: Send + 'static, C: Chain<Key = K, Value = V>> {
     builder: &'b Builder,

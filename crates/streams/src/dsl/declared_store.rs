@@ -3,6 +3,7 @@
 use std::panic::Location;
 use std::time::Duration;
 
+use crate::dsl::windows::millis_of;
 use crate::key::Key;
 use crate::serde::{Codec, Value};
 use crate::store::{
@@ -82,7 +83,7 @@ impl Builder {
         retention: Duration,
     ) -> DeclaredStore<WindowStore<K, V>> {
         let kind = StoreKind::Window {
-            retention_ms: millis(retention),
+            retention_ms: millis_of(retention),
             layout: WindowLayout::KeyFirst,
         };
         self.store_of(StoreSpec::new(name, kind).keyed::<K>(), V::codec())
@@ -96,7 +97,7 @@ impl Builder {
         retention: Duration,
     ) -> DeclaredStore<SessionStore<K, V>> {
         let kind = StoreKind::Session {
-            retention_ms: millis(retention),
+            retention_ms: millis_of(retention),
         };
         self.store_of(StoreSpec::new(name, kind).keyed::<K>(), V::codec())
     }
@@ -109,7 +110,7 @@ impl Builder {
         history: Duration,
     ) -> DeclaredStore<VersionedStore<K, V>> {
         let kind = StoreKind::Versioned {
-            history_ms: millis(history),
+            history_ms: millis_of(history),
         };
         self.store_of(StoreSpec::new(name, kind).keyed::<K>(), V::codec())
     }
@@ -137,8 +138,4 @@ impl Builder {
             codec,
         }
     }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -20,16 +20,16 @@ mod process;
 mod repartition;
 mod session;
 pub(crate) mod sink;
-pub(crate) mod source;
 mod sliding;
+pub(crate) mod source;
 mod stateless;
 mod stream;
 pub mod suppress;
 pub(crate) mod table;
 mod table_source;
 mod updates;
-mod windowed;
 mod versioned;
+mod windowed;
 pub mod windows;
 
 pub use aggregate::Outcome;

@@ -53,7 +53,11 @@ impl<V: 'static> Times<V> for Timestamps<V> {
 pub(crate) struct NullableTimes<V>(pub(crate) Timestamps<V>);
 
 impl<V: 'static> Times<Option<V>> for NullableTimes<V> {
-    fn extract(&self, value: &Option<V>, known: TimeContext) -> Result<Extracted, InvalidTimestamp> {
+    fn extract(
+        &self,
+        value: &Option<V>,
+        known: TimeContext,
+    ) -> Result<Extracted, InvalidTimestamp> {
         match value {
             Some(value) => self.0.extract(value, known),
             None => self.0.extract_null(known),
@@ -100,7 +104,10 @@ impl<K: Send + 'static, V: Send + 'static, T: Times<V>> TypedSource<K, V, T> {
             partition: partition_time,
             wall_clock: context.wall_clock(),
         };
-        let key = match source.key().map(|bytes| self.key.deserialize(&topic, bytes)) {
+        let key = match source
+            .key()
+            .map(|bytes| self.key.deserialize(&topic, bytes))
+        {
             None => None,
             Some(Ok(key)) => Some(key),
             Some(Err(error)) => {

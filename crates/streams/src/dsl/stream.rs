@@ -107,8 +107,12 @@ impl<'b, C: Chain> Run<'b, C> {
 ///
 /// It is consumed by what is done with it; [`tee`](Keyed::tee) makes two of it.
 #[must_use = "a stream that nothing reads does nothing"]
-pub struct Keyed<'b, K: Send + 'static, V: Send + 'static, C: Chain<Key = K, Value = V> = Through<K, V>>
-{
+pub struct Keyed<
+    'b,
+    K: Send + 'static,
+    V: Send + 'static,
+    C: Chain<Key = K, Value = V> = Through<K, V>,
+> {
     pub(crate) run: Run<'b, C>,
     types: PhantomData<fn(K, V)>,
 }
@@ -116,8 +120,12 @@ pub struct Keyed<'b, K: Send + 'static, V: Send + 'static, C: Chain<Key = K, Val
 /// A stream whose keys were changed: records of equal keys may be in different partitions, so it has to be
 /// [repartitioned](Unkeyed::repartition) before anything is grouped or joined by them.
 #[must_use = "a stream that nothing reads does nothing"]
-pub struct Unkeyed<'b, K: Send + 'static, V: Send + 'static, C: Chain<Key = K, Value = V> = Through<K, V>>
-{
+pub struct Unkeyed<
+    'b,
+    K: Send + 'static,
+    V: Send + 'static,
+    C: Chain<Key = K, Value = V> = Through<K, V>,
+> {
     pub(crate) run: Run<'b, C>,
     types: PhantomData<fn(K, V)>,
 }
@@ -164,8 +172,12 @@ macro_rules! stateless {
             pub fn map<W: Send + 'static>(
                 self,
                 f: impl FnMut(V) -> W + Send + 'static,
-            ) -> $stream<'b, K, W, impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = W>>
-            {
+            ) -> $stream<
+                'b,
+                K,
+                W,
+                impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = W>,
+            > {
                 $stream::of(self.run.then("map", Location::caller(), |_| Map(f)))
             }
 
@@ -174,8 +186,12 @@ macro_rules! stateless {
             pub fn map_with_key<W: Send + 'static>(
                 self,
                 f: impl FnMut(Option<&K>, V) -> W + Send + 'static,
-            ) -> $stream<'b, K, W, impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = W>>
-            {
+            ) -> $stream<
+                'b,
+                K,
+                W,
+                impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = W>,
+            > {
                 $stream::of(self.run.then("map", Location::caller(), |_| MapWithKey(f)))
             }
 
@@ -184,8 +200,12 @@ macro_rules! stateless {
             pub fn try_map<W: Send + 'static, E: Into<BoxError> + 'static>(
                 self,
                 f: impl FnMut(V) -> Result<W, E> + Send + 'static,
-            ) -> $stream<'b, K, W, impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = W>>
-            {
+            ) -> $stream<
+                'b,
+                K,
+                W,
+                impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = W>,
+            > {
                 $stream::of(
                     self.run
                         .then("try_map", Location::caller(), |node| TryMap { node, f }),
@@ -197,8 +217,12 @@ macro_rules! stateless {
             pub fn filter(
                 self,
                 f: impl FnMut(&V) -> bool + Send + 'static,
-            ) -> $stream<'b, K, V, impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = V>>
-            {
+            ) -> $stream<
+                'b,
+                K,
+                V,
+                impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = V>,
+            > {
                 $stream::of(self.run.then("filter", Location::caller(), |_| Filter(f)))
             }
 
@@ -207,8 +231,12 @@ macro_rules! stateless {
             pub fn filter_with_key(
                 self,
                 f: impl FnMut(Option<&K>, &V) -> bool + Send + 'static,
-            ) -> $stream<'b, K, V, impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = V>>
-            {
+            ) -> $stream<
+                'b,
+                K,
+                V,
+                impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = V>,
+            > {
                 $stream::of(
                     self.run
                         .then("filter", Location::caller(), |_| FilterWithKey(f)),
@@ -220,8 +248,12 @@ macro_rules! stateless {
             pub fn try_filter<E: Into<BoxError> + 'static>(
                 self,
                 f: impl FnMut(&V) -> Result<bool, E> + Send + 'static,
-            ) -> $stream<'b, K, V, impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = V>>
-            {
+            ) -> $stream<
+                'b,
+                K,
+                V,
+                impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = V>,
+            > {
                 $stream::of(
                     self.run
                         .then("try_filter", Location::caller(), |node| TryFilter {
@@ -236,7 +268,12 @@ macro_rules! stateless {
             pub fn flat_map<W: Send + 'static, I: IntoIterator<Item = W> + 'static>(
                 self,
                 f: impl FnMut(V) -> I + Send + 'static,
-            ) -> $stream<'b, K, W, impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = W>>
+            ) -> $stream<
+                'b,
+                K,
+                W,
+                impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = W>,
+            >
             where
                 K: Clone,
             {
@@ -251,12 +288,13 @@ macro_rules! stateless {
             pub fn inspect(
                 self,
                 f: impl FnMut(&Record<K, V>) + Send + 'static,
-            ) -> $stream<'b, K, V, impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = V>>
-            {
-                $stream::of(
-                    self.run
-                        .then("inspect", Location::caller(), |_| Inspect(f)),
-                )
+            ) -> $stream<
+                'b,
+                K,
+                V,
+                impl Chain<InKey = C::InKey, InValue = C::InValue, Key = K, Value = V>,
+            > {
+                $stream::of(self.run.then("inspect", Location::caller(), |_| Inspect(f)))
             }
 
             /// Each key replaced by what `f` makes of it and the value.
@@ -264,22 +302,31 @@ macro_rules! stateless {
             pub fn map_key<L: Send + 'static>(
                 self,
                 f: impl FnMut(Option<K>, &V) -> L + Send + 'static,
-            ) -> Unkeyed<'b, L, V, impl Chain<InKey = C::InKey, InValue = C::InValue, Key = L, Value = V>>
-            {
-                Unkeyed::of(
-                    self.run
-                        .then("map_key", Location::caller(), |_| MapKey(f)),
-                )
+            ) -> Unkeyed<
+                'b,
+                L,
+                V,
+                impl Chain<InKey = C::InKey, InValue = C::InValue, Key = L, Value = V>,
+            > {
+                Unkeyed::of(self.run.then("map_key", Location::caller(), |_| MapKey(f)))
             }
 
             /// Any number of records for each: keys, values, timestamps and headers are `f`'s to choose. An `Option`
             /// makes it a filter and map in one.
             #[track_caller]
-            pub fn map_record<L: Send + 'static, W: Send + 'static, I: IntoIterator<Item = Record<L, W>> + 'static>(
+            pub fn map_record<
+                L: Send + 'static,
+                W: Send + 'static,
+                I: IntoIterator<Item = Record<L, W>> + 'static,
+            >(
                 self,
                 f: impl FnMut(Record<K, V>) -> I + Send + 'static,
-            ) -> Unkeyed<'b, L, W, impl Chain<InKey = C::InKey, InValue = C::InValue, Key = L, Value = W>>
-            {
+            ) -> Unkeyed<
+                'b,
+                L,
+                W,
+                impl Chain<InKey = C::InKey, InValue = C::InValue, Key = L, Value = W>,
+            > {
                 Unkeyed::of(
                     self.run
                         .then("map_record", Location::caller(), |_| MapRecord(f)),

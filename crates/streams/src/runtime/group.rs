@@ -313,9 +313,10 @@ impl Group {
                 task.inputs.iter().map(of)
             })
             .collect();
-        let partitions = match self.instance.consumer.is_incremental() {
-            true => self.assigned.iter().cloned().collect(),
-            false => partitions,
+        let partitions = if self.instance.consumer.is_incremental() {
+            self.assigned.iter().cloned().collect()
+        } else {
+            partitions
         };
         let mut committed = self.committed(&partitions)?;
         let mut assigned = Vec::with_capacity(partitions.len());

@@ -52,7 +52,7 @@ impl Subscriptions {
             subscription.instruction,
             Instruction::DeleteAndRespond | Instruction::DeleteAndSayNothing
         ) {
-            store.put(&self.row, None);
+            store.put(&self.row, None, timestamp);
             return Ok(());
         }
         self.stored.clear();
@@ -60,7 +60,7 @@ impl Subscriptions {
         let written = SubscriptionSerde.serialize("", subscription, &mut self.stored);
         match written {
             Ok(_) => {
-                store.put(&self.row, Some(&self.stored));
+                store.put(&self.row, Some(&self.stored), timestamp);
                 Ok(())
             }
             Err(source) => Err(StoreError::Serde {

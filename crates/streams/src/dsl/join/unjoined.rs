@@ -90,8 +90,8 @@ impl<K: Key> Unjoined<K> {
 
     fn set_mark(&mut self, stores: &mut Stores, mark: i64, now: i64) -> Result<(), StoreError> {
         if self.mark(stores)? != mark {
-            let stored = [now.max(0).to_be_bytes(), mark.to_be_bytes()].concat();
-            stores.get_mut(self.id).put(&MARK, Some(&stored));
+            let stored = [now.to_be_bytes(), mark.to_be_bytes()].concat();
+            stores.get_mut(self.id).put(&MARK, Some(&stored), now);
         }
         Ok(())
     }
@@ -116,7 +116,7 @@ impl<K: Key> Unjoined<K> {
         let length = u32::try_from(value.len()).expect("a record is far below 4 GiB");
         self.stored.extend_from_slice(&length.to_be_bytes());
         self.stored.extend_from_slice(value);
-        store.put(&self.row, Some(&self.stored));
+        store.put(&self.row, Some(&self.stored), time);
         let mark = self.mark(stores)?.min(time);
         self.set_mark(stores, mark, now)
     }
@@ -132,7 +132,7 @@ impl<K: Key> Unjoined<K> {
         self.seek(side, key, time);
         let store = stores.get_mut(self.id);
         if store.get(&self.row)?.is_some() {
-            store.put(&self.row, None);
+            store.put(&self.row, None, time);
         }
         Ok(())
     }
@@ -186,7 +186,7 @@ impl<K: Key> Unjoined<K> {
         })?;
         search.finished = rows.len() < limit || stopped == ControlFlow::Continue(());
         for (side, time, row, stored) in &rows {
-            store.put(row, None);
+            store.put(row, None, *time);
             taken.push(Waiting {
                 side: *side,
                 time: *time,
