@@ -4,7 +4,7 @@
 use headwater_streams::dsl::join::{JoinWindows, within};
 use headwater_streams::serde::{Codec, KeySerde, Long, Utf8};
 use headwater_streams::suppress::until_window_closes;
-use headwater_streams::windows::{hopping, secs, session, sliding, tumbling};
+use headwater_streams::windows::{hopping, mins, secs, session, sliding, tumbling};
 use headwater_streams::{Builder, Final, Key, Keyed, Materialized, Table, Topic};
 
 /// Of a text that grows with each record.
@@ -144,7 +144,7 @@ fn reduce(b: &Builder, topics: &Topics) {
 
 fn aggregate_final(b: &Builder, topics: &Topics) {
     stream(b, topics, 0)
-        .window(tumbling(secs(10)).grace(secs(5)))
+        .window(tumbling(secs(10)).grace(secs(5)).retention(mins(10)))
         .fold("totals", String::new(), |total, value: String| {
             *total = appended(total, &value);
         })

@@ -48,6 +48,7 @@ final class StreamsTopologies {
     private static final Duration BEFORE = Duration.ofSeconds(3);
     private static final Duration AFTER = Duration.ofSeconds(5);
     private static final Duration JOIN_GRACE = Duration.ofSeconds(2);
+    private static final Duration KEPT_WINDOWS = Duration.ofMinutes(10);
     private static final Duration HISTORY = Duration.ofSeconds(20);
     /** Of a text that grows with each record. */
     private static final int KEPT = 24;
@@ -180,10 +181,15 @@ final class StreamsTopologies {
         write(grouped(0).reduce(StreamsTopologies::appended, stored("reduced")).toStream());
     }
 
+    /**
+     * The store keeps windows for long: with no more than their size and grace, Kafka Streams loses the results of
+     * windows that close when stream time jumps, since the record that closes them makes them too old to be read.
+     */
     private void aggregateFinal() {
         grouped(0).windowedBy(TimeWindows.ofSizeAndGrace(WINDOW, GRACE))
                 .emitStrategy(EmitStrategy.onWindowClose())
-                .aggregate(() -> "", (key, value, total) -> appended(total, value), windowed("totals", TEXT))
+                .aggregate(() -> "", (key, value, total) -> appended(total, value),
+                        windowed("totals", TEXT).withRetention(KEPT_WINDOWS))
                 .toStream()
                 .to(output, Produced.with(TIME_WINDOWED, TEXT));
     }
