@@ -30,6 +30,8 @@ use deliveries::Deliveries;
 const MAX_BLOCK: Duration = Duration::from_mins(1);
 /// How long a commit waits for its records and for its transaction's end: longer than any transaction lives.
 const MAX_COMMIT: Duration = Duration::from_mins(2);
+/// How long an abort waits for records that are on their way.
+const MAX_DRAIN: Duration = Duration::from_secs(1);
 /// How often the local queue is looked at while it is full.
 const FULL_POLL_MS: i32 = 20;
 
@@ -208,9 +210,15 @@ impl Producer {
     /// Throws the open transaction away, with what has not been sent yet.
     pub(crate) fn abort(&mut self) -> Result<(), ClientError> {
         self.pending_bytes = 0;
-        self.broken = None;
+        let whole = self.broken.take().is_none() && !self.is_dead();
         if !self.in_transaction {
             return Ok(());
+        }
+        if whole {
+            // librdkafka throws away requests that already have their sequence numbers, and goes on behind the gap:
+            // the cluster would refuse the next transaction. So they go out first.
+            // SAFETY: the handle is valid; reports are delivered within the call.
+            unsafe { native::rd_kafka_flush(self.handle.ptr(), milliseconds(MAX_DRAIN)) };
         }
         let result = self.until_done("aborting", |handle, left| {
             // SAFETY: the handle is valid.
@@ -282,8 +290,11 @@ impl Producer {
         let error = told.map_or_else(
             || {
                 let mut error = ClientError::of_code(action.clone(), failed.code);
-                // librdkafka tried for as long as it may: the transaction is lost, not the producer.
-                if error.kind == ErrorKind::Retriable && self.is_transactional() {
+                // librdkafka tried for as long as it may: the transaction is lost, not the producer. Neither the
+                // producer nor the record is to blame for what went with it, or for a gap in the sequence.
+                if self.is_transactional()
+                    && (error.kind == ErrorKind::Retriable || deliveries::is_lost(failed.code))
+                {
                     error.kind = ErrorKind::AbortTransaction;
                 }
                 error
@@ -387,14 +398,27 @@ impl Producer {
         Ok(())
     }
 
-    fn refused(&self, action: String, code: Code) -> ClientError {
+    fn refused(&mut self, action: String, code: Code) -> ClientError {
+        if code == Code::RD_KAFKA_RESP_ERR__STATE && self.is_transactional() {
+            // The transaction failed with an earlier record: that one's error says why, once it is told.
+            self.serve(0);
+            if let Err(error) = self.failed() {
+                return error;
+            }
+        }
         // After a fatal error every record is refused with a code that does not say why.
         match self.handle.fatal_error() {
             Some(mut fatal) => {
                 fatal.action = action;
                 fatal
             }
-            None => ClientError::of_code(action, code),
+            None => {
+                let mut error = ClientError::of_code(action, code);
+                if self.is_transactional() && deliveries::is_lost(code) {
+                    error.kind = ErrorKind::AbortTransaction;
+                }
+                error
+            }
         }
     }
 
@@ -450,6 +474,13 @@ impl Producer {
         if let Some(partitions) = self.topics[index].partitions {
             return Ok(partitions);
         }
+        let counted = self.count_partitions(name, index);
+        let partitions = self.note(counted)?;
+        self.topics[index].partitions = Some(partitions);
+        Ok(partitions)
+    }
+
+    fn count_partitions(&self, name: &str, index: usize) -> Result<i32, ClientError> {
         let mut metadata = std::ptr::null();
         let action = || format!("counting the partitions of {name}");
         // SAFETY: all are valid; the metadata is read and destroyed below.
@@ -476,7 +507,6 @@ impl Producer {
                 Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
             ));
         }
-        self.topics[index].partitions = Some(partitions);
         Ok(partitions)
     }
 }

@@ -128,7 +128,10 @@ impl ClientError {
 impl From<ClientError> for StreamsError {
     fn from(error: ClientError) -> Self {
         Self::Client {
-            retriable: error.is_retriable(),
+            retriable: matches!(
+                error.kind,
+                ErrorKind::Retriable | ErrorKind::AbortTransaction
+            ),
             reason: format!("{} ({})", error.reason, error.code),
             action: error.action,
         }

@@ -39,11 +39,16 @@ impl Deliveries {
 
     fn report(&mut self, topic: usize, partition: i32, code: Code, offset: i64) {
         if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
-            self.failed.get_or_insert(Failed {
+            let failed = Failed {
                 topic,
                 partition,
                 code,
-            });
+            };
+            match &self.failed {
+                Some(first) if !is_lost(first.code) || is_lost(code) => {}
+                // What went with a transaction does not tell why it failed.
+                _ => self.failed = Some(failed),
+            }
             return;
         }
         let Ok(partition) = usize::try_from(partition) else {
@@ -58,6 +63,19 @@ impl Deliveries {
         }
         offsets[partition] = offsets[partition].max(offset);
     }
+}
+
+/// Whether the code is of a record that was lost with its transaction: through no fault of its own, and not to be
+/// lost when it is sent again in the next.
+pub(super) fn is_lost(code: Code) -> bool {
+    matches!(
+        code,
+        Code::RD_KAFKA_RESP_ERR__PURGE_QUEUE
+            | Code::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT
+            | Code::RD_KAFKA_RESP_ERR__STATE
+            | Code::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER
+            | Code::RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID
+    )
 }
 
 /// librdkafka's delivery report.
@@ -77,4 +95,22 @@ pub(super) unsafe extern "C" fn delivered(
         message.err,
         message.offset,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_of_a_lost_transaction_is_told_and_not_what_was_lost_with_it() {
+        let mut deliveries = Deliveries::default();
+        deliveries.report(0, 1, Code::RD_KAFKA_RESP_ERR__PURGE_QUEUE, -1);
+        deliveries.report(0, 2, Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, -1);
+        deliveries.report(0, 3, Code::RD_KAFKA_RESP_ERR__PURGE_QUEUE, -1);
+        deliveries.report(0, 4, Code::RD_KAFKA_RESP_ERR_POLICY_VIOLATION, -1);
+        let failed = deliveries.take_failed().unwrap();
+        assert_eq!(failed.partition, 2);
+        assert_eq!(failed.code, Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+        assert!(deliveries.take_failed().is_none());
+    }
 }

@@ -40,6 +40,52 @@ fn what_an_abort_throws_away_unsent_is_no_failure() {
 }
 
 #[test]
+fn an_abort_leaves_no_gap_in_the_sequence_that_the_next_transaction_fails_with() {
+    let store = TestStore::with_topic(TOPIC, 1);
+    let mut producer = transactional(&store, "tx");
+    for round in 0..40 {
+        // Some of these have their sequence numbers, and are not sent yet.
+        send(&mut producer, TOPIC, 0, 0..200);
+        producer.serve(0);
+        producer.abort().unwrap();
+        send(&mut producer, TOPIC, 0, round..round + 1);
+        producer.commit().unwrap();
+    }
+    let committed: Vec<_> = (0..40).map(|round: i32| round.to_string()).collect();
+    assert_eq!(store.values(TOPIC, 0), committed);
+}
+
+#[test]
+fn what_a_failed_transaction_refuses_is_told_with_the_record_that_it_failed_with() {
+    let store = TestStore::start();
+    store.make(TOPIC, 2, &[("max.message.bytes", "1000")]);
+    let mut producer = transactional(&store, "tx");
+    let produce = |producer: &mut Producer, partition, size| {
+        producer.produce(&Outgoing {
+            topic: &TOPIC.into(),
+            partition,
+            key: None,
+            value: Some(&vec![0; size]),
+            timestamp: 1,
+            headers: &Headers::default(),
+        })
+    };
+    produce(&mut producer, 1, 5000).unwrap();
+    let error = eventually("the transaction has failed", || {
+        produce(&mut producer, 0, 1).err()
+    });
+    assert_eq!(error.kind, ErrorKind::Fatal, "{error}");
+    assert!(error.action.contains("results-1"), "{error}");
+    // Told once: what else the transaction refuses is to be sent again in another.
+    let error = produce(&mut producer, 0, 1).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::AbortTransaction, "{error}");
+    producer.abort().unwrap();
+    send(&mut producer, TOPIC, 0, 7..8);
+    producer.commit().unwrap();
+    assert_eq!(store.values(TOPIC, 0), ["7"]);
+}
+
+#[test]
 fn a_producer_of_the_same_id_fences_the_one_before() {
     let store = TestStore::with_topic(TOPIC, 1);
     let mut zombie = transactional(&store, "tx");
