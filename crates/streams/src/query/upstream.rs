@@ -134,7 +134,7 @@ impl Upstream {
                     continue;
                 }
                 let next = TopicPartition::new(Arc::clone(topic), number);
-                let (first, end) = instance.consumer.watermarks(&next, ASK_LIMIT)?;
+                let (first, end) = instance.consumer.extent(&next, ASK_LIMIT)?;
                 if end > first {
                     self.wanted.insert(next, end);
                 }
@@ -174,7 +174,7 @@ impl Upstream {
                 let offset = queue.position().unwrap_or(0) - 1;
                 return Ok(offset >= end);
             }
-            if queue.is_caught_up() {
+            if queue.has_reached(end) {
                 return Ok(true);
             }
             std::thread::sleep(LOOK_EVERY);

@@ -5,6 +5,7 @@
 //! come by a queue of their own, to whichever thread holds it. A partition is never paused, since that throws away
 //! what was fetched: a queue that nobody polls fills up to its limit and librdkafka stops fetching for it.
 
+mod extent;
 mod partition_queue;
 #[cfg(test)]
 mod tests;
@@ -122,8 +123,9 @@ impl Drop for GroupMetadata {
 
 /// A consumer.
 pub(crate) struct Consumer {
-    handle: Arc<Handle>,
+    // Before the handle: a queue goes before its consumer.
     queue: Queue,
+    handle: Arc<Handle>,
 }
 
 /// A queue of librdkafka's.

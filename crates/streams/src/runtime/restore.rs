@@ -143,7 +143,7 @@ impl Restorer {
             .copied();
         let topic_id = self.instance.topics.ids.get(&*topic).copied();
         let partition = TopicPartition::new(topic, start.id.partition);
-        let (start_offset, end_offset) = self.reader()?.watermarks(&partition, ASK_LIMIT)?;
+        let (start_offset, end_offset) = self.reader()?.extent(&partition, ASK_LIMIT)?;
         let changelog = ChangelogState {
             start_offset,
             end_offset,
@@ -267,10 +267,8 @@ impl Restorer {
         if came > 0 {
             self.tell(&self.reading[index], Step::Reading);
         }
-        let queue = &self.reading[index].queue;
-        let done = queue.position().is_some_and(|position| position >= end)
-            || (came == 0 && queue.is_caught_up());
-        Ok((came, done))
+        // Not where committed records end at present: behind a transaction that is open there may be more.
+        Ok((came, self.reading[index].queue.has_reached(end)))
     }
 
     /// The changelog was cut while it was read: from its new beginning, into an empty store.
@@ -280,7 +278,7 @@ impl Restorer {
         store_of(&mut self.tasks, &reading.planned).wipe()?;
         let (start, end) = self
             .reader()?
-            .watermarks(&reading.planned.partition, ASK_LIMIT)?;
+            .extent(&reading.planned.partition, ASK_LIMIT)?;
         reading.planned.next = start;
         reading.planned.end = end.min(reading.planned.end.max(start));
         self.waiting.push_back(reading.planned);
@@ -342,15 +340,16 @@ impl Restorer {
             .collect()
     }
 
-    /// Gives up: the stores keep what they have so far.
+    /// Gives up: the stores keep what they have so far. After an error they are closed.
     pub(crate) fn take_all(&mut self) -> Result<Vec<(TaskStart, Stores)>, Trouble> {
-        for reading in std::mem::take(&mut self.reading) {
-            store_of(&mut self.tasks, &reading.planned).finish_restore(0)?;
-            self.tell(&reading, Step::Done);
-        }
+        let mut tasks = std::mem::take(&mut self.tasks);
         self.waiting.clear();
         self.reader = None;
-        Ok(std::mem::take(&mut self.tasks)
+        for reading in std::mem::take(&mut self.reading) {
+            store_of(&mut tasks, &reading.planned).finish_restore(0)?;
+            self.tell(&reading, Step::Done);
+        }
+        Ok(tasks
             .into_iter()
             .map(|restoring| (restoring.start, restoring.stores))
             .collect())

@@ -312,7 +312,7 @@ impl Standby {
         let delete_retention_ms = topics.delete_retention_ms.get(&*topic).copied();
         let partition = TopicPartition::new(topic, task.partition);
         let reader = self.reader.as_ref().expect("it was just made");
-        let (start_offset, end_offset) = reader.watermarks(&partition, ASK_LIMIT)?;
+        let (start_offset, end_offset) = reader.extent(&partition, ASK_LIMIT)?;
         let changelog = ChangelogState {
             start_offset,
             end_offset,

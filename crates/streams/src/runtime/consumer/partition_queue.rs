@@ -236,6 +236,14 @@ impl PartitionQueue {
         }
     }
 
+    /// Whether everything below `end` was polled, but for what is none of this reader's: markers, and what was aborted
+    /// or compacted.
+    pub(crate) fn has_reached(&self, end: i64) -> bool {
+        self.position.is_some_and(|position| position >= end)
+            || self.end.is_some_and(|told| told >= end)
+            || self.native_position() >= end
+    }
+
     fn native_position(&self) -> i64 {
         let mut list = PartitionList::new();
         list.add_partition(&self.partition);

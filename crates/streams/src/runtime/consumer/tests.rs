@@ -164,6 +164,43 @@ fn a_partition_that_ends_in_a_commit_marker_is_caught_up() {
 }
 
 #[test]
+fn what_is_committed_behind_an_open_transaction_is_reached_when_that_has_ended() {
+    let store = TestStore::with_topic(TOPIC, 1);
+    let begin = |id: &str| {
+        let mut producer = Producer::transactional(&store.settings, id).unwrap();
+        producer.init_transactions(PATIENCE).unwrap();
+        producer
+    };
+    let (mut zombie, mut successor) = (begin("zombie"), begin("successor"));
+    send(&mut zombie, TOPIC, 0, 0..1);
+    zombie.flush().unwrap();
+    send(&mut successor, TOPIC, 0, 1..3);
+    successor.commit().unwrap();
+    let (reader, mut queue) =
+        store.reader(TOPIC, 0, StartOffset::Beginning, Isolation::ReadCommitted);
+    let partition = TopicPartition::new(TOPIC, 0);
+    let (_, stable) = reader.watermarks(&partition, PATIENCE).unwrap();
+    assert_eq!(stable, 0, "nothing can be read");
+    let (start, end) = reader.extent(&partition, PATIENCE).unwrap();
+    assert_eq!(
+        (start, end),
+        (0, 4),
+        "two records and a marker are behind it"
+    );
+    assert!(read_to_end(&mut queue).unwrap().is_empty());
+    assert!(queue.is_caught_up(), "with what can be read");
+    assert!(!queue.has_reached(end));
+    zombie.abort().unwrap();
+    let mut records = Vec::new();
+    eventually("the end", || {
+        queue.poll(100, &mut records).unwrap();
+        queue.has_reached(end).then_some(())
+    });
+    let values: Vec<_> = records.iter().map(value).collect();
+    assert_eq!(values, ["1", "2"]);
+}
+
+#[test]
 fn a_thread_is_woken_when_records_come() {
     let store = TestStore::with_topic(TOPIC, 1);
     let (_reader, mut queue) =

@@ -12,7 +12,9 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::producer::{
+    BaseProducer, BaseRecord, DefaultProducerContext, Producer, ThreadedProducer,
+};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 /// How long a test waits for what has to happen.
@@ -169,6 +171,19 @@ impl Cluster {
                 .unwrap();
         }
         producer.flush(PATIENCE).unwrap();
+    }
+
+    /// A transaction that holds one record of the partition and is open, as a killed instance leaves it.
+    pub(crate) fn open_transaction(&self, topic: &str, partition: i32) -> BaseProducer {
+        let mut config = self.config();
+        config.set("transactional.id", "left-open");
+        let producer: BaseProducer = config.create().unwrap();
+        producer.init_transactions(PATIENCE).unwrap();
+        producer.begin_transaction().unwrap();
+        let record = BaseRecord::to(topic).partition(partition);
+        producer.send(record.key("salt").payload("0")).unwrap();
+        producer.flush(PATIENCE).unwrap();
+        producer
     }
 
     /// All committed records of a topic, partition by partition.

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::cluster::eventually;
+use rdkafka::producer::Producer;
+
+use super::cluster::{PATIENCE, eventually};
 use super::word_count::{assert_exactly_once, cluster, topology, wait_for, write};
 
 fn restored(running: &headwater_streams::Running) -> u64 {
@@ -38,6 +40,33 @@ fn a_lost_disk_is_restored_from_the_changelog() {
     wait_for(&cluster, 1400);
     cluster.stop(running);
     assert_exactly_once(&cluster);
+}
+
+#[test]
+fn a_restore_waits_for_a_transaction_that_was_left_open_in_the_changelog() {
+    let cluster = cluster(1);
+    let (lost, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let app = |directory: &std::path::Path| cluster.app(directory).exactly_once();
+    let mut running = cluster.run(app(lost.path()).start(topology).unwrap());
+    for (directory, each) in [(lost.path(), 10), (new.path(), 20)] {
+        let left_open = cluster.open_transaction("app-counts-changelog", 0);
+        write(&cluster, 1, 70);
+        wait_for(&cluster, 7 * each);
+        cluster.stop(running);
+        running = app(directory).start(topology).unwrap();
+        eventually("the restore is under way", || {
+            (running.metrics().workers[0].restoring == 1).then_some(())
+        });
+        left_open.abort_transaction(PATIENCE).unwrap();
+        running = cluster.run(running);
+        let counts = running.store("counts").unwrap().partitions();
+        assert_eq!(
+            counts[&0].get(b"salt").unwrap().unwrap().value,
+            each.to_string().as_bytes(),
+            "with what was committed behind it"
+        );
+    }
+    cluster.stop(running);
 }
 
 #[test]
