@@ -52,7 +52,9 @@ pub(crate) fn commit(
         let running = tasks.get_mut(id).expect("it was just prepared");
         for (store_id, store) in running.task.stores_mut().iter_mut() {
             let changelog = changelog_offset(instance, producer, &offsets, *id, store_id);
-            store.commit(&mut batch, changelog);
+            // Nothing new was sent where the producer's last record is from before the task was elsewhere.
+            let known = store.checkpoint();
+            store.commit(&mut batch, changelog.filter(|offset| Some(*offset) > known));
         }
     }
     batch.commit()?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::collector::{Collector, Outgoing};
 use crate::context::{Context, Origin, Policies, SourceRecord, TaskState};
+use crate::dsl::source::Source;
 use crate::error::{Failure, RecordError, Stage, StreamsError};
 use crate::graph::Graph;
 use crate::processor::{PunctuationType, Punctuators};
@@ -16,7 +17,6 @@ use crate::runtime::clocks;
 use crate::runtime::record_queue::RecordQueue;
 use crate::store::{StoreId, Stores};
 use crate::topology::{Flush, Topology};
-use crate::dsl::source::Source;
 
 /// A task's name: which sub-topology, which partition. Written `0_3`, as Kafka Streams does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -181,6 +181,13 @@ impl<R: SourceRecord> Task<R> {
     /// Says that the record at this place failed so many times already.
     pub(crate) fn retried(&mut self, origin: Origin, tried: u32) {
         self.state.retried = Some((origin, tried));
+    }
+
+    /// Whether the record at this place is behind what is committed.
+    pub(crate) fn has_committed(&self, origin: &Origin) -> bool {
+        self.queues.iter().any(|queue| {
+            queue.topic == origin.topic && queue.committed.is_some_and(|next| next > origin.offset)
+        })
     }
 
     /// Adds records of an input, in the order of their offsets.

@@ -200,10 +200,11 @@ impl Worker {
             self.instance
                 .publish(id, stores.iter().map(|(_, store)| store.reader()));
             let retried = self.retried.get(&id);
-            let started =
-                RunningTask::start(&self.instance, start, stores, retried, &mut self.producer);
-            self.incomplete |= started.is_err();
-            let running = started?;
+            // It stays so if the task's closures fail or panic here: the others are let go too.
+            self.incomplete = true;
+            let running =
+                RunningTask::start(&self.instance, start, stores, retried, &mut self.producer)?;
+            self.incomplete = false;
             tracing::info!(task = %id, worker = self.index, "task runs");
             self.running.insert(id, running);
             busy = true;
@@ -264,7 +265,13 @@ impl Worker {
             self.metrics()
                 .last_commit_micros
                 .store(took.as_micros() as u64, Ordering::Relaxed);
-            self.retried.clear();
+            // Only what a commit has passed begins anew: a task that pauses keeps its count while others commit.
+            let running = &self.running;
+            self.retried.retain(|id, (origin, _)| {
+                running
+                    .get(id)
+                    .is_none_or(|running| !running.task.has_committed(origin))
+            });
         }
         self.next_commit = Instant::now() + self.instance.config.commit_interval();
         Ok(())
@@ -272,7 +279,10 @@ impl Worker {
 
     /// Commits, and lets go of all tasks. What cannot be committed is dropped, and comes again elsewhere.
     fn suspend(&mut self) {
-        if let Err(trouble) = self.commit() {
+        // A panic is met again by whoever has the task next; here nothing may be begun anew.
+        let committed = catch_unwind(AssertUnwindSafe(|| self.commit()))
+            .unwrap_or_else(|panic| Err(Trouble::Streams(StreamsError::Panic(told(&*panic)))));
+        if let Err(trouble) = committed {
             tracing::warn!(
                 worker = self.index,
                 ?trouble,
@@ -304,7 +314,10 @@ impl Worker {
                 }
             }
             // The stores were dropped with the error: they are opened again from what is on disk.
-            Err(trouble) => tracing::warn!(?trouble, "a restore was cut short"),
+            Err(trouble) => {
+                tracing::warn!(?trouble, "a restore was cut short");
+                self.incomplete = true;
+            }
         }
         self.paused.clear();
         left

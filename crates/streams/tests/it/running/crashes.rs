@@ -120,6 +120,49 @@ fn a_record_that_fails_for_a_while_is_tried_again_with_everything_rolled_back() 
 }
 
 #[test]
+fn attempts_are_counted_while_other_tasks_of_the_worker_commit() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
+    let cluster = cluster(2);
+    let directory = tempfile::tempdir().unwrap();
+    let retry = Policy::Retry {
+        attempts: 3,
+        backoff: std::time::Duration::from_millis(300),
+        then: Box::new(Policy::Skip),
+    };
+    let running = cluster
+        .app(directory.path())
+        .exactly_once()
+        .on_error(&retry)
+        .start(|b| {
+            b.stream(super::word_count::WORDS)
+                .try_map(|word| {
+                    if word == "poison" {
+                        ATTEMPTS.fetch_add(1, Ordering::Relaxed);
+                        return Err("poisoned");
+                    }
+                    Ok(1)
+                })
+                .to(super::word_count::COUNTS);
+        })
+        .unwrap();
+    cluster.write("words", [(0, "key", "poison", 1), (0, "key", "wine", 2)]);
+    eventually(
+        "the record is given up, and the one behind it comes",
+        || {
+            cluster.write("words", [(1, "key", "oil", 3)]);
+            let results = cluster.read("counts");
+            results
+                .iter()
+                .any(|result| result.timestamp == 2)
+                .then_some(())
+        },
+    );
+    assert_eq!(ATTEMPTS.load(Ordering::Relaxed), 4, "one, and three more");
+    cluster.stop(running);
+}
+
+#[test]
 fn a_record_that_fails_for_good_ends_the_application_and_nothing_of_it_is_committed() {
     let cluster = cluster(1);
     let directory = tempfile::tempdir().unwrap();
