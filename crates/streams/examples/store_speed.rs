@@ -223,6 +223,7 @@ fn partitions(state: &StateDatabase) -> Result<(), Error> {
                 store.put(
                     &key(round * 1000 + row, 1 << 40).to_be_bytes(),
                     Some(&value),
+                    1,
                 );
             }
             stores.commit(1, |_| Some(round as i64))?;
@@ -263,7 +264,9 @@ fn reopen(directory: &std::path::Path) -> Result<(), Error> {
     for commit in 0..100_u64 {
         for number in 0..10_000 {
             let row = key(commit * 10_000 + number, u64::MAX).to_be_bytes();
-            stores.get_mut(ID).put(&row, Some(&[8; 58]));
+            stores
+                .get_mut(ID)
+                .put(&row, Some(&[8; 58]), i64::from_be_bytes([8; 8]));
         }
         stores.commit(1, |_| Some(restored + commit as i64))?;
     }

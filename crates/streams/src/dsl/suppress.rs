@@ -41,6 +41,16 @@ enum WhenFull {
     ShutDown,
 }
 
+impl std::fmt::Display for Bounds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.max_records, self.max_bytes) {
+            (records, u64::MAX) => write!(f, "at most {records} records may wait"),
+            (u64::MAX, bytes) => write!(f, "at most {bytes} bytes may wait"),
+            (records, bytes) => write!(f, "at most {records} records of {bytes} bytes may wait"),
+        }
+    }
+}
+
 impl Bounds {
     /// As much as the disk takes: what is buffered lies in a store.
     const NONE: Self = Self {
@@ -317,7 +327,6 @@ impl<K: Key, V: Send + 'static> Suppressed<K, V> {
         };
         self.buffer
             .replace(context.stores, time, key, &held, timestamp)
-            .map(|_| ())
     }
 
     fn keep_bounds(&mut self, context: &mut Context<'_>) -> Result<(), Failure> {
@@ -327,8 +336,8 @@ impl<K: Key, V: Send + 'static> Suppressed<K, V> {
         {
             if self.bounds.when_full == WhenFull::ShutDown {
                 let error: BoxError = format!(
-                    "the buffer holds more than {} records or {} bytes",
-                    self.bounds.max_records, self.bounds.max_bytes
+                    "the buffer is full: {}; raise what it may hold, or see why stream time stands still",
+                    self.bounds
                 )
                 .into();
                 return Err(context.fatal(self.node, error));

@@ -36,6 +36,8 @@ struct Cell {
     key: Box<[u8]>,
     /// None for a row that is known to be absent.
     value: Option<Vec<u8>>,
+    /// Of the last change that goes to the changelog: a deleted row has no value to find it in.
+    timestamp: i64,
     state: State,
     /// Read since the clock's hand came by.
     referenced: bool,
@@ -115,7 +117,10 @@ impl Hashed {
         let after = cell.bytes();
         cell.referenced = true;
         let state = match logged {
-            Logged::Yes => State::Dirty,
+            Logged::At(timestamp) => {
+                cell.timestamp = timestamp;
+                State::Dirty
+            }
             Logged::No if cell.state == State::Dirty => State::Dirty,
             Logged::No => State::Flushed,
         };
@@ -149,15 +154,15 @@ impl Hashed {
         index
     }
 
-    /// Hands out the rows that changed since the last flush, in order of their first change. An error ends it, and
-    /// nothing counts as flushed.
+    /// Hands out the rows that changed since the last flush, in order of their first change, and the timestamps of
+    /// their last ones. An error ends it, and nothing counts as flushed.
     pub(crate) fn flush<E>(
         &mut self,
-        mut each: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), E>,
+        mut each: impl FnMut(&[u8], Option<&[u8]>, i64) -> Result<(), E>,
     ) -> Result<usize, E> {
         for &index in &self.unflushed {
             let cell = &self.cells[index as usize];
-            each(&cell.key, cell.value.as_deref())?;
+            each(&cell.key, cell.value.as_deref(), cell.timestamp)?;
         }
         let flushed = self.unflushed.len();
         for index in self.unflushed.drain(..) {
@@ -296,6 +301,7 @@ impl Hashed {
             hash,
             key: key.into(),
             value: None,
+            timestamp: -1,
             state: State::Vacant,
             referenced: false,
         };
@@ -352,7 +358,7 @@ mod tests {
     fn flushed(overlay: &mut Hashed) -> Vec<Vec<u8>> {
         let mut keys = Vec::new();
         overlay
-            .flush(|key, _| -> Result<(), ()> {
+            .flush(|key, _, _| -> Result<(), ()> {
                 keys.push(key.to_vec());
                 Ok(())
             })
@@ -363,13 +369,13 @@ mod tests {
     #[test]
     fn a_key_is_flushed_once_with_its_last_value_and_again_after_a_further_change() {
         let mut overlay = Hashed::default();
-        overlay.put(b"b", Some(b"1"), Logged::Yes);
-        overlay.put(b"a", Some(b"1"), Logged::Yes);
-        overlay.put(b"b", Some(b"2"), Logged::Yes);
+        overlay.put(b"b", Some(b"1"), Logged::At(1));
+        overlay.put(b"a", Some(b"1"), Logged::At(1));
+        overlay.put(b"b", Some(b"2"), Logged::At(1));
         overlay.put(b"derived", Some(b"x"), Logged::No);
         assert_eq!(flushed(&mut overlay), [b"b", b"a"]);
         assert!(flushed(&mut overlay).is_empty());
-        overlay.put(b"b", None, Logged::Yes);
+        overlay.put(b"b", None, Logged::At(1));
         assert_eq!(flushed(&mut overlay), [b"b"]);
         assert_eq!(
             committed(&mut overlay),
@@ -385,10 +391,10 @@ mod tests {
     #[test]
     fn a_failed_flush_leaves_everything_to_be_flushed_again() {
         let mut overlay = Hashed::default();
-        overlay.put(b"a", Some(b"1"), Logged::Yes);
-        overlay.put(b"b", Some(b"1"), Logged::Yes);
+        overlay.put(b"a", Some(b"1"), Logged::At(1));
+        overlay.put(b"b", Some(b"1"), Logged::At(1));
         let mut left = 1;
-        let result = overlay.flush(|_, _| {
+        let result = overlay.flush(|_, _, _| {
             left -= 1;
             if left < 0 { Err(()) } else { Ok(()) }
         });
@@ -399,10 +405,10 @@ mod tests {
     #[test]
     fn aborted_changes_are_unknown_again_and_counted_no_more() {
         let mut overlay = Hashed::default();
-        overlay.put(b"a", Some(b"1"), Logged::Yes);
+        overlay.put(b"a", Some(b"1"), Logged::At(1));
         committed(&mut overlay);
-        overlay.put(b"a", Some(b"22"), Logged::Yes);
-        overlay.put(b"b", Some(b"1"), Logged::Yes);
+        overlay.put(b"a", Some(b"22"), Logged::At(1));
+        overlay.put(b"b", Some(b"1"), Logged::At(1));
         assert!(overlay.uncommitted_bytes() > 0);
         overlay.abort();
         assert_eq!(get(&mut overlay, b"a"), Known::Nothing);
@@ -417,7 +423,7 @@ mod tests {
         for key in 0..100_u8 {
             overlay.remember(&[key], Some(&[key; 10]));
         }
-        overlay.put(b"changed", Some(&[0; 500]), Logged::Yes);
+        overlay.put(b"changed", Some(&[0; 500]), Logged::At(1));
         assert_eq!(get(&mut overlay, &[7]), Known::Value(&[7; 10]));
         overlay.trim(overlay.clean_bytes() - 1);
         assert_eq!(
@@ -437,7 +443,7 @@ mod tests {
     fn the_room_of_many_changes_is_given_back() {
         let mut overlay = Hashed::default();
         for key in 0..10_000_u32 {
-            overlay.put(&key.to_be_bytes(), Some(b"1"), Logged::Yes);
+            overlay.put(&key.to_be_bytes(), Some(b"1"), Logged::At(1));
         }
         committed(&mut overlay);
         overlay.trim(100 * CELL_OVERHEAD * 2);
@@ -452,8 +458,8 @@ mod tests {
     fn changed_rows_come_in_order_however_late_the_order_is_asked_for() {
         let mut overlay = Hashed::default();
         overlay.remember(b"clean", Some(b""));
-        overlay.put(b"c", Some(b"1"), Logged::Yes);
-        overlay.put(b"a", Some(b"1"), Logged::Yes);
+        overlay.put(b"c", Some(b"1"), Logged::At(1));
+        overlay.put(b"a", Some(b"1"), Logged::At(1));
         let keys = |overlay: &mut Hashed| -> Vec<Vec<u8>> {
             overlay
                 .changed(Bound::Unbounded, Bound::Excluded(b"d"))
@@ -461,8 +467,8 @@ mod tests {
                 .collect()
         };
         assert_eq!(keys(&mut overlay), [b"a", b"c"]);
-        overlay.put(b"b", None, Logged::Yes);
-        overlay.put(b"e", None, Logged::Yes);
+        overlay.put(b"b", None, Logged::At(1));
+        overlay.put(b"e", None, Logged::At(1));
         assert_eq!(keys(&mut overlay), [b"a", b"b", b"c"]);
         overlay.abort();
         assert!(keys(&mut overlay).is_empty());

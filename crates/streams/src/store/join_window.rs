@@ -69,7 +69,7 @@ impl<K: Key, V> JoinWindow<K, V> {
         self.row
             .extend_from_slice(&store.next_sequence().to_be_bytes());
         self.values.check(&self.row)?;
-        store.put(&self.row, Some(&self.stored));
+        store.put(&self.row, Some(&self.stored), timestamp);
         Ok(Stored::Yes)
     }
 

@@ -46,7 +46,7 @@ impl<K: Key, V> KeyValue<K, V> {
         }
     }
 
-    /// Sets the value of a key, or deletes it.
+    /// Sets the value of a key, or deletes it. The changelog's record has `timestamp` either way.
     pub fn put(
         &mut self,
         stores: &mut Stores,
@@ -63,8 +63,13 @@ impl<K: Key, V> KeyValue<K, V> {
         self.values.check(&self.key)?;
         let store = stores.get_mut(self.id);
         store.observe(timestamp);
-        store.put(&self.key, stored.then_some(&self.stored));
+        store.put(&self.key, stored.then_some(&self.stored), timestamp);
         Ok(())
+    }
+
+    /// How many bytes the row takes that was put last, key and value.
+    pub(crate) fn row_bytes(&self) -> usize {
+        self.key.len() + self.stored.len()
     }
 
     /// Visits the values whose keys' bytes are within the bounds, in order of those, until told to stop.

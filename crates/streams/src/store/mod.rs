@@ -55,7 +55,7 @@ pub use spec::{
 pub use state::{Batch, MemoryBudget, StateDatabase};
 pub use store::{ChangelogEntry, ChangelogRecord, Store};
 pub use stores::{StoreId, Stores};
-pub use time_buffer::{BufferEntry, Buffered, TimeOrderedBuffer};
+pub use time_buffer::{BufferEntry, TimeOrderedBuffer};
 pub(crate) use values::Values;
 pub use versioned::{Version, VersionedStore};
 pub use window::{Stored, WindowEntry, WindowStore, WindowValue};

@@ -11,8 +11,8 @@ use super::sorted::{Change, Sorted};
 /// Whether a change goes to the changelog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Logged {
-    /// With the next flush.
-    Yes,
+    /// With the next flush, with this timestamp.
+    At(i64),
     /// Never: the row follows from others, or was logged in another way.
     No,
 }
@@ -61,10 +61,11 @@ impl Overlay {
         }
     }
 
-    /// Hands out the rows that changed since the last flush. An error ends it, and nothing counts as flushed.
+    /// Hands out the rows that changed since the last flush, and their changes' timestamps. An error ends it, and
+    /// nothing counts as flushed.
     pub(crate) fn flush<E>(
         &mut self,
-        each: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), E>,
+        each: impl FnMut(&[u8], Option<&[u8]>, i64) -> Result<(), E>,
     ) -> Result<usize, E> {
         match self {
             Self::Hashed(hashed) => hashed.flush(each),

@@ -185,6 +185,7 @@ impl Store {
             }
             Layout::Buffer => time_buffer::restore(self, record)?,
             Layout::Plain => {
+                checkpoint.clock = checkpoint.clock.max(record.timestamp);
                 let value = record.value.map(|bytes| {
                     write_stamped(record.timestamp, bytes, value);
                     &value[..]
@@ -194,8 +195,7 @@ impl Store {
             layout => {
                 // A key that is not of this store's form was put there by somebody else: it is passed over.
                 if let Some(restored) = layout.restored(record.key) {
-                    // A key-value store's clock has seen the time of each value, which deletes are logged with.
-                    let time = restored.time.unwrap_or(record.timestamp);
+                    let time = restored.time.unwrap_or(checkpoint.clock);
                     checkpoint.clock = checkpoint.clock.max(time);
                     if let Some(sequence) = restored.sequence {
                         checkpoint.sequence = checkpoint.sequence.max(sequence.wrapping_add(1));

@@ -17,9 +17,11 @@ pub(crate) struct Sorted {
 }
 
 /// What became of a row.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Change {
     value: Option<Vec<u8>>,
+    /// Of the last change that goes to the changelog.
+    timestamp: i64,
     /// It is to go to the changelog with the next flush.
     dirty: bool,
 }
@@ -39,28 +41,29 @@ impl Sorted {
 
     pub(crate) fn put(&mut self, key: &[u8], value: Option<&[u8]>, logged: Logged) {
         let length = value.map_or(0, <[u8]>::len);
-        if let Some(change) = self.changes.get_mut(key) {
+        let change = if let Some(change) = self.changes.get_mut(key) {
             self.bytes = self.bytes + length - change.value.as_ref().map_or(0, Vec::len);
-            change.value = value.map(<[u8]>::to_vec);
-            change.dirty |= logged == Logged::Yes;
-            return;
-        }
-        self.bytes += CHANGE_OVERHEAD + key.len() + length;
-        let change = Change {
-            value: value.map(<[u8]>::to_vec),
-            dirty: logged == Logged::Yes,
+            change
+        } else {
+            self.bytes += CHANGE_OVERHEAD + key.len() + length;
+            self.changes.entry(key.into()).or_default()
         };
-        self.changes.insert(key.into(), change);
+        change.value = value.map(<[u8]>::to_vec);
+        if let Logged::At(timestamp) = logged {
+            change.timestamp = timestamp;
+            change.dirty = true;
+        }
     }
 
-    /// Hands out the rows that changed since the last flush. An error ends it, and nothing counts as flushed.
+    /// Hands out the rows that changed since the last flush, and their changes' timestamps. An error ends it, and
+    /// nothing counts as flushed.
     pub(crate) fn flush<E>(
         &mut self,
-        mut each: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), E>,
+        mut each: impl FnMut(&[u8], Option<&[u8]>, i64) -> Result<(), E>,
     ) -> Result<usize, E> {
         for (key, change) in &self.changes {
             if change.dirty {
-                each(key, change.value())?;
+                each(key, change.value(), change.timestamp)?;
             }
         }
         let mut flushed = 0;

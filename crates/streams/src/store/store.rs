@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::cache_budget::{CacheBudget, CacheShare};
 use super::checkpoint::Checkpoint;
 use super::error::StoreError;
-use super::layout::{Layout, split_stamped};
+use super::layout::Layout;
 use super::memory::MemoryTable;
 use super::merge::{clamp, merge};
 use super::overlay::{Logged, Overlay};
@@ -39,7 +39,7 @@ pub struct ChangelogEntry<'a> {
     pub key: &'a [u8],
     /// The value without its timestamp; none for a delete.
     pub value: Option<&'a [u8]>,
-    /// The timestamp of the value; of a delete, the store's clock.
+    /// The timestamp of the value, or of the record that deleted it.
     pub timestamp: i64,
 }
 
@@ -224,19 +224,19 @@ impl Store {
         Ok(self.get(key)?.map(Bytes::copy_from_slice))
     }
 
-    /// Changes a row; none deletes it. It goes to the changelog with the next flush.
-    #[inline]
+    /// Changes a row; none deletes it. It goes to the changelog with the next flush, with `timestamp`.
     ///
-    /// A value begins with its timestamp, eight bytes big endian.
-    pub fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
+    /// A value begins with that timestamp, eight bytes big endian.
+    #[inline]
+    pub fn put(&mut self, key: &[u8], value: Option<&[u8]>, timestamp: i64) {
         debug_assert!(
-            value.is_none_or(|value| value.len() >= 8),
-            "a value has a timestamp"
+            value.is_none_or(|value| value.starts_with(&timestamp.to_be_bytes())),
+            "a value begins with its timestamp"
         );
         if let Some(upcoming) = &mut self.upcoming {
             upcoming.put(self.layout, key, value);
         }
-        self.overlay.put(key, value, Logged::Yes);
+        self.overlay.put(key, value, Logged::At(timestamp));
     }
 
     /// Changes a row that follows from others, or is logged by [`log`](Self::log).
@@ -310,22 +310,16 @@ impl Store {
             layout,
             overlay,
             scratch,
-            now,
             ..
         } = self;
-        let rows = overlay.flush(|row, value| {
+        let rows = overlay.flush(|row, value, timestamp| {
             scratch.clear();
             if !layout.write_changelog_key(row, scratch) {
                 return Ok(());
             }
-            let (timestamp, value) = match value.map(split_stamped) {
-                Some(Some((timestamp, value))) => (timestamp, Some(value)),
-                // Only what this crate writes is in a store: every value has its timestamp.
-                Some(None) | None => (now.clock.max(0), None),
-            };
             send(ChangelogEntry {
                 key: scratch,
-                value,
+                value: value.and_then(|value| value.get(8..)),
                 timestamp,
             })
         })?;

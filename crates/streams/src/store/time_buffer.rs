@@ -37,15 +37,6 @@ pub struct BufferEntry<K, V> {
     pub timestamp: i64,
 }
 
-/// Whether a record found an older one of its key waiting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Buffered {
-    /// It is the only one.
-    Added,
-    /// It took the other's place, and its time.
-    Replaced,
-}
-
 /// The handle that an operator has on a buffer of its task.
 ///
 /// Records come out in order of time, then group, then the key's bytes, then arrival. (Of two keys of which one is
@@ -86,7 +77,7 @@ impl<K: Key, V> TimeOrderedBuffer<K, V> {
         key: &K,
         value: &V,
         timestamp: i64,
-    ) -> Result<Buffered, StoreError> {
+    ) -> Result<(), StoreError> {
         let store = stores.get_mut(self.id);
         self.by_key(key);
         let waiting = store.get(&self.key)?.and_then(read_i64);
@@ -94,14 +85,11 @@ impl<K: Key, V> TimeOrderedBuffer<K, V> {
         self.values.stamp(value, timestamp, &mut self.stored)?;
         write_row(&mut self.row, time, 0, key, REPLACING);
         self.values.check(&self.row)?;
-        insert(store, &self.row, &self.stored)?;
+        insert(store, &self.row, &self.stored, timestamp)?;
         if waiting.is_none() {
             store.put_derived(&self.key, Some(&time.to_be_bytes()));
         }
-        Ok(match waiting {
-            Some(_) => Buffered::Replaced,
-            None => Buffered::Added,
-        })
+        Ok(())
     }
 
     /// The record of a key that was put by [`replace`](Self::replace) and waits: its value and timestamp.
@@ -137,37 +125,7 @@ impl<K: Key, V> TimeOrderedBuffer<K, V> {
         }
         write_row(&mut self.row, time, group, key, sequence);
         self.values.check(&self.row)?;
-        insert(store, &self.row, &self.stored)
-    }
-
-    /// Removes the records of a key and group that wait for `time`, and tells how many there were.
-    pub fn remove_at(
-        &mut self,
-        stores: &mut Stores,
-        time: i64,
-        group: u8,
-        key: &K,
-    ) -> Result<usize, StoreError> {
-        let store = stores.get_mut(self.id);
-        write_row(&mut self.row, time, group, key, 0);
-        let prefix = self.row.len() - 4;
-        let mut last = self.row.clone();
-        last[prefix..].fill(0xff);
-        let mut rows = Vec::new();
-        let _ = store.scan::<()>(
-            Bound::Included(&self.row),
-            Bound::Included(&last),
-            |row, stored| {
-                if row.len() == prefix + 4 {
-                    rows.push((row.to_vec(), stored.len()));
-                }
-                ControlFlow::Continue(())
-            },
-        )?;
-        for (row, length) in &rows {
-            remove(store, row, *length)?;
-        }
-        Ok(rows.len())
+        insert(store, &self.row, &self.stored, timestamp)
     }
 
     /// The earliest time that a record waits for.
@@ -233,7 +191,7 @@ impl<K: Key, V> TimeOrderedBuffer<K, V> {
                 value,
                 timestamp,
             });
-            remove(store, &row, stored.len())?;
+            remove(store, &row, stored.len(), timestamp)?;
         }
         Ok(entries)
     }
@@ -287,7 +245,7 @@ pub(crate) fn restore(store: &mut Store, record: &ChangelogRecord<'_>) -> Result
     Ok(())
 }
 
-fn insert(store: &mut Store, row: &[u8], stored: &[u8]) -> Result<(), StoreError> {
+fn insert(store: &mut Store, row: &[u8], stored: &[u8], timestamp: i64) -> Result<(), StoreError> {
     let mut contents = contents(store)?;
     let old = store.get(row)?.map(<[u8]>::len);
     contents.add(row.len(), stored.len());
@@ -300,11 +258,12 @@ fn insert(store: &mut Store, row: &[u8], stored: &[u8]) -> Result<(), StoreError
         contents.floor_is_first = true;
     }
     store.contents = Some(contents);
-    store.put(row, Some(stored));
+    store.put(row, Some(stored), timestamp);
     Ok(())
 }
 
-fn remove(store: &mut Store, row: &[u8], length: usize) -> Result<(), StoreError> {
+/// Removes a record of this timestamp, of which `length` bytes are stored.
+fn remove(store: &mut Store, row: &[u8], length: usize, timestamp: i64) -> Result<(), StoreError> {
     let mut contents = contents(store)?;
     contents.subtract(row.len(), length);
     let time = read_i64(&row[..8]).unwrap_or_default();
@@ -312,7 +271,7 @@ fn remove(store: &mut Store, row: &[u8], length: usize) -> Result<(), StoreError
         contents.floor_is_first = false;
     }
     store.contents = Some(contents);
-    store.put(row, None);
+    store.put(row, None, timestamp);
     if read_u32(&row[row.len() - 4..]) == Some(REPLACING) {
         let by_key = [&TIMELESS[..], key_of(row)].concat();
         store.put_derived(&by_key, None);

@@ -204,7 +204,7 @@ mod tests {
         store.observe(i64::from(count));
         for key in 0..count {
             let time = i64::from(key.wrapping_mul(7919) % count);
-            store.put(&row(time, key), Some(&[0; 8]));
+            store.put(&row(time, key), Some(&[0; 8]), 0);
         }
         let mut met = Vec::new();
         let mut from = 0;
@@ -224,12 +224,12 @@ mod tests {
         let mut store = store();
         store.observe(100);
         for time in [10, 20, 30] {
-            store.put(&row(time, 1), Some(&[0; 8]));
+            store.put(&row(time, 1), Some(&[0; 8]), 0);
         }
         assert_eq!(times(&store.next_in_time(0, 15, 10).expect("read")), [10]);
-        store.put(&row(25, 2), Some(&[0; 8]));
-        store.put(&row(20, 1), None);
-        store.put(&row(5, 1), Some(&[0; 8]));
+        store.put(&row(25, 2), Some(&[0; 8]), 0);
+        store.put(&row(20, 1), None, 0);
+        store.put(&row(5, 1), Some(&[0; 8]), 0);
         assert_eq!(
             times(&store.next_in_time(16, 50, 10).expect("read")),
             [25, 30]
@@ -247,9 +247,9 @@ mod tests {
         let mut store = store();
         store.observe(10);
         for key in 0..3 * GATHERED as u32 {
-            store.put(&row(7, key), Some(&[0; 8]));
+            store.put(&row(7, key), Some(&[0; 8]), 0);
         }
-        store.put(&row(8, 1), Some(&[0; 8]));
+        store.put(&row(8, 1), Some(&[0; 8]), 0);
         assert_eq!(store.next_in_time(7, 7, 10).expect("read").len(), 10);
         let all = store.next_in_time(0, 9, usize::MAX).expect("read");
         assert_eq!(all.len(), 3 * GATHERED + 1);

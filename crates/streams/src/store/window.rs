@@ -107,8 +107,13 @@ impl<K: Key, V> WindowStore<K, V> {
             None => false,
         };
         self.values.check(&self.row)?;
-        store.put(&self.row, stored.then_some(&self.stored));
+        store.put(&self.row, stored.then_some(&self.stored), timestamp);
         Ok(Stored::Yes)
+    }
+
+    /// How many bytes the row takes that was put last, key and value.
+    pub(crate) fn row_bytes(&self) -> usize {
+        self.row.len() + self.stored.len()
     }
 
     /// The key's windows that begin within `from..=to`, in order of their starts.

@@ -427,7 +427,7 @@ fn a_full_buffer_hands_on_early_or_stops_the_application() {
             .expect_err("the buffer is full")
             .to_string();
         assert!(
-            error.contains("held") && error.contains("the buffer holds more than"),
+            error.contains("held") && error.contains("the buffer is full: at most "),
             "{error}"
         );
     }

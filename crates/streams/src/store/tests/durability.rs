@@ -7,7 +7,7 @@ use super::*;
 fn put(store: &mut Store, key: &[u8], value: &[u8]) {
     let mut stored = 1_i64.to_be_bytes().to_vec();
     stored.extend_from_slice(value);
-    store.put(key, Some(&stored));
+    store.put(key, Some(&stored), 1);
 }
 
 fn value(store: &mut Store, key: &[u8]) -> Option<Vec<u8>> {

@@ -34,9 +34,9 @@ fn commit_forever(directory: &std::path::Path) {
         for (_, store) in stores.iter_mut() {
             let value = [&commit.to_be_bytes()[..], &[7; 200]].concat();
             for row in 0..100_u8 {
-                store.put(&[row], Some(&value));
+                store.put(&[row], Some(&value), commit);
             }
-            store.put(&commit.to_be_bytes(), Some(&value));
+            store.put(&commit.to_be_bytes(), Some(&value), commit);
         }
         stores.commit(commit, |_| Some(commit)).expect("committed");
     }
