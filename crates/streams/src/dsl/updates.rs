@@ -32,6 +32,9 @@ pub(crate) trait Rows<K, V>: Send + 'static {
         value: Option<&V>,
         timestamp: i64,
     ) -> Result<Stored, StoreError>;
+
+    /// How many bytes the row takes that was put last, key and value.
+    fn row_bytes(&self) -> usize;
 }
 
 impl<K: Key, V: Send + 'static> Rows<K, V> for KeyValue<K, V> {
@@ -47,6 +50,10 @@ impl<K: Key, V: Send + 'static> Rows<K, V> for KeyValue<K, V> {
         timestamp: i64,
     ) -> Result<Stored, StoreError> {
         KeyValue::put(self, stores, key, value, timestamp).map(|()| Stored::Yes)
+    }
+
+    fn row_bytes(&self) -> usize {
+        KeyValue::row_bytes(self)
     }
 }
 
@@ -67,6 +74,10 @@ impl<K: Key, V: Send + 'static> Rows<Windowed<K, TimeWindow>, V> for WindowStore
         timestamp: i64,
     ) -> Result<Stored, StoreError> {
         WindowStore::put(self, stores, &key.key, key.window.start, value, timestamp)
+    }
+
+    fn row_bytes(&self) -> usize {
+        WindowStore::row_bytes(self)
     }
 }
 
@@ -92,6 +103,10 @@ impl<K: Key, V: Send + 'static> Rows<Windowed<K, SessionWindow>, V> for SessionS
         timestamp: i64,
     ) -> Result<Stored, StoreError> {
         SessionStore::put(self, stores, &key.key, key.window, value, timestamp)
+    }
+
+    fn row_bytes(&self) -> usize {
+        SessionStore::row_bytes(self)
     }
 }
 
@@ -209,7 +224,8 @@ impl<K: Key, V: Send + 'static, R: Rows<K, V>> Updates<K, V, R> {
             };
             return context.forward(self.out, record);
         };
-        let bytes = size_of::<(K, V)>();
+        // What a key and its values own on the heap is about what they are written as; there may be an old value too.
+        let bytes = size_of::<(K, V, V)>() + 2 * self.rows.row_bytes();
         context.with_cell(cache, |_, cache| {
             cache.update(&key, || old, new, timestamp, headers, bytes);
         });

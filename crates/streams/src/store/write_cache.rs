@@ -30,8 +30,8 @@ pub struct CachedChange<K, V> {
 pub struct WriteCache<K, V> {
     limit: usize,
     bytes: usize,
-    /// Entries in order of their first update; none for one that was handed out.
-    entries: VecDeque<Option<Slot<K, V>>>,
+    /// Entries in order of their first update.
+    entries: VecDeque<Slot<K, V>>,
     places: HashMap<K, u64>,
     /// The place of the first entry.
     first: u64,
@@ -68,7 +68,7 @@ impl<K: Clone + Eq + Hash, V> WriteCache<K, V> {
     ) {
         let bytes = bytes + ENTRY_BYTES;
         if let Some(place) = self.places.get(key)
-            && let Some(Some(slot)) = self.entries.get_mut((place - self.first) as usize)
+            && let Some(slot) = self.entries.get_mut((place - self.first) as usize)
         {
             slot.change.new = new;
             slot.change.timestamp = timestamp;
@@ -86,15 +86,8 @@ impl<K: Clone + Eq + Hash, V> WriteCache<K, V> {
         };
         self.places
             .insert(key.clone(), self.first + self.entries.len() as u64);
-        self.entries.push_back(Some(Slot { change, bytes }));
+        self.entries.push_back(Slot { change, bytes });
         self.bytes += bytes;
-    }
-
-    /// A key's change that has not passed on.
-    pub fn get(&self, key: &K) -> Option<&CachedChange<K, V>> {
-        let place = self.places.get(key)?;
-        let slot = self.entries.get((place - self.first) as usize)?.as_ref()?;
-        Some(&slot.change)
     }
 
     /// The change that has waited longest, if the cache is over its limit.
@@ -107,46 +100,11 @@ impl<K: Clone + Eq + Hash, V> WriteCache<K, V> {
 
     /// The change that has waited longest: called until there is none, at a commit.
     pub fn pop(&mut self) -> Option<CachedChange<K, V>> {
-        while let Some(entry) = self.entries.pop_front() {
-            self.first += 1;
-            if let Some(slot) = entry {
-                self.bytes -= slot.bytes;
-                self.places.remove(&slot.change.key);
-                return Some(slot.change);
-            }
-        }
-        None
-    }
-
-    /// Takes a key's change out of its turn.
-    pub fn take(&mut self, key: &K) -> Option<CachedChange<K, V>> {
-        let place = self.places.remove(key)?;
-        let slot = self
-            .entries
-            .get_mut((place - self.first) as usize)?
-            .take()?;
+        let slot = self.entries.pop_front()?;
+        self.first += 1;
         self.bytes -= slot.bytes;
+        self.places.remove(&slot.change.key);
         Some(slot.change)
-    }
-
-    /// Forgets all changes: what they came from was rolled back.
-    pub fn clear(&mut self) {
-        *self = Self::new(self.limit);
-    }
-
-    /// How many keys changed.
-    pub fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    /// Bytes that it holds.
-    pub fn bytes(&self) -> usize {
-        self.bytes
     }
 }
 
@@ -169,7 +127,6 @@ mod tests {
         update(&mut cache, "b", Some(1), 2);
         update(&mut cache, "a", None, 5);
         update(&mut cache, "b", Some(2), 3);
-        assert_eq!(cache.get(&"b").and_then(|change| change.new), Some(3));
         assert!(cache.evict().is_none());
         let passed: Vec<_> = std::iter::from_fn(|| cache.pop())
             .map(|change| (change.key, change.old, change.new, change.timestamp))
@@ -179,7 +136,7 @@ mod tests {
             [("b", Some(1), Some(3), 3), ("a", None, Some(5), 5)],
             "in order of the first update, from the value before it to the last"
         );
-        assert_eq!((cache.len(), cache.bytes()), (0, 0));
+        assert_eq!((cache.places.len(), cache.bytes), (0, 0));
         update(&mut cache, "b", Some(3), 4);
         assert_eq!(cache.pop().and_then(|change| change.old), Some(3));
     }
@@ -193,8 +150,8 @@ mod tests {
         update(&mut cache, "c", None, 3);
         assert_eq!(cache.evict().map(|change| change.key), Some("a"));
         assert!(cache.evict().is_none());
-        assert_eq!(cache.take(&"b").map(|change| change.key), Some("b"));
         update(&mut cache, "c", None, 4);
+        assert_eq!(cache.pop().map(|change| change.key), Some("b"));
         assert_eq!(cache.pop().map(|change| change.new), Some(Some(4)));
         assert!(cache.pop().is_none());
     }
@@ -206,14 +163,5 @@ mod tests {
         assert_eq!(cache.evict().map(|change| change.new), Some(Some(1)));
         update(&mut cache, "a", Some(1), 2);
         assert_eq!(cache.evict().map(|change| change.old), Some(Some(1)));
-    }
-
-    #[test]
-    fn what_was_rolled_back_does_not_pass_on() {
-        let mut cache = WriteCache::new(1000);
-        update(&mut cache, "a", None, 1);
-        cache.clear();
-        assert!(cache.pop().is_none());
-        assert!(cache.is_empty());
     }
 }

@@ -8,6 +8,7 @@ use crate::results::{INPUT, at, header, pipe, results, show};
 
 const SUMS: Topic<String, i64> = Topic::json("sums");
 const OTHER: Topic<String, String> = Topic::json("other");
+const OTHER_LATEST: Topic<String, String> = Topic::json("other-latest");
 
 fn sums(b: &Builder) {
     show(
@@ -81,6 +82,42 @@ fn every_update_is_emitted_by_default_and_the_latest_per_commit_with_a_cache() {
     pipe(&mut driver, "a", 1, 3);
     assert_eq!(results(&mut driver), ["a 3 @3"], "only what changed since");
     assert!(results(&mut driver).is_empty());
+}
+
+#[test]
+fn what_was_rolled_back_does_not_pass_on_from_a_cache() {
+    let mut driver = TestDriver::builder("app").exactly_once().build(|b| {
+        let store = Materialized::named("sums").cached();
+        show(
+            b.stream(INPUT)
+                .fold(store, 0_i64, |sum, value| *sum += value),
+        );
+    });
+    pipe(&mut driver, "a", 1, 1);
+    driver.process();
+    driver.crash();
+    pipe(&mut driver, "a", 2, 2);
+    assert_eq!(
+        results(&mut driver),
+        ["a 3 @2"],
+        "both records were taken again, and one result passed on"
+    );
+}
+
+#[test]
+fn a_cache_is_full_by_the_size_of_its_values() {
+    let mut driver = TestDriver::new("app", |b| {
+        let store = Materialized::named("long").cached();
+        b.stream(OTHER).reduce(store, |_, new| new).to(OTHER_LATEST);
+    });
+    for key in ["a", "b"] {
+        let long = Record::new(key.to_owned(), "x".repeat(1_500_000), 1);
+        driver.pipe(&OTHER, long);
+    }
+    driver.process();
+    let passed = driver.key_values(&OTHER_LATEST);
+    let keys: Vec<_> = passed.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["a"], "what waited longest, before any commit");
 }
 
 #[test]
