@@ -43,6 +43,9 @@ struct Planned {
     partition: TopicPartition,
     next: i64,
     end: i64,
+    /// When an empty store began; written with its first records, so that a restore that is cut short is gone on with
+    /// for as long as the changelog's tombstones are there.
+    began_ms: Option<i64>,
 }
 
 /// A store that reads its changelog.
@@ -162,6 +165,7 @@ impl Restorer {
             }
         };
         store.set_changelog_id(topic_id);
+        let began_ms = store.checkpoint().is_none().then(wall_clock);
         let end = processed.map_or(end_offset, |processed| processed.min(end_offset));
         Ok((next < end).then_some(Planned {
             task: start.id,
@@ -169,6 +173,7 @@ impl Restorer {
             partition,
             next,
             end,
+            began_ms,
         }))
     }
 
@@ -250,6 +255,11 @@ impl Restorer {
         let store = store_of(&mut self.tasks, &reading.planned);
         let in_range = records.iter().filter(|record| record.offset() < end);
         store.restore(in_range.filter_map(changelog_record))?;
+        if !records.is_empty()
+            && let Some(began_ms) = reading.planned.began_ms.take()
+        {
+            store.finish_restore(began_ms)?;
+        }
         let came = records.len();
         reading.restored += came as u64;
         self.scratch = records;
@@ -275,7 +285,11 @@ impl Restorer {
     fn start_over(&mut self, index: usize, error: &ClientError) -> Result<(usize, bool), Trouble> {
         let mut reading = self.reading.swap_remove(index);
         tracing::warn!(partition = %reading.planned.partition, %error, "the store is wiped and restored anew");
-        store_of(&mut self.tasks, &reading.planned).wipe()?;
+        let store = store_of(&mut self.tasks, &reading.planned);
+        let topic_id = store.last_checkpoint().changelog_id;
+        store.wipe()?;
+        store.set_changelog_id(topic_id);
+        reading.planned.began_ms = Some(wall_clock());
         let (start, end) = self
             .reader()?
             .extent(&reading.planned.partition, ASK_LIMIT)?;
