@@ -7,6 +7,7 @@
 mod rebalance;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -22,7 +23,7 @@ use super::progress::Bar;
 use super::run_state::State;
 use super::running_task::{InputStart, TaskStart};
 use super::standby::{self, Standbys};
-use super::worker::{Command, Event, Worker, start_offset};
+use super::worker::{Command, Event, Worker, start_offset, told};
 use super::{TaskId, TopicPartition};
 use crate::error::StreamsError;
 
@@ -140,7 +141,18 @@ impl Group {
     }
 
     /// Runs until the instance is to stop, then closes everything in order.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn run(self) {
+        let instance = Arc::clone(&self.instance);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.serve())) {
+            // Without this thread the application would stand still for ever, and nobody would know.
+            instance.abandoned.store(true, Ordering::Release);
+            instance.state.fail(StreamsError::Panic(told(&*panic)));
+            instance.state.set(State::Error);
+            instance.state.set(State::NotRunning);
+        }
+    }
+
+    fn serve(mut self) {
         if let Err(error) = self.subscribe() {
             self.instance.state.fail(error);
         }
@@ -226,6 +238,10 @@ impl Group {
     }
 
     fn take_events(&mut self) -> Result<(), StreamsError> {
+        // Looked at before what it told, which comes before its end.
+        let ended =
+            |worker: &WorkerHandle| worker.thread.as_ref().is_some_and(JoinHandle::is_finished);
+        let ended = self.workers.iter().position(ended);
         while let Ok(event) = self.events.try_recv() {
             match event {
                 Event::Ready => {}
@@ -235,6 +251,13 @@ impl Group {
         }
         if let Some(error) = self.instance.consumer.fatal_error() {
             return Err(error.into());
+        }
+        if let Some(index) = ended
+            && !self.is_stopping()
+        {
+            return Err(StreamsError::Panic(format!(
+                "worker {index} has ended without a word"
+            )));
         }
         Ok(())
     }

@@ -530,7 +530,7 @@ impl Worker {
 }
 
 /// What a panic said.
-fn told(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn told(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned())

@@ -1,6 +1,6 @@
 //! Crashes: nothing is lost, and under exactly-once nothing is doubled and the local state is kept.
 
-use headwater_streams::Policy;
+use headwater_streams::{Policy, State};
 
 use super::cluster::eventually;
 use super::word_count::{assert_exactly_once, cluster, topology, wait_for, write};
@@ -217,4 +217,25 @@ fn a_store_that_crashes_under_the_application_doubles_and_loses_nothing() {
     wait_for(&cluster, words);
     assert_exactly_once(&cluster);
     cluster.stop(running);
+}
+
+#[test]
+fn a_worker_that_dies_without_a_word_ends_the_application() {
+    let cluster = cluster(1);
+    let directory = tempfile::tempdir().unwrap();
+    let running = cluster
+        .app(directory.path())
+        .on_failure(|error| panic!("the program's own handler fails over: {error}"))
+        .start(|b| {
+            b.stream(super::word_count::WORDS)
+                .try_map(|_| Err::<u64, _>("poisoned"))
+                .to(super::word_count::COUNTS);
+        })
+        .unwrap();
+    write(&cluster, 1, 1);
+    eventually("it ends", || {
+        (running.state() == State::Error).then_some(())
+    });
+    let error = running.stop_blocking().unwrap_err();
+    assert!(error.to_string().contains("without a word"), "{error}");
 }
