@@ -11,7 +11,7 @@ use crate::dsl::stream::{Keyed, Run, Unkeyed};
 use crate::key::Key;
 use crate::record::Record;
 use crate::serde::{Codec, KeySerde, Value};
-use crate::topology::NodeKind;
+use crate::topology::{COMPUTED, NodeKind};
 
 /// How many topics' names are kept, so that a name is not made anew for each record.
 const NAMES: usize = 1024;
@@ -66,7 +66,7 @@ fn write<K, V, C, S>(
     S: AsRef<str>,
 {
     let kind = NodeKind::Sink {
-        topic: "<computed>".into(),
+        topic: COMPUTED.into(),
     };
     let node = run.builder.node(Some(name), kind, &[run.node], location);
     let mut sink = Sink::new(node, key, value, None);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::{InternalTopic, InternalTopicKind, Node, NodeId, NodeKind, SubTopology};
+use super::{COMPUTED, InternalTopic, InternalTopicKind, Node, NodeId, NodeKind, SubTopology};
 use crate::context::{ClockId, Context};
 use crate::dsl::global_table::GlobalStore;
 use crate::dsl::source::Source;
@@ -55,6 +55,14 @@ pub(super) struct Built {
     pub(super) joined: Vec<NodeId>,
     pub(super) globals: Vec<Arc<GlobalStore>>,
     pub(super) has_patterns: bool,
+}
+
+/// Kafka's limit on topics' names.
+const LONGEST_TOPIC: usize = 249;
+
+/// Whether topics' names may have it.
+fn is_legal(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
 /// The closures of one task.
@@ -114,6 +122,15 @@ impl Builder {
         parents: &[NodeId],
         location: &'static Location<'static>,
     ) -> NodeId {
+        match &kind {
+            NodeKind::Source { topics, .. } => {
+                for topic in topics {
+                    self.check_topic(topic, location);
+                }
+            }
+            NodeKind::Sink { topic } if &**topic != COMPUTED => self.check_topic(topic, location),
+            NodeKind::Sink { .. } | NodeKind::Operator { .. } => {}
+        }
         let mut inner = self.inner.borrow_mut();
         let id = NodeId(inner.nodes.len());
         let generated = match &kind {
@@ -260,7 +277,13 @@ impl Builder {
     ) -> Arc<GlobalStore> {
         self.check_name("global table", made.name(), location);
         let named = |store: &&Arc<GlobalStore>| store.name() == made.name();
-        if self.inner.borrow().globals.iter().any(|store| named(&store)) {
+        if self
+            .inner
+            .borrow()
+            .globals
+            .iter()
+            .any(|store| named(&store))
+        {
             self.error(
                 location,
                 format!("a second global table is named \"{}\"", made.name()),
@@ -325,11 +348,23 @@ impl Builder {
         });
     }
 
+    /// Kafka's rule, told here with the place instead of by the cluster while records are processed.
+    fn check_topic(&self, name: &str, location: &'static Location<'static>) {
+        if name.len() > LONGEST_TOPIC
+            || matches!(name, "" | "." | "..")
+            || !name.chars().all(is_legal)
+        {
+            self.error(
+                location,
+                format!("\"{name}\" cannot be the name of a topic: 1 to {LONGEST_TOPIC} of the characters a-z A-Z 0-9 . _ -, not \".\" or \"..\""),
+            );
+        }
+    }
+
     /// Names become parts of topic names, so they follow the rules for those.
     fn check_name(&self, what: &str, name: &str, location: &'static Location<'static>) {
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let longest = 249 - self.application.len().min(200) - "--repartition".len();
-        if name.is_empty() || !name.chars().all(legal) || name.len() > longest {
+        let longest = LONGEST_TOPIC - self.application.len().min(200) - "--repartition".len();
+        if name.is_empty() || !name.chars().all(is_legal) || name.len() > longest {
             self.error(
                 location,
                 format!("\"{name}\" cannot be the name of a {what}: 1 to {longest} of the characters a-z A-Z 0-9 . _ -"),

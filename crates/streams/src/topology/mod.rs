@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 pub use builder::Builder;
 pub(crate) use builder::{Flush, Init, TaskParts};
+pub(crate) use node::COMPUTED;
 pub use node::{Node, NodeId, NodeKind};
 pub use partition_counts::PartitionCounts;
 pub use sub_topology::SubTopology;

@@ -17,6 +17,9 @@ impl NodeId {
     }
 }
 
+/// Stands for the topic of a sink whose records decide.
+pub(crate) const COMPUTED: &str = "<computed>";
+
 /// What an operator is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeKind {

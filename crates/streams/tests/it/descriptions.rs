@@ -1,6 +1,7 @@
 //! A topology described: as text in Kafka Streams' form, as a Mermaid flowchart, as JSON.
 
 use headwater_streams::dsl::within;
+use headwater_streams::serde::Value;
 use headwater_streams::windows::mins;
 use headwater_streams::{Builder, Topic, Topology};
 use serde_json::json;
@@ -186,4 +187,25 @@ fn a_topology_is_told_as_json_for_programs() {
     );
     assert_eq!(json["internal_topics"][2]["kind"], "repartition");
     assert_eq!(json["internal_topics"][2]["configs"]["retention.ms"], "-1");
+}
+
+#[test]
+fn names_that_no_topic_can_have_are_all_told_with_their_place() {
+    let error = Topology::build("shop", |b| {
+        b.stream(Topic::<String, u64>::json("or/ders"))
+            .to(Topic::json(""));
+        b.table(Topic::<String, u64>::json(".."), "rows")
+            .to(Topic::named("t".repeat(250), String::codec(), u64::codec()));
+    })
+    .unwrap_err()
+    .to_string();
+    let named = ["\"or/ders\"", "\"\"", "\"..\"", "\"ttt"];
+    assert_eq!(
+        error.matches("descriptions.rs").count(),
+        named.len(),
+        "{error}"
+    );
+    for name in named {
+        assert!(error.contains(name), "{name} in {error}");
+    }
 }
