@@ -227,7 +227,30 @@ impl Standby {
         for task in gone.keys() {
             self.instance.withdraw_standby(*task);
         }
+        if !gone.is_empty() {
+            // What nobody polls any more is not to be fetched either.
+            self.assign()?;
+        }
         Ok(gone)
+    }
+
+    /// Has the consumer read the changelogs that are followed, each from where it is.
+    fn assign(&mut self) -> Result<(), ClientError> {
+        if self.following.is_empty() {
+            self.reader = None;
+        }
+        let Some(reader) = &self.reader else {
+            return Ok(());
+        };
+        let assigned: Vec<_> = self
+            .following
+            .iter()
+            .map(|following| {
+                let next = following.queue.position().unwrap_or(following.next);
+                (following.partition.clone(), StartOffset::At(next))
+            })
+            .collect();
+        reader.assign(&assigned)
     }
 
     /// Opens the stores of tasks that are newly held, and reads their changelogs from where they are.
@@ -244,19 +267,7 @@ impl Standby {
         for task in new {
             self.open(task)?;
         }
-        let reader = self
-            .reader
-            .as_ref()
-            .expect("it was made for the first store");
-        let assigned: Vec<_> = self
-            .following
-            .iter()
-            .map(|following| {
-                let next = following.queue.position().unwrap_or(following.next);
-                (following.partition.clone(), StartOffset::At(next))
-            })
-            .collect();
-        Ok(reader.assign(&assigned)?)
+        Ok(self.assign()?)
     }
 
     fn open(&mut self, task: TaskId) -> Result<(), Trouble> {

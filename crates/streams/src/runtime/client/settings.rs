@@ -124,6 +124,12 @@ impl ClientSettings {
             .iter()
             .find_map(|prefix| key.strip_prefix(prefix))
             .unwrap_or(key);
+        if bare == "auto.offset.reset" {
+            // For all clients it would have restores pass over what a changelog has lost.
+            return Err(format!(
+                "`{bare}` is a matter of each input: give its topic `.reset(OffsetReset::Latest)`, say"
+            ));
+        }
         if OURS.contains(&bare) {
             return Err(format!(
                 "`{bare}` is set by the runtime and cannot be changed"
@@ -202,6 +208,17 @@ mod tests {
             let refused = settings.set(key, "true").unwrap_err();
             assert!(refused.contains("is set by the runtime"), "{refused}");
         }
+    }
+
+    #[test]
+    fn where_inputs_begin_is_their_topics_matter_and_no_client_setting() {
+        let mut settings = ClientSettings::new("127.0.0.1:9");
+        for key in ["auto.offset.reset", "consumer.auto.offset.reset"] {
+            let refused = settings.set(key, "latest").unwrap_err();
+            assert!(refused.contains("OffsetReset::Latest"), "{refused}");
+        }
+        let restore = settings.config(ClientRole::Restore, &[]);
+        assert_eq!(restore.get("auto.offset.reset"), Some("error"));
     }
 
     #[test]
