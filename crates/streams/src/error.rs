@@ -17,7 +17,9 @@ pub enum Stage {
     Deserialization,
     /// An operator's closure, or a store, returned an error.
     Processing,
-    /// A result could not be serialised, or the cluster refused it.
+    /// A result could not be serialised, or was refused when it was sent: too large, or to a topic that is not there.
+    /// What the cluster refuses later is of no record any more, and fails the worker
+    /// ([`App::on_failure`](crate::App::on_failure)).
     Production,
 }
 
@@ -55,7 +57,9 @@ pub enum Policy {
 
 /// A record that could not be processed: which, where, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("{stage} failed in {node} for the record at offset {offset} of {topic}-{partition}: {source}")]
+#[error(
+    "{stage} failed in {node} for the record at offset {offset} of {topic}-{partition}: {source}"
+)]
 pub struct RecordError {
     /// Where in the record's way.
     pub stage: Stage,
