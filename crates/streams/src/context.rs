@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::collector::Collector;
-use crate::error::{BoxError, Failure, Policy, RecordError, Stage};
+use crate::error::{BoxError, Failure, Policy, RecordError, Stage, StreamsError};
 use crate::graph::Graph;
 use crate::record::Headers;
 use crate::runtime::dead_letter;
@@ -78,6 +78,19 @@ pub(crate) struct Policies {
 }
 
 impl Policies {
+    /// Whether any of them makes dead letters.
+    pub(crate) fn send_dead_letters(&self) -> bool {
+        let sends = |mut policy: &Policy| {
+            while let Policy::Retry { then, .. } = policy {
+                policy = then;
+            }
+            *policy == Policy::DeadLetter
+        };
+        [&self.deserialization, &self.processing, &self.production]
+            .into_iter()
+            .any(sends)
+    }
+
     fn of(&self, stage: Stage) -> &Policy {
         match stage {
             Stage::Deserialization => &self.deserialization,
@@ -191,6 +204,10 @@ impl Context<'_> {
         error: impl Into<BoxError>,
     ) -> Result<(), Failure> {
         let error = self.record_error(node, stage, error);
+        if is_passing(stage, &error.source) {
+            // A policy that drops the record would drop what the next attempt delivers.
+            return Err(Failure::Fatal(error));
+        }
         let tried = match &self.state.retried {
             Some((origin, tried)) if *origin == self.state.origin => *tried,
             _ => 0,
@@ -254,5 +271,45 @@ impl Context<'_> {
             },
         );
         Ok(())
+    }
+}
+
+/// Whether a result could not be written since the cluster is away, or since its transaction is lost: the worker goes
+/// back to the last commit, whatever the policy.
+fn is_passing(stage: Stage, error: &BoxError) -> bool {
+    let client = error.downcast_ref();
+    stage == Stage::Production
+        && matches!(
+            client,
+            Some(StreamsError::Client {
+                retriable: true,
+                ..
+            })
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_that_is_away_is_no_fault_of_the_record_that_a_policy_would_drop() {
+        let told = |retriable| -> BoxError {
+            Box::new(StreamsError::Client {
+                action: "writing to results-0".to_owned(),
+                reason: "as the test says".to_owned(),
+                retriable,
+            })
+        };
+        assert!(is_passing(Stage::Production, &told(true)));
+        assert!(
+            !is_passing(Stage::Production, &told(false)),
+            "too large, say"
+        );
+        assert!(
+            !is_passing(Stage::Processing, &told(true)),
+            "the program's own calls"
+        );
+        assert!(!is_passing(Stage::Production, &"not text".into()));
     }
 }

@@ -170,6 +170,13 @@ impl AppConfig {
                  and `-`, 200 at most"
             ));
         }
+        let policies = &self.task.policies;
+        if policies.dead_letter.is_none() && policies.send_dead_letters() {
+            return Err(
+                "the policy is DeadLetter and no dead letter topic is set: name one with App::dead_letter"
+                    .to_owned(),
+            );
+        }
         if !(1..=256).contains(&self.threads) {
             return Err(format!("{} threads: 1 to 256 are possible", self.threads));
         }
@@ -186,6 +193,7 @@ fn number<T: std::str::FromStr>(key: &str, value: &str) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Policy;
 
     #[test]
     fn commits_come_every_30_seconds_and_under_exactly_once_every_100_ms() {
@@ -197,6 +205,20 @@ mod tests {
         assert_eq!(config.commit_interval(), Duration::from_millis(100));
         config.set("commit.interval.ms", "250").unwrap();
         assert_eq!(config.commit_interval(), Duration::from_millis(250));
+    }
+
+    #[test]
+    fn dead_letters_without_a_topic_for_them_are_refused_at_the_start() {
+        let mut config = AppConfig::new("shop");
+        config.task.policies.processing = Policy::Retry {
+            attempts: 3,
+            backoff: Duration::ZERO,
+            then: Box::new(Policy::DeadLetter),
+        };
+        let refused = config.check().unwrap_err();
+        assert!(refused.contains("App::dead_letter"), "{refused}");
+        config.task.policies.dead_letter = Some("shop.dlq".into());
+        config.check().unwrap();
     }
 
     #[test]
