@@ -124,7 +124,9 @@ impl Builder {
     ) -> NodeId {
         match &kind {
             NodeKind::Source { topics, .. } => {
-                for topic in topics {
+                // A pattern that no cluster was asked about stands there as `<pattern>`.
+                let is_pattern = |topic: &str| topic.starts_with('<') && topic.ends_with('>');
+                for topic in topics.iter().filter(|topic| !is_pattern(topic)) {
                     self.check_topic(topic, location);
                 }
             }
