@@ -55,6 +55,17 @@ pub enum Policy {
     },
 }
 
+impl Policy {
+    /// Whether the application stops in the end, and so never goes past such a record.
+    pub(crate) fn stops(&self) -> bool {
+        match self {
+            Self::Fail => true,
+            Self::Skip | Self::DeadLetter => false,
+            Self::Retry { then, .. } => !matches!(**then, Self::Skip | Self::DeadLetter),
+        }
+    }
+}
+
 /// A record that could not be processed: which, where, and why.
 #[derive(Debug, thiserror::Error)]
 #[error(

@@ -147,9 +147,10 @@ impl<V> Timestamps<V> {
         self.check(timestamp, known)
     }
 
-    /// Whether it is the record's own timestamp that counts.
+    /// Whether it is the record's own timestamp that counts, whatever came before it.
     pub(crate) const fn is_of_record(&self) -> bool {
         matches!(self.source, Source::Record)
+            && !matches!(self.on_invalid, OnInvalid::PartitionTime)
     }
 
     fn check(&self, timestamp: i64, known: TimeContext) -> Result<Extracted, InvalidTimestamp> {

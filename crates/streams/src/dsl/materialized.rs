@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::serde::{Codec, Value};
-use crate::store::{Backend, Caching, Changelog, StoreKind, StoreSpec};
+use crate::store::{Backend, Caching, Changelog, RestoreCheck, StoreKind, StoreSpec};
 use crate::topology::Builder;
 
 /// A state store as a topology names it, by its name alone or with options:
@@ -30,6 +30,7 @@ pub struct Materialized<V: 'static> {
     backend: Backend,
     changelog: Changelog,
     caching: Caching,
+    check: Option<RestoreCheck>,
 }
 
 impl<V: Value> Materialized<V> {
@@ -48,6 +49,7 @@ impl<V: 'static> Materialized<V> {
             backend: Backend::Disk,
             changelog: Changelog::Topic(BTreeMap::new()),
             caching: Caching::Off,
+            check: None,
         }
     }
 
@@ -77,10 +79,11 @@ impl<V: 'static> Materialized<V> {
         self
     }
 
-    /// The same store, filled by a topic that serves as its changelog.
-    pub(crate) fn filled_by(mut self, topic: &str) -> Self {
+    /// The same store, filled by a topic that serves as its changelog; `check` knows which of its records make rows.
+    pub(crate) fn filled_by(mut self, topic: &str, check: RestoreCheck) -> Self {
         if matches!(self.changelog, Changelog::Topic(_)) {
             self.changelog = Changelog::SourceTopic(topic.to_owned());
+            self.check = Some(check);
         }
         self
     }
@@ -108,6 +111,7 @@ impl<V: 'static> Materialized<V> {
             changelog: self.changelog.clone(),
             caching: self.caching,
             key: None,
+            check: self.check.clone(),
         };
         let topic = spec
             .restore_topic(builder.application())

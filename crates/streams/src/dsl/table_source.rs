@@ -16,6 +16,7 @@ use crate::dsl::updates::{EmitUpdates, Update};
 use crate::key::Key;
 use crate::record::Record;
 use crate::serde::Value;
+use crate::store::RestoreCheck;
 use crate::topic::Topic;
 use crate::topology::{Builder, NodeKind};
 
@@ -40,7 +41,7 @@ impl Builder {
         let mut store: Materialized<V> = store.into();
         if topic.key_codec().writes_key_bytes() && topic.timestamp_extractor().is_of_record() {
             store = store
-                .filled_by(topic.name())
+                .filled_by(topic.name(), readable(&topic))
                 .coded(topic.value_codec().clone());
         }
         latest(changes.run, "table", &store, location, |value| value)
@@ -75,6 +76,15 @@ impl Builder {
         );
         Keyed::begin(self, node, out)
     }
+}
+
+/// Which records of a topic make rows: those that can be read, and have a timestamp.
+fn readable<K: Key, V: 'static>(topic: &Topic<K, V>) -> RestoreCheck {
+    let (name, value) = (topic.name().to_owned(), topic.value_codec().clone());
+    RestoreCheck::new(move |record| {
+        let read = |bytes| value.deserialize(&name, bytes).is_ok();
+        record.timestamp >= 0 && K::read(record.key).is_ok() && record.value.is_none_or(read)
+    })
 }
 
 impl<'b, K: Key, V: Value, C: Chain<Key = K, Value = V>> Keyed<'b, K, V, C> {

@@ -205,6 +205,7 @@ impl App {
         let admin = Admin::new(&config.clients, config.replication_factor)?;
         let topology =
             topology.match_patterns(|| Ok(admin.partition_counts()?.into_keys().collect()))?;
+        let topology = topology.with_unreadable(&config.task.policies.deserialization);
         let topics = topics::prepare(&topology, &config, &admin)?;
         let queries = config.queries.open(&config.application, &admin)?;
         let database = StateDatabase::open(directory.stores(), config.memory)?;

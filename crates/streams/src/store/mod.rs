@@ -48,6 +48,7 @@ pub use join_window::JoinWindow;
 pub use key_value::KeyValue;
 pub use reader::{Stamped, StoreReader, WindowRow};
 pub use session::{SessionEntry, SessionStore};
+pub(crate) use spec::RestoreCheck;
 pub use spec::{
     ADDITIONAL_RETENTION_MS, Backend, Caching, Changelog, StoreKind, StoreSpec, WindowLayout,
     changelog_configs, check_retention,

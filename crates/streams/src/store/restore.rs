@@ -178,7 +178,13 @@ impl Store {
         let before = *self.last_checkpoint();
         let mut checkpoint = self.restoring.checkpoint.unwrap_or(before);
         checkpoint.offset = Some(record.offset);
+        let accepted = self
+            .spec
+            .check
+            .as_ref()
+            .is_none_or(|check| check.accepts(record));
         match self.layout {
+            _ if !accepted => {}
             Layout::Versioned { .. } => {
                 versioned::restore(self, record)?;
                 checkpoint.clock = self.clock();

@@ -3,8 +3,11 @@
 //! A description only: nothing is opened or created here.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use super::error::StoreError;
+use super::store::ChangelogRecord;
 use crate::key::Key;
 
 /// What is added to a changelog's retention so that clocks that are apart lose nothing, as Kafka Streams'
@@ -26,7 +29,41 @@ pub struct StoreSpec {
     pub caching: Caching,
     /// What its keys are called ([`Key::NAME`]), where that is known: queries over HTTP read them as such.
     pub key: Option<&'static str>,
+    /// Of a store that is restored from its source topic, which records of that made rows.
+    pub(crate) check: Option<RestoreCheck>,
 }
+
+/// Whether a record of the topic that a store was filled from made a row: one that could not be read was skipped, or
+/// became a dead letter, and must be no row after a restore either.
+#[derive(Clone)]
+pub(crate) struct RestoreCheck(Arc<dyn Fn(&ChangelogRecord<'_>) -> bool + Send + Sync>);
+
+impl RestoreCheck {
+    pub(crate) fn new(
+        check: impl Fn(&ChangelogRecord<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(check))
+    }
+
+    pub(crate) fn accepts(&self, record: &ChangelogRecord<'_>) -> bool {
+        self.0(record)
+    }
+}
+
+impl fmt::Debug for RestoreCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RestoreCheck")
+    }
+}
+
+/// It follows from the topic, which is compared.
+impl PartialEq for RestoreCheck {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for RestoreCheck {}
 
 /// What a store keeps, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +147,7 @@ impl StoreSpec {
             changelog: Changelog::Topic(BTreeMap::new()),
             caching: Caching::default(),
             key: None,
+            check: None,
         }
     }
 

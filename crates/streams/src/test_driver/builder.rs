@@ -142,6 +142,7 @@ impl TestDriverBuilder {
         let topology = Topology::build(&self.application, topology)?;
         let existing = || Ok(cluster.topics().map(ToString::to_string).collect());
         let topology = topology.match_patterns(existing)?;
+        let topology = topology.with_unreadable(&self.config.policies.deserialization);
         let counts = PartitionCounts::resolve(&topology, |topic| Some(cluster.count(topic)))?;
         for (topic, count) in counts.iter() {
             cluster.create(topic, count);

@@ -22,7 +22,7 @@ pub use partition_counts::PartitionCounts;
 pub use sub_topology::SubTopology;
 
 use crate::dsl::global_table::GlobalStore;
-use crate::error::StreamsError;
+use crate::error::{Policy, StreamsError};
 use crate::store::StoreSpec;
 
 /// What kind of topic the application makes for itself (semantics: `<application>-<name>-<kind>`).
@@ -97,6 +97,15 @@ impl Topology {
         }
         let existing = existing()?.into_iter().map(Arc::from).collect();
         Self::describe(self.application, self.function, Some(existing))
+    }
+
+    /// The same topology, where records that cannot be read are dealt with like this. If they stop the application,
+    /// no store holds any, and its restores need not look.
+    pub(crate) fn with_unreadable(mut self, policy: &Policy) -> Self {
+        if policy.stops() {
+            self.stores.iter_mut().for_each(|store| store.check = None);
+        }
+        self
     }
 
     fn describe(

@@ -3,7 +3,7 @@
 use headwater_streams::context::DropReason;
 use headwater_streams::store::Changelog;
 use headwater_streams::test_driver::{CrashPoint, Disk, TestDriver};
-use headwater_streams::{Builder, Headers, Materialized, Record, Topic};
+use headwater_streams::{Builder, Headers, Materialized, Policy, Record, Topic};
 
 use crate::results::{INPUT, header, pipe, results, show};
 
@@ -63,6 +63,29 @@ fn a_deleted_row_stays_deleted_when_the_store_is_restored() {
 }
 
 #[test]
+fn a_record_that_was_skipped_is_no_row_after_a_restore_either() {
+    let mut driver = TestDriver::builder("app")
+        .policy(&Policy::Skip)
+        .build(table);
+    pipe(&mut driver, "a", 1, 1);
+    for (key, value, timestamp) in [
+        (&b"a"[..], &b"no number"[..], 2),
+        (b"\xff no text", b"5", 3),
+        (b"b", b"6", -1),
+    ] {
+        let headers = Headers::default();
+        driver.pipe_bytes("input", 0, Some(key), Some(value), timestamp, headers);
+    }
+    assert_eq!(results(&mut driver), ["a 1 @1"]);
+    driver.crash_at(CrashPoint::Processing, Disk::Lost);
+    assert_eq!(driver.restored(), 4);
+    assert_eq!(
+        driver.store::<String, i64>("rows").all(),
+        [("a".to_owned(), 1)]
+    );
+}
+
+#[test]
 fn a_record_without_a_key_is_no_row() {
     let mut driver = TestDriver::new("app", table);
     driver.pipe(&INPUT, Record::new(None, 1, 1));
@@ -82,6 +105,12 @@ fn the_source_topic_is_the_changelog_unless_its_bytes_or_times_are_others() {
         show(b.table(INPUT.timestamps(Timestamps::of_value(|time| *time)), "rows"));
     };
     assert!(matches!(changelog(timed), Changelog::Topic(_)));
+    let guessed = |b: &Builder| {
+        use headwater_streams::{OnInvalid, Timestamps};
+        let times = Timestamps::of_record().on_invalid(OnInvalid::PartitionTime);
+        show(b.table(INPUT.timestamps(times), "rows"));
+    };
+    assert!(matches!(changelog(guessed), Changelog::Topic(_)));
     let unlogged =
         |b: &Builder| show(b.table(INPUT, Materialized::named("rows").without_changelog()));
     assert_eq!(changelog(unlogged), Changelog::None);
