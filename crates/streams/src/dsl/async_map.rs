@@ -40,9 +40,6 @@ macro_rules! async_map {
             /// each commit all calls are waited for: give them a timeout, well below the transaction's under
             /// exactly-once. A call that fails is treated by the policy for processing, and one that is retried is
             /// called again without rolling anything back. After a crash a call may be made a second time.
-            ///
-            /// # Panics
-            /// If `concurrency` is 0.
             #[track_caller]
             pub fn async_map<W, E, F, T>(
                 self,
@@ -123,8 +120,13 @@ where
     W: Send + 'static,
     C: Chain<Key = K, Value = V>,
 {
-    assert!(concurrency > 0, "at least one call at a time");
     let builder = run.builder;
+    if concurrency == 0 {
+        builder.error(
+            location,
+            format!("async_map \"{name}\" with a concurrency of 0 calls nothing: at least one call at a time"),
+        );
+    }
     let node = builder.operator("async_map", Some(name), &[run.node], location);
     let out = builder.out();
     let (sender, answers) = channel();
@@ -132,7 +134,7 @@ where
         node,
         out,
         begin,
-        concurrency,
+        concurrency: concurrency.max(1),
         waiting: VecDeque::new(),
         issued: 0,
         sender,

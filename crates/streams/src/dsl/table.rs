@@ -130,7 +130,8 @@ impl<'b, K: Send + 'static, V: Send + 'static> Table<'b, K, V> {
         let node = builder.operator("filter", None, &[self.node], Location::caller());
         let out = builder.out();
         let f = builder.cell(f);
-        // Java forwards what has neither an old nor a new value only where versions matter.
+        // A row that never satisfied is not deleted again. Java forwards such where versions matter, and where it was
+        // not asked for old values.
         let versioned = self.versioned.is_some();
         builder.connect(
             self.out,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use headwater_streams::context::DropReason;
 use headwater_streams::test_driver::{CrashPoint, Disk, TestDriver};
-use headwater_streams::{Builder, Headers, Policy, Record, Topic};
+use headwater_streams::{BoxError, Builder, Headers, Policy, Record, Topic, Topology};
 
 const NUMBERS: Topic<String, u64> = Topic::json("numbers");
 const SMALL: Topic<String, u64> = Topic::json("small");
@@ -173,6 +173,21 @@ fn a_call_that_fails_is_treated_by_the_policy_of_its_own_record() {
         .expect_err("the default is to fail")
         .to_string();
     assert!(error.contains("unlucky"), "{error}");
+}
+
+#[test]
+fn an_async_map_without_a_call_at_a_time_is_refused_with_its_place() {
+    let topology = |b: &Builder| {
+        b.stream(NUMBERS)
+            .async_map("idle", 0, |n| async move { Ok::<_, BoxError>(n) })
+            .to(REST);
+    };
+    let refused = Topology::build("app", topology).expect_err("it would call nothing");
+    let text = refused.to_string();
+    assert!(
+        text.contains("async_map \"idle\"") && text.contains("streams.rs:"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub struct JoinWindows {
 
 /// Records that are at most `difference` apart, whichever is first. There is no grace unless
 /// [`grace`](JoinWindows::grace) gives one.
-pub fn within(difference: Duration) -> JoinWindows {
+pub const fn within(difference: Duration) -> JoinWindows {
     let ms = millis_of(difference);
     JoinWindows {
         before_ms: ms,
@@ -28,14 +28,14 @@ pub fn within(difference: Duration) -> JoinWindows {
 impl JoinWindows {
     /// The same windows, in which the other stream's record is at most `difference` earlier than this one's.
     #[must_use]
-    pub fn before(mut self, difference: Duration) -> Self {
+    pub const fn before(mut self, difference: Duration) -> Self {
         self.before_ms = millis_of(difference);
         self
     }
 
     /// The same windows, in which the other stream's record is at most `difference` later than this one's.
     #[must_use]
-    pub fn after(mut self, difference: Duration) -> Self {
+    pub const fn after(mut self, difference: Duration) -> Self {
         self.after_ms = millis_of(difference);
         self
     }
@@ -43,7 +43,7 @@ impl JoinWindows {
     /// The same windows, kept for so much longer. A left or outer join waits as much longer before it gives up on a
     /// record.
     #[must_use]
-    pub fn grace(mut self, grace: Duration) -> Self {
+    pub const fn grace(mut self, grace: Duration) -> Self {
         self.grace_ms = millis_of(grace);
         self
     }
