@@ -68,6 +68,13 @@ impl Metrics {
         self.workers.iter().map(|worker| worker.records).sum()
     }
 
+    /// How old the oldest record is that comes next in any input: zero where all is processed.
+    pub fn lag_time(&self) -> Duration {
+        let tasks = self.workers.iter().flat_map(|worker| worker.tasks.values());
+        let times = tasks.flat_map(|task| task.lag_time.values());
+        times.copied().max().unwrap_or_default()
+    }
+
     /// Records that are in the inputs and not processed, as far as is known.
     pub fn lag(&self) -> i64 {
         let tasks = self.workers.iter().flat_map(|worker| worker.tasks.values());
@@ -105,6 +112,9 @@ pub struct TaskMetrics {
     pub stream_time: i64,
     /// Records of each input that are not processed.
     pub lag: BTreeMap<TopicPartition, i64>,
+    /// How old the record of each input is that comes next, or came last if that is not known, by its timestamp and
+    /// the wall clock; zero where all is processed.
+    pub lag_time: BTreeMap<TopicPartition, Duration>,
     /// What was dropped, by operator and reason.
     pub drops: BTreeMap<(String, DropReason), u64>,
     /// Bytes of each store's committed rows.

@@ -25,6 +25,8 @@ pub struct RestoreProgress {
     pub restored: u64,
     /// Offsets between where the restore began and where it ends; a compacted changelog has fewer records.
     pub total: u64,
+    /// How long it has been reading.
+    pub elapsed: Duration,
     /// Whether it is done.
     pub done: bool,
 }
@@ -154,6 +156,7 @@ mod tests {
             changelog: TopicPartition::new("app-counts-changelog", 0),
             restored: 5,
             total: 10,
+            elapsed: Duration::from_secs(1),
             done,
         };
         restores.step(progress(false), 6);

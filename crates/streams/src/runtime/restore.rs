@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::client::{ClientError, ErrorKind};
 use super::consumer::{Consumer, PartitionQueue, StartOffset};
@@ -53,6 +53,7 @@ struct Reading {
     planned: Planned,
     queue: PartitionQueue,
     restored: u64,
+    began: Instant,
 }
 
 /// Where a restore is.
@@ -138,33 +139,9 @@ impl Restorer {
             Changelog::SourceTopic(topic) => Some(start.committed(topic).unwrap_or(0)),
             _ => None,
         };
-        let delete_retention_ms = self
-            .instance
-            .topics
-            .delete_retention_ms
-            .get(&*topic)
-            .copied();
-        let topic_id = self.instance.topics.ids.get(&*topic).copied();
         let partition = TopicPartition::new(topic, start.id.partition);
-        let (start_offset, end_offset) = self.reader()?.extent(&partition, ASK_LIMIT)?;
-        let changelog = ChangelogState {
-            start_offset,
-            end_offset,
-            topic_id,
-            delete_retention_ms,
-        };
-        let next = match store.last_checkpoint().restore(&changelog, wall_clock()) {
-            Restore::From(next) => next,
-            Restore::Wipe { start, reason } => {
-                tracing::warn!(
-                    store = store.spec().name, %partition, %reason,
-                    "the store is wiped and restored from the beginning of its changelog"
-                );
-                store.wipe()?;
-                start
-            }
-        };
-        store.set_changelog_id(topic_id);
+        let instance = Arc::clone(&self.instance);
+        let (next, end_offset) = go_on(&instance, self.reader()?, store, &partition)?;
         let began_ms = store.checkpoint().is_none().then(wall_clock);
         let end = processed.map_or(end_offset, |processed| processed.min(end_offset));
         Ok((next < end).then_some(Planned {
@@ -236,6 +213,7 @@ impl Restorer {
                 planned,
                 queue,
                 restored: 0,
+                began: Instant::now(),
             });
         }
         reader.assign(&assigned)?;
@@ -320,6 +298,7 @@ impl Restorer {
             changelog: planned.partition.clone(),
             restored: reading.restored,
             total: u64::try_from(planned.end - planned.next).unwrap_or(0),
+            elapsed: reading.began.elapsed(),
             done: step == Step::Done,
         };
         (self.instance.config.on_restore)(&progress);
@@ -334,7 +313,7 @@ impl Restorer {
         self.tell(&reading, Step::Done);
         tracing::info!(
             task = %reading.planned.task, partition = %reading.planned.partition,
-            records = reading.restored, "restored"
+            records = reading.restored, took = ?reading.began.elapsed(), "restored"
         );
         let task = reading.planned.task;
         if let Some(restoring) = self.tasks.iter_mut().find(|other| other.start.id == task) {
@@ -368,6 +347,38 @@ impl Restorer {
             .map(|restoring| (restoring.start, restoring.stores))
             .collect())
     }
+}
+
+/// The first offset that a store has to read of its changelog, and where that ends. A store whose rows are of no use is
+/// wiped.
+pub(super) fn go_on(
+    instance: &Instance,
+    reader: &Consumer,
+    store: &mut Store,
+    partition: &TopicPartition,
+) -> Result<(i64, i64), Trouble> {
+    let topics = &instance.topics;
+    let topic_id = topics.ids.get(&partition.topic).copied();
+    let (start_offset, end_offset) = reader.extent(partition, ASK_LIMIT)?;
+    let changelog = ChangelogState {
+        start_offset,
+        end_offset,
+        topic_id,
+        delete_retention_ms: topics.delete_retention_ms.get(&partition.topic).copied(),
+    };
+    let next = match store.last_checkpoint().restore(&changelog, wall_clock()) {
+        Restore::From(next) => next,
+        Restore::Wipe { start, reason } => {
+            tracing::warn!(
+                store = store.spec().name, %partition, %reason,
+                "the store is wiped and restored from the beginning of its changelog"
+            );
+            store.wipe()?;
+            start
+        }
+    };
+    store.set_changelog_id(topic_id);
+    Ok((next, end_offset))
 }
 
 fn store_of<'a>(tasks: &'a mut [Restoring], planned: &Planned) -> &'a mut Store {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::client::ClientError;
 use super::consumer::{Committed, PartitionQueue};
@@ -128,9 +129,11 @@ impl RunningTask {
     pub(crate) fn metrics(&self, instance: &Instance) -> TaskMetrics {
         let state = self.task.state();
         let nodes = instance.topology.nodes();
+        let lag = self.lag();
         let mut metrics = TaskMetrics {
             stream_time: state.stream_time,
-            lag: self.lag(),
+            lag_time: self.lag_time(&lag),
+            lag,
             drops: BTreeMap::new(),
             store_bytes: BTreeMap::new(),
             store_entries: BTreeMap::new(),
@@ -151,12 +154,28 @@ impl RunningTask {
         metrics
     }
 
+    fn lag_time(&self, lag: &BTreeMap<TopicPartition, i64>) -> BTreeMap<TopicPartition, Duration> {
+        let now_ms = wall_clock();
+        let age = |(index, queue): (usize, &PartitionQueue)| {
+            let behind = *lag.get(queue.partition())?;
+            let age = match self.task.reached_time(index) {
+                Some(timestamp) if behind > 0 => now_ms.saturating_sub(timestamp),
+                _ => 0,
+            };
+            let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
+            Some((queue.partition().clone(), age))
+        };
+        self.inputs.iter().enumerate().filter_map(age).collect()
+    }
+
     fn lag(&self) -> BTreeMap<TopicPartition, i64> {
         let lag = |index: usize, queue: &PartitionQueue| {
             let (_, high) = queue.watermarks()?;
-            let behind = match queue.position() {
+            // Before the first record is polled, the task is where its offsets say.
+            let reached = queue.position().or_else(|| self.task.position(index));
+            let behind = match reached {
                 _ if queue.is_caught_up() => 0,
-                Some(position) => (high - position).max(0),
+                Some(reached) => (high - reached).max(0),
                 None => queue.fetched() as i64,
             };
             Some(behind + self.task.buffered(index) as i64)

@@ -13,11 +13,11 @@ use super::client::{ClientError, ErrorKind};
 use super::consumer::{Consumer, PartitionQueue, StartOffset};
 use super::instance::{Instance, Trouble, wall_clock};
 use super::raw_record::RawRecord;
-use super::restore::changelog_record;
+use super::restore::{changelog_record, go_on};
 use super::{TaskId, TopicPartition};
 use crate::context::SourceRecord;
 use crate::error::StreamsError;
-use crate::store::{Changelog, ChangelogState, Restore, Store, StoreId, Stores};
+use crate::store::{Changelog, Store, StoreId, Stores};
 
 /// Records of one changelog between two looks at the others.
 const SLICE: usize = 4096;
@@ -318,27 +318,9 @@ impl Standby {
         let Some(topic) = store.spec().changelog_topic(application) else {
             return Ok(None);
         };
-        let topics = &self.instance.topics;
-        let topic_id = topics.ids.get(&*topic).copied();
-        let delete_retention_ms = topics.delete_retention_ms.get(&*topic).copied();
         let partition = TopicPartition::new(topic, task.partition);
         let reader = self.reader.as_ref().expect("it was just made");
-        let (start_offset, end_offset) = reader.extent(&partition, ASK_LIMIT)?;
-        let changelog = ChangelogState {
-            start_offset,
-            end_offset,
-            topic_id,
-            delete_retention_ms,
-        };
-        let next = match store.last_checkpoint().restore(&changelog, wall_clock()) {
-            Restore::From(next) => next,
-            Restore::Wipe { start, reason } => {
-                tracing::warn!(%partition, %reason, "the standby is wiped");
-                store.wipe()?;
-                start
-            }
-        };
-        store.set_changelog_id(topic_id);
+        let (next, _) = go_on(&self.instance, reader, store, &partition)?;
         Ok(Some((partition, next)))
     }
 

@@ -200,6 +200,18 @@ impl<R: SourceRecord> Task<R> {
         self.queues[input].len()
     }
 
+    /// The offset behind the last record of an input that was taken, here or before.
+    pub(crate) fn position(&self, input: usize) -> Option<i64> {
+        self.queues[input].position
+    }
+
+    /// The timestamp of an input's next record, or the largest that was taken where none waits.
+    pub(crate) fn reached_time(&self, input: usize) -> Option<i64> {
+        let queue = &self.queues[input];
+        let taken = (queue.partition_time >= 0).then_some(queue.partition_time);
+        queue.head_timestamp().or(taken)
+    }
+
     /// Says whether the client has nothing more of an input at present: then its emptiness holds nothing up.
     pub(crate) fn set_caught_up(&mut self, input: usize, caught_up: bool) {
         self.queues[input].caught_up = caught_up;

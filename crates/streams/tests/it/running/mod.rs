@@ -2,6 +2,7 @@
 
 mod cluster;
 mod crashes;
+mod metrics;
 mod operators;
 mod processes;
 mod queries;
