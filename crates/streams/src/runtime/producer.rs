@@ -407,19 +407,15 @@ impl Producer {
             }
         }
         // After a fatal error every record is refused with a code that does not say why.
-        match self.handle.fatal_error() {
-            Some(mut fatal) => {
-                fatal.action = action;
-                fatal
-            }
-            None => {
-                let mut error = ClientError::of_code(action, code);
-                if self.is_transactional() && deliveries::is_lost(code) {
-                    error.kind = ErrorKind::AbortTransaction;
-                }
-                error
-            }
+        if let Some(mut fatal) = self.handle.fatal_error() {
+            fatal.action = action;
+            return fatal;
         }
+        let mut error = ClientError::of_code(action, code);
+        if self.is_transactional() && deliveries::is_lost(code) {
+            error.kind = ErrorKind::AbortTransaction;
+        }
+        error
     }
 
     fn enqueue(

@@ -25,8 +25,6 @@ const SLICE: usize = 4096;
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// How long the thread sleeps when nothing came; records and commands wake it.
 const IDLE: Duration = Duration::from_millis(200);
-/// How long a question to the cluster may take.
-const ASK_LIMIT: Duration = Duration::from_secs(30);
 /// The pause after a failure.
 const BACKOFF: Duration = Duration::from_secs(1);
 
