@@ -91,8 +91,11 @@ impl Punctuators {
 
     /// Takes one away; one that is gone already is no error.
     pub(crate) fn cancel(&mut self, id: PunctuationId) {
+        let before = self.entries.len();
         self.entries.retain(|entry| entry.id != id);
-        self.cancelled.push(id);
+        if self.entries.len() == before && !self.cancelled.contains(&id) {
+            self.cancelled.push(id);
+        }
     }
 
     /// When the next one of this kind is due, in the clock's milliseconds.
@@ -122,7 +125,8 @@ impl Context<'_> {
         let mut ran = 0;
         let mut result = Ok(());
         for entry in &mut entries {
-            if entry.kind != kind || entry.next > now {
+            let cancelled = &self.state.punctuators.cancelled;
+            if entry.kind != kind || entry.next > now || cancelled.contains(&entry.id) {
                 continue;
             }
             entry.next = following(entry.next, entry.interval_ms, now);

@@ -202,6 +202,8 @@ impl Producer {
             unsafe { native::rd_kafka_commit_transaction(handle.ptr(), left) }
         });
         self.note(committed)?;
+        // What went wrong before was settled by a policy, or it would not have come to this.
+        self.broken = None;
         self.in_transaction = false;
         self.pending_bytes = 0;
         Ok(())

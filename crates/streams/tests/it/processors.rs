@@ -132,6 +132,45 @@ fn a_punctuation_that_is_cancelled_by_itself_fires_no_more() {
     assert_eq!(driver.values(&TIMES), [10]);
 }
 
+#[test]
+fn a_punctuation_that_another_one_cancels_does_not_fire_any_more() {
+    struct First(Option<PunctuationId>);
+    impl Processor for First {
+        type Key = String;
+        type Value = String;
+        type OutKey = String;
+        type OutValue = i64;
+
+        fn process(
+            &mut self,
+            context: &mut ProcessorContext<'_, Self>,
+            _: Record<String, String>,
+        ) -> Result<(), BoxError> {
+            let (every, kind) = (Duration::from_millis(10), PunctuationType::WallClock);
+            context.schedule(every, kind, |own: &mut Self, context, time| {
+                if let Some(second) = own.0.take() {
+                    context.cancel(second);
+                }
+                context.forward(Record::new("first".to_owned(), time, time));
+                Ok(())
+            });
+            self.0 = Some(context.schedule(every, kind, |_, context, time| {
+                context.forward(Record::new("second".to_owned(), -time, time));
+                Ok(())
+            }));
+            Ok(())
+        }
+    }
+    let mut driver = TestDriver::new("app", |b| {
+        b.stream(WORDS).process("first", [], First(None)).to(TIMES);
+    });
+    driver.pipe(&WORDS, record("k", "v", 1)).run();
+    for _ in 0..2 {
+        driver.advance(Duration::from_millis(10)).run();
+    }
+    assert_eq!(driver.values(&TIMES), [10, 20]);
+}
+
 /// Counts per key in a store, and leaves keys as they are.
 struct Count(KeyValue<String, u64>);
 
