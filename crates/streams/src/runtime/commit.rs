@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::client::{ClientError, ErrorKind};
 use super::consumer::OffsetToCommit;
 use super::instance::{Instance, Trouble, wall_clock};
 use super::producer::Producer;
@@ -41,10 +43,14 @@ pub(crate) fn commit(
     if producer.is_transactional() {
         producer.begin()?;
         // Asked for anew each time: it carries the generation, which fences whoever was left behind.
-        producer.send_offsets(&offsets, &instance.consumer.group_metadata()?)?;
+        let group = instance.consumer.group_metadata()?;
+        // Looked at after that: the generation that the consumer joins next would pass for that of the lost tasks.
+        check_not_lost(instance)?;
+        producer.send_offsets(&offsets, &group)?;
         producer.commit()?;
     } else {
         producer.flush()?;
+        check_not_lost(instance)?;
         instance.consumer.commit(&offsets)?;
     }
     let mut batch = instance.database.batch(wall_clock());
@@ -69,6 +75,17 @@ pub(crate) fn commit(
         instance.processed(&offset.partition, offset.offset);
     }
     Ok(true)
+}
+
+fn check_not_lost(instance: &Instance) -> Result<(), ClientError> {
+    if instance.lost.load(Ordering::Acquire) {
+        return Err(ClientError::own(
+            ErrorKind::Fenced,
+            "committing",
+            "the group took the tasks for dead and gave them away",
+        ));
+    }
+    Ok(())
 }
 
 fn to_commit(position: Committable) -> OffsetToCommit {

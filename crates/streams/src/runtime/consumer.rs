@@ -292,6 +292,12 @@ impl Consumer {
         }
     }
 
+    /// Whether what is being revoked is with others already: nothing of it can be committed.
+    pub(crate) fn is_assignment_lost(&self) -> bool {
+        // SAFETY: the handle is valid.
+        unsafe { native::rd_kafka_assignment_lost(self.handle.ptr()) != 0 }
+    }
+
     /// Reads nothing any more.
     pub(crate) fn unassign(&self) -> Result<(), ClientError> {
         // SAFETY: null stands for no partitions.

@@ -32,6 +32,8 @@ pub(crate) struct Instance {
     pub(crate) assigned: AtomicUsize,
     /// Set to end at once, as a kill would.
     pub(crate) abandoned: AtomicBool,
+    /// Set while workers may still have tasks that the group has given to others without asking.
+    pub(crate) lost: AtomicBool,
     /// What queries need to know.
     pub(crate) known: Known,
     readers: Mutex<BTreeMap<(String, i32), StoreReader>>,
@@ -63,6 +65,7 @@ impl Instance {
             restores: Restores::default(),
             assigned: AtomicUsize::new(0),
             abandoned: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
             known: Known::new(),
             readers: Mutex::default(),
             standby_readers: Mutex::default(),
@@ -222,26 +225,17 @@ pub(crate) fn wall_clock() -> i64 {
 }
 
 /// Why a worker cannot go on as it is.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
     /// A task failed on a record.
+    #[error("task {0}: {1}")]
     Task(TaskId, crate::error::Failure),
     /// The client.
-    Client(super::client::ClientError),
+    #[error(transparent)]
+    Client(#[from] super::client::ClientError),
     /// A store, or anything that is not of one record.
-    Streams(StreamsError),
-}
-
-impl From<super::client::ClientError> for Trouble {
-    fn from(error: super::client::ClientError) -> Self {
-        Self::Client(error)
-    }
-}
-
-impl From<StreamsError> for Trouble {
-    fn from(error: StreamsError) -> Self {
-        Self::Streams(error)
-    }
+    #[error(transparent)]
+    Streams(#[from] StreamsError),
 }
 
 impl From<crate::store::StoreError> for Trouble {

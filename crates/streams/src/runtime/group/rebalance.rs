@@ -4,6 +4,7 @@
 //! program chooses by `group.protocol=consumer`, take and give single partitions; the tasks stop for that moment all
 //! the same, with their stores open, so that there is one way for both.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Group;
@@ -33,14 +34,28 @@ impl Group {
     pub(super) fn revoked(&mut self, partitions: &[TopicPartition]) -> Result<(), StreamsError> {
         tracing::info!(partitions = partitions.len(), "revoked");
         self.instance.state.set(State::Rebalancing);
-        self.suspend_all();
-        self.lost = None;
-        if !self.instance.consumer.is_incremental() {
+        let consumer = &self.instance.consumer;
+        if !consumer.is_incremental() {
+            let lost = consumer.is_assignment_lost();
+            if lost {
+                // A worker may wait for minutes for a cluster that is away. Until the consumer is answered it goes on
+                // as the member that it was, and as a static one is fenced for good when the cluster is back.
+                self.instance.lost.store(true, Ordering::Release);
+                consumer.unassign()?;
+            }
+            self.suspend_all();
+            self.lost = None;
             self.assigned.clear();
             self.read.clear();
             self.settled = false;
+            if lost {
+                self.instance.lost.store(false, Ordering::Release);
+                return Ok(());
+            }
             return Ok(self.instance.consumer.unassign()?);
         }
+        self.suspend_all();
+        self.lost = None;
         for partition in partitions {
             self.assigned.remove(partition);
             self.read.remove(partition);

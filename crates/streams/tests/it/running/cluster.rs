@@ -62,9 +62,15 @@ impl Cluster {
 
     /// Ends the store as a crash would, and starts it again on the same port and data.
     pub(crate) fn crash(&mut self) {
+        self.be_away(Duration::ZERO);
+    }
+
+    /// The same with a pause between.
+    pub(crate) fn be_away(&mut self, pause: Duration) {
         let broker = self.broker.take().unwrap();
         let port = broker.local_addr().port();
         self.runtime.block_on(broker.abandon());
+        std::thread::sleep(pause);
         let settings = settings(&self.data, port);
         self.broker = Some(self.runtime.block_on(Broker::start(settings)).unwrap());
     }

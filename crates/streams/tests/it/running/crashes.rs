@@ -1,6 +1,6 @@
 //! Crashes: nothing is lost, and under exactly-once nothing is doubled and the local state is kept.
 
-use headwater_streams::{Policy, State};
+use headwater_streams::{Membership, Policy, State};
 
 use super::cluster::eventually;
 use super::word_count::{assert_exactly_once, cluster, topology, wait_for, write};
@@ -215,6 +215,25 @@ fn a_store_that_crashes_under_the_application_doubles_and_loses_nothing() {
         cluster.crash();
     }
     wait_for(&cluster, words);
+    assert_exactly_once(&cluster);
+    cluster.stop(running);
+}
+
+#[test]
+fn a_static_member_outlives_a_store_that_is_away_for_longer_than_its_session() {
+    let mut cluster = cluster(2);
+    let directory = tempfile::tempdir().unwrap();
+    let app = cluster.app(directory.path()).exactly_once();
+    let app = app.membership(Membership::Static);
+    let running = app.start(topology).unwrap();
+    write(&cluster, 2, 700);
+    eventually("it works, with a transaction open", || {
+        (running.metrics().records() >= 100).then_some(())
+    });
+    // Its session is 6 s.
+    cluster.be_away(std::time::Duration::from_secs(10));
+    write(&cluster, 2, 700);
+    wait_for(&cluster, 1400);
     assert_exactly_once(&cluster);
     cluster.stop(running);
 }
