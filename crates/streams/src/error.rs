@@ -87,19 +87,19 @@ pub struct RecordError {
 }
 
 /// Why a task cannot go on with the record it is at.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The application has to stop.
+    #[error(transparent)]
     Fatal(RecordError),
     /// Roll back to the last commit, pause, and process again.
+    #[error("{error}, to be tried again")]
     Retry {
         /// The pause.
         backoff: Duration,
         /// What the record failed with.
         error: RecordError,
     },
-    /// The task lost its partitions or its producer was fenced: roll back and hand it over.
-    Migrated(String),
 }
 
 /// Something wrong with a topology, found when it is built.

@@ -14,7 +14,8 @@ use crate::partitioner::{Partitioner, Partitions};
 use crate::serde::{Codec, Json, KeySerde, Raw, Serde, Utf8};
 use crate::timestamps::Timestamps;
 
-/// Where an input begins in a partition for which no offset is committed. Kafka's `auto.offset.reset`.
+/// Where an input begins in a partition for which no offset is committed. Kafka's `auto.offset.reset`; but where the
+/// records behind a committed offset are gone, the first that is there comes next, whatever is said here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OffsetReset {
     /// At the first record that is there.

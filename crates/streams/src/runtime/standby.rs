@@ -170,7 +170,7 @@ impl Standby {
                 Ok(false) => std::thread::park_timeout(IDLE),
                 Err(trouble) => {
                     // A standby that fails costs time when its task comes, and nothing else.
-                    tracing::warn!(?trouble, "standbys begin again at what is written");
+                    tracing::warn!(%trouble, "standbys begin again at what is written");
                     self.following.clear();
                     self.stores.clear();
                     self.reader = None;
@@ -182,7 +182,7 @@ impl Standby {
             && let Err(trouble) = self.write_out()
         {
             tracing::warn!(
-                ?trouble,
+                %trouble,
                 "standbys are read again from what was written before"
             );
         }

@@ -285,7 +285,7 @@ impl Worker {
         if let Err(trouble) = committed {
             tracing::warn!(
                 worker = self.index,
-                ?trouble,
+                %trouble,
                 "the last commit before a rebalance failed"
             );
             self.reset_producer();
@@ -315,7 +315,7 @@ impl Worker {
             }
             // The stores were dropped with the error: they are opened again from what is on disk.
             Err(trouble) => {
-                tracing::warn!(?trouble, "a restore was cut short");
+                tracing::warn!(%trouble, "a restore was cut short");
                 self.incomplete = true;
             }
         }
@@ -337,7 +337,6 @@ impl Worker {
             return self.lose(&trouble);
         }
         match trouble {
-            Trouble::Task(_, Failure::Migrated(_)) => self.lose(&trouble),
             Trouble::Client(ref error) if error.kind == ErrorKind::Fenced => self.lose(&trouble),
             Trouble::Task(id, Failure::Retry { backoff, error }) => {
                 let origin = Origin {
@@ -400,7 +399,7 @@ impl Worker {
 
     /// Somebody else has the tasks: drop what is not committed and wait for the group.
     fn lose(&mut self, trouble: &Trouble) {
-        tracing::warn!(worker = self.index, ?trouble, "the tasks moved elsewhere");
+        tracing::warn!(worker = self.index, %trouble, "the tasks moved elsewhere");
         self.metrics().rollbacks.fetch_add(1, Ordering::Relaxed);
         self.reset_producer();
         self.let_go();
@@ -439,7 +438,7 @@ impl Worker {
             // In the middle of a rebalance, most likely: the group starts the tasks again in any case.
             tracing::warn!(
                 worker = self.index,
-                ?trouble,
+                %trouble,
                 "the tasks wait for the group"
             );
             let _ = self.events.send(Event::Lost);

@@ -406,10 +406,5 @@ impl Driven {
 pub(super) fn fatal(failure: Failure) -> StreamsError {
     match failure {
         Failure::Fatal(error) | Failure::Retry { error, .. } => Box::new(error).into(),
-        Failure::Migrated(reason) => StreamsError::Client {
-            action: "running a task".to_owned(),
-            reason,
-            retriable: true,
-        },
     }
 }

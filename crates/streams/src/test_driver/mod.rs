@@ -404,7 +404,6 @@ impl TestDriver {
                 self.instance.retried.clear();
                 Err(Box::new(error).into())
             }
-            Failure::Migrated(_) => Ok(()),
             Failure::Retry { backoff, error } => {
                 let pause = i64::try_from(backoff.as_millis()).unwrap_or(i64::MAX);
                 self.wall_clock = self.wall_clock.saturating_add(pause);
