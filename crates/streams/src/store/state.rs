@@ -144,14 +144,6 @@ impl StateDatabase {
         &self.shared.directory
     }
 
-    /// Bytes on disk, of all stores and the journal.
-    pub fn disk_bytes(&self) -> Result<u64, StoreError> {
-        self.shared
-            .database
-            .disk_space()
-            .map_err(|error| self.error(&error))
-    }
-
     /// A batch that commits at `now_ms`, in milliseconds since the Unix epoch.
     pub fn batch(&self, now_ms: i64) -> Batch {
         Batch {
@@ -159,34 +151,6 @@ impl StateDatabase {
             touched: Vec::new(),
             now_ms,
         }
-    }
-
-    /// The names of the stores' partitions that are here, as `<partition>.<store>`.
-    pub fn tables(&self) -> Vec<String> {
-        let mut names: Vec<_> = self
-            .shared
-            .database
-            .list_keyspace_names()
-            .iter()
-            .map(ToString::to_string)
-            .filter(|name| name != CHECKPOINTS)
-            .collect();
-        names.sort();
-        names
-    }
-
-    /// Deletes a store's partition that nobody has open.
-    pub fn delete_table(&self, name: &str) -> Result<(), StoreError> {
-        if !self.tables().iter().any(|other| other == name) {
-            return Ok(());
-        }
-        let mut batch = self.shared.database.batch();
-        batch.remove(&self.shared.checkpoints, name.as_bytes());
-        let deleted = batch.commit().and_then(|()| {
-            let keyspace = self.shared.database.keyspace(name, options)?;
-            self.shared.database.delete_keyspace(keyspace)
-        });
-        deleted.map_err(|error| self.error(&error))
     }
 
     pub(crate) fn table(&self, name: &str, layout: Layout) -> Result<DiskTable, StoreError> {

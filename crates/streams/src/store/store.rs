@@ -6,8 +6,6 @@
 
 use std::ops::{Bound, ControlFlow};
 
-use bytes::Bytes;
-
 use super::cache_budget::{CacheBudget, CacheShare};
 use super::checkpoint::Checkpoint;
 use super::error::StoreError;
@@ -180,11 +178,6 @@ impl Store {
         &self.spec
     }
 
-    /// Whether its rows survive the process.
-    pub fn is_persistent(&self) -> bool {
-        matches!(self.table, Table::Disk(_))
-    }
-
     /// A view on what is committed, for other threads.
     pub fn reader(&self) -> StoreReader {
         StoreReader::new(self.spec.clone(), self.table.clone())
@@ -217,11 +210,6 @@ impl Store {
         self.scratch.clear();
         let found = alive && self.table.get(key, &mut self.scratch)?;
         Ok(found.then_some(&self.scratch))
-    }
-
-    /// A row's value, to keep.
-    pub fn get_bytes(&mut self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.get(key)?.map(Bytes::copy_from_slice))
     }
 
     /// Changes a row; none deletes it. It goes to the changelog with the next flush, with `timestamp`.

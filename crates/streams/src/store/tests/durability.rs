@@ -108,11 +108,6 @@ fn stores_of_a_task_commit_together_or_not_at_all() {
         assert_eq!(value(&mut store, b"a"), Some(b"2".to_vec()));
         assert_eq!(store.checkpoint(), Some(offset));
     }
-    assert_eq!(state.tables(), ["3.one", "3.two"]);
-    state.delete_table("3.one").expect("deleted");
-    assert_eq!(state.tables(), ["3.two"]);
-    let store = Store::open(spec("one"), 3, &state).expect("opens");
-    assert_eq!((store.checkpoint(), store.approximate_entries()), (None, 0));
 }
 
 #[test]
