@@ -164,7 +164,8 @@ impl App {
         self
     }
 
-    /// The `host:port` at which the others find this instance: where its queries are answered, if nothing is said.
+    /// The `host:port` at which the others find this instance: where its queries are answered, if nothing is said;
+    /// needed where that is `0.0.0.0`.
     /// Kafka Streams' `application.server` (KIP-67). Without `queries` it is told to the others all
     /// the same, for programs with a transport of their own.
     pub fn advertised(mut self, address: impl Into<String>) -> Self {

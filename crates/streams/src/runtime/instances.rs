@@ -5,6 +5,7 @@
 //! use it to find the right instance, and never to decide what is true.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -64,6 +65,7 @@ impl Queries {
         application: &str,
         admin: &Admin,
     ) -> Result<OpenQueries, StreamsError> {
+        self.check()?;
         #[cfg(feature = "http")]
         let server = match &self.bind {
             Some(address) => Some(crate::query::Server::bind(address)?),
@@ -86,6 +88,21 @@ impl Queries {
             server,
             advertised,
         })
+    }
+
+    /// An address that stands for all of this machine's is none that others can ask.
+    fn check(&self) -> Result<(), StreamsError> {
+        let bind = self.bind.as_deref().unwrap_or_default();
+        let everywhere = bind
+            .parse::<SocketAddr>()
+            .is_ok_and(|address| address.ip().is_unspecified());
+        if everywhere && self.advertised.is_none() {
+            return Err(StreamsError::Settings(format!(
+                "queries are answered at `{bind}`, which is no address that other instances could be sent to: say \
+                 with App::advertised by which `host:port` this instance is found"
+            )));
+        }
+        Ok(())
     }
 }
 

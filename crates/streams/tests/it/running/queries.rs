@@ -570,6 +570,15 @@ fn unknown_stores_and_stores_of_another_kind_are_told_with_what_there_is() {
 }
 
 #[test]
+fn an_address_that_stands_for_all_needs_one_by_which_others_find_the_instance() {
+    let cluster = cluster();
+    let directory = tempfile::tempdir().unwrap();
+    let app = cluster.app(directory.path()).queries("0.0.0.0:0");
+    let refused = app.start(topology).unwrap_err().to_string();
+    assert!(refused.contains("App::advertised"), "{refused}");
+}
+
+#[test]
 fn without_an_address_nothing_is_told_and_no_topic_is_made() {
     let cluster = cluster();
     let directory = tempfile::tempdir().unwrap();
