@@ -30,7 +30,9 @@ pub use key::Key;
 pub use partitioner::{Partitioner, Partitions};
 pub use processor::PunctuationType;
 pub use record::{Change, Header, Headers, Record};
-pub use runtime::{App, Guarantee, InstanceInfo, Membership, Metrics, Running, State, WorkerFailure};
+pub use runtime::{
+    App, Guarantee, InstanceInfo, Membership, Metrics, Running, State, WorkerFailure,
+};
 pub use timestamps::{OnInvalid, Timestamps};
 pub use topic::{OffsetReset, Topic};
 pub use topology::{Builder, Topology};

@@ -73,4 +73,3 @@ fn headers(mut headers: Headers, error: &RecordError) -> Headers {
     }
     headers
 }
-

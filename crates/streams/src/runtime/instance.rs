@@ -32,6 +32,8 @@ pub(crate) struct Instance {
     pub(crate) assigned: AtomicUsize,
     /// Set to end at once, as a kill would.
     pub(crate) abandoned: AtomicBool,
+    /// Set while workers may still have tasks that the group has given to others without asking.
+    pub(crate) lost: AtomicBool,
     /// What queries need to know.
     pub(crate) known: Known,
     readers: Mutex<BTreeMap<(String, i32), StoreReader>>,
@@ -63,6 +65,7 @@ impl Instance {
             restores: Restores::default(),
             assigned: AtomicUsize::new(0),
             abandoned: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
             known: Known::new(),
             readers: Mutex::default(),
             standby_readers: Mutex::default(),

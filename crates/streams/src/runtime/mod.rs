@@ -16,9 +16,9 @@ mod group;
 mod instance;
 mod instances;
 mod metrics;
-mod progress;
 #[expect(unsafe_code, reason = "records are sent by librdkafka's C interface")]
 mod producer;
+mod progress;
 #[expect(unsafe_code, reason = "a handle on librdkafka's memory")]
 mod raw_record;
 mod record_queue;
@@ -44,9 +44,9 @@ pub(crate) use consumer::{Consumer, StartOffset};
 pub(crate) use instance::Instance;
 pub use instances::InstanceInfo;
 pub use metrics::{Metrics, TaskMetrics, WorkerSnapshot};
-pub use run_state::State;
 pub use progress::RestoreProgress;
 pub use reset::Reset;
+pub use run_state::State;
 pub use running::Running;
 pub use task::TaskId;
 pub use topic_partition::TopicPartition;
