@@ -46,7 +46,11 @@ class RunningConsumer:
 
     def __init__(self, config, *flags):
         self.process = subprocess.Popen(
-            [sys.executable, "-u", str(EXAMPLES / "consumer.py"), config, *flags], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-u", str(EXAMPLES / "consumer.py"), config, *flags],
+            stdout=subprocess.PIPE,
+            text=True,
+            # A suite that runs in the background of a shell ignores Ctrl-C, and its children would too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
