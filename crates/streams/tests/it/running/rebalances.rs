@@ -1,47 +1,45 @@
 //! Instances that come and go.
 
-use headwater_streams::{Membership, State};
+use std::path::Path;
 
-use super::cluster::eventually;
+use headwater_streams::{Membership, Running, State};
+
+use super::cluster::{Cluster, eventually};
 use super::word_count::{assert_exactly_once, cluster, expected, topology, wait_for, write};
 
-#[test]
-fn two_instances_share_the_tasks_and_one_takes_over_what_the_other_leaves() {
-    let cluster = cluster(4);
+/// Two instances, begun by `start` in a directory each, share eight tasks; the second takes over what the first leaves.
+fn share_and_take_over(cluster: &Cluster, start: impl Fn(&Path) -> Running) {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    write(&cluster, 4, 700);
-    let first = cluster
-        .app(one.path())
-        .exactly_once()
-        .start(topology)
-        .unwrap();
-    wait_for(&cluster, 700);
-    let second = cluster
-        .app(two.path())
-        .exactly_once()
-        .start(topology)
-        .unwrap();
-    let tasks = |running: &headwater_streams::Running| -> usize {
-        running
-            .metrics()
-            .workers
-            .iter()
-            .map(|worker| worker.running)
-            .sum()
+    write(cluster, 4, 700);
+    let first = start(one.path());
+    wait_for(cluster, 700);
+    let second = start(two.path());
+    let tasks = |running: &Running| -> usize {
+        let workers = running.metrics().workers;
+        workers.iter().map(|worker| worker.running).sum()
     };
     eventually("both have half of the tasks", || {
         (tasks(&first) == 4 && tasks(&second) == 4).then_some(())
     });
-    write(&cluster, 4, 700);
-    wait_for(&cluster, 1400);
+    write(cluster, 4, 700);
+    wait_for(cluster, 1400);
     cluster.stop(first);
     eventually("the second has all of them", || {
         (tasks(&second) == 8).then_some(())
     });
-    write(&cluster, 4, 700);
-    wait_for(&cluster, 2100);
+    write(cluster, 4, 700);
+    wait_for(cluster, 2100);
     cluster.stop(second);
-    assert_exactly_once(&cluster);
+    assert_exactly_once(cluster);
+}
+
+#[test]
+fn two_instances_share_the_tasks_and_one_takes_over_what_the_other_leaves() {
+    let cluster = cluster(4);
+    share_and_take_over(&cluster, |directory| {
+        let app = cluster.app(directory).exactly_once();
+        app.start(topology).unwrap()
+    });
 }
 
 #[test]
@@ -57,7 +55,7 @@ fn an_instance_that_returns_gets_its_tasks_back_and_the_other_never_stops() {
     };
     let stays = cluster.run(app(one.path()).start(topology).unwrap());
     let returns = cluster.run(app(two.path()).start(topology).unwrap());
-    let tasks = |running: &headwater_streams::Running| -> Vec<_> {
+    let tasks = |running: &Running| -> Vec<_> {
         let workers = running.metrics().workers;
         workers
             .iter()
@@ -128,7 +126,7 @@ fn a_standby_follows_the_store_and_takes_over_with_nothing_to_restore() {
     };
     let (first, second) = (start(one.path()), start(two.path()));
     wait_for(&cluster, 700);
-    let salt = |running: &headwater_streams::Running| {
+    let salt = |running: &Running| {
         let found = running.standby("counts", 0)?.get(b"salt").unwrap()?;
         Some(String::from_utf8_lossy(&found.value).into_owned())
     };
@@ -151,7 +149,7 @@ fn a_standby_follows_the_store_and_takes_over_with_nothing_to_restore() {
     });
 
     wait_for(&cluster, 1400);
-    let restored = |running: &headwater_streams::Running| -> u64 {
+    let restored = |running: &Running| -> u64 {
         let workers = running.metrics().workers;
         workers.iter().map(|worker| worker.restored_records).sum()
     };
@@ -175,32 +173,10 @@ fn a_standby_follows_the_store_and_takes_over_with_nothing_to_restore() {
 #[test]
 fn a_group_of_kip_848_shares_the_tasks_too() {
     let cluster = cluster(4);
-    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let start = |directory: &std::path::Path| {
+    share_and_take_over(&cluster, |directory| {
         let app = cluster.app_without_session(directory).exactly_once();
         app.set("group.protocol", "consumer")
             .start(topology)
             .unwrap()
-    };
-    write(&cluster, 4, 700);
-    let first = start(one.path());
-    wait_for(&cluster, 700);
-    let second = start(two.path());
-    let tasks = |running: &headwater_streams::Running| -> usize {
-        let workers = running.metrics().workers;
-        workers.iter().map(|worker| worker.running).sum()
-    };
-    eventually("both have half of the tasks", || {
-        (tasks(&first) == 4 && tasks(&second) == 4).then_some(())
     });
-    write(&cluster, 4, 700);
-    wait_for(&cluster, 1400);
-    cluster.stop(first);
-    eventually("the second has all of them", || {
-        (tasks(&second) == 8).then_some(())
-    });
-    write(&cluster, 4, 700);
-    wait_for(&cluster, 2100);
-    cluster.stop(second);
-    assert_exactly_once(&cluster);
 }
