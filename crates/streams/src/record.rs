@@ -62,6 +62,14 @@ impl<K, V> Record<K, V> {
     }
 }
 
+/// A record whose key is there, as operators that keep rows take them.
+pub(crate) struct KeyedRecord<K, V> {
+    pub(crate) key: K,
+    pub(crate) value: V,
+    pub(crate) timestamp: i64,
+    pub(crate) headers: Headers,
+}
+
 /// One header of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {

@@ -4,18 +4,18 @@
 
 use std::panic::Location;
 
-use crate::context::{Context, DropReason};
+use crate::context::Context;
 use crate::dsl::chain::Chain;
 use crate::dsl::materialized::Materialized;
-use crate::dsl::stream::{Keyed, Run};
-use crate::dsl::table::{OldValues, Table};
-use crate::dsl::updates::{EmitUpdates, Rows, Update, Updates, lookup};
+use crate::dsl::stateful::{Aggregation, Stateful, aggregated};
+use crate::dsl::stream::Keyed;
+use crate::dsl::table::Table;
+use crate::dsl::updates::{EmitUpdates, Rows, Update, Updates};
 use crate::error::{BoxError, Failure, Stage};
 use crate::key::Key;
-use crate::record::{Headers, Record};
+use crate::record::{Headers, KeyedRecord};
 use crate::serde::Value;
 use crate::store::{KeyValue, StoreKind};
-use crate::topology::{Builder, NodeId};
 
 /// What a closure that changes an aggregate returns: nothing, or a `Result` of nothing.
 ///
@@ -140,7 +140,14 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>> Keyed<'b, K, V
         let step = folding(init, move |_: &K, aggregate: &mut A, value| {
             f(aggregate, value)
         });
-        aggregated(self.run, "fold", &store.into(), Location::caller(), step)
+        aggregated(
+            self.run,
+            "fold",
+            &store.into(),
+            Location::caller(),
+            step,
+            keyed_rows,
+        )
     }
 
     /// [`fold`](Self::fold) that sees the key too.
@@ -152,7 +159,14 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>> Keyed<'b, K, V
         f: impl FnMut(&K, &mut A, V) -> R + Send + 'static,
     ) -> Table<'b, K, A> {
         let step = folding(init, f);
-        aggregated(self.run, "fold", &store.into(), Location::caller(), step)
+        aggregated(
+            self.run,
+            "fold",
+            &store.into(),
+            Location::caller(),
+            step,
+            keyed_rows,
+        )
     }
 
     /// How many records each key has had.
@@ -164,6 +178,7 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>> Keyed<'b, K, V
             &store.into(),
             Location::caller(),
             counting(),
+            keyed_rows,
         )
     }
 
@@ -184,78 +199,46 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>> Keyed<'b, K, V
             &store.into(),
             Location::caller(),
             reducing(f),
+            keyed_rows,
         )
     }
 }
 
-fn aggregated<'b, K: Key, V: Send + 'static, A: Clone + Send + 'static, C>(
-    run: Run<'b, C>,
-    operator: &'static str,
-    materialized: &Materialized<A>,
-    location: &'static Location<'static>,
-    mut step: impl Step<K, V, A>,
-) -> Table<'b, K, A>
-where
-    C: Chain<Key = K, Value = V>,
-{
-    let (table, mut updates) = keyed_table(&run, operator, materialized, location);
-    let node = updates.node;
-    run.end(move |context, record: Record<K, V>| {
-        let Record {
-            key: Some(key),
+/// Rows of an aggregation by key alone.
+pub(crate) type KeyedRows<K, A> = Updates<K, A, KeyValue<K, A>>;
+
+impl<K: Key, V: 'static, A: Clone + Send + 'static> Aggregation<K, V, A> for KeyedRows<K, A> {
+    #[inline]
+    fn add(
+        &mut self,
+        context: &mut Context<'_>,
+        record: KeyedRecord<K, V>,
+        step: &mut impl Step<K, V, A>,
+    ) -> Result<(), Failure> {
+        let KeyedRecord {
+            key,
             value,
             timestamp,
             headers,
-        } = record
-        else {
-            context.dropped(node, DropReason::NullKey);
-            return Ok(());
-        };
+        } = record;
+        let emit = EmitUpdates::Yes;
         add(
-            &mut updates,
+            self,
             context,
             key,
             timestamp,
             headers,
-            EmitUpdates::Yes,
+            emit,
             |key, before| step(key, before, value),
         )
         .map(|_| ())
-    });
-    table
+    }
 }
 
-/// A table of a row per key, and what writes the rows.
-pub(crate) type KeyedTable<'b, K, A> = (Table<'b, K, A>, Updates<K, A, KeyValue<K, A>>);
-
-/// An operator behind `run` that keeps a row per key.
-pub(crate) fn keyed_table<'b, K: Key, A: Send + 'static, C: Chain>(
-    run: &Run<'b, C>,
-    operator: &'static str,
-    materialized: &Materialized<A>,
-    location: &'static Location<'static>,
-) -> KeyedTable<'b, K, A> {
-    keyed_table_of(run.builder, &[run.node], operator, materialized, location)
-}
-
-/// [`keyed_table`] behind any number of operators.
-pub(crate) fn keyed_table_of<'b, K: Key, A: Send + 'static>(
-    builder: &'b Builder,
-    parents: &[NodeId],
-    operator: &'static str,
-    materialized: &Materialized<A>,
-    location: &'static Location<'static>,
-) -> KeyedTable<'b, K, A> {
-    let name = materialized.name();
-    let node = builder.operator(operator, Some(name), parents, location);
-    let (spec, topic) = materialized.spec(builder, StoreKind::KeyValue);
-    let id = builder.store(node, spec.keyed::<K>());
-    let rows = || KeyValue::new(id, name, &topic, materialized.codec());
-    let (out, old) = (builder.out(), OldValues::default());
-    let updates = Updates::new(builder, node, materialized, out, old.clone(), rows());
-    let table = Table {
-        old,
-        ..Table::new(builder, node, out, lookup(node, rows()))
-    };
-    (table, updates)
+/// What writes a row per key, and the table of the rows.
+pub(crate) fn keyed_rows<'b, K: Key, A: Send + 'static>(
+    operator: &Stateful<'b, '_, A>,
+) -> (KeyedRows<K, A>, Table<'b, K, A>) {
+    let kept = operator.keep::<K, K, KeyValue<K, A>>(StoreKind::KeyValue, KeyValue::new);
+    (kept.updates, kept.table)
 }

@@ -4,41 +4,55 @@
 
 use std::panic::Location;
 
-use crate::context::DropReason;
-use crate::dsl::aggregate::{Outcome, add, folding, keyed_table_of};
+use crate::dsl::aggregate::{KeyedRows, Outcome, folding, keyed_rows};
+use crate::dsl::aligned::{HoppingRows, TumblingRows};
 use crate::dsl::chain::Chain;
 use crate::dsl::materialized::Materialized;
-use crate::dsl::session::{Merge, SessionRows, merging};
+use crate::dsl::session::{SessionRows, merging};
 use crate::dsl::sliding::SlidingRows;
+use crate::dsl::stateful::{Aggregation, Stateful};
 use crate::dsl::stream::{Keyed, Run};
 use crate::dsl::table::Table;
-use crate::dsl::updates::{EmitUpdates, Updates};
-use crate::dsl::windowed::AlignedRows;
 use crate::dsl::windows::{HoppingWindows, SessionWindows, SlidingWindows, TumblingWindows};
 use crate::graph::Cell;
 use crate::key::Key;
-use crate::record::Record;
-use crate::store::KeyValue;
 use crate::topology::{Builder, NodeId};
 use crate::window::{SessionWindow, Windowed};
 
-/// Rows of an aggregation by key alone.
-type KeyedRows<K, A> = Updates<K, A, KeyValue<K, A>>;
-
-/// One of the streams, with what it adds to the aggregate; it ends in the rows of whichever windows are chosen.
+/// One of the streams, with what it adds to the aggregate; it ends in the rows of whichever windows are chosen, those
+/// of the operator `node`.
 trait Stream<K: 'static, A: 'static> {
     fn node(&self) -> NodeId;
-    fn keyed(self: Box<Self>, rows: Cell<KeyedRows<K, A>>, init: A);
-    fn aligned(self: Box<Self>, rows: Cell<AlignedRows<K, A>>, init: A);
-    fn sliding(self: Box<Self>, rows: Cell<SlidingRows<K, A>>, init: A);
-    fn sessions(self: Box<Self>, rows: Cell<SessionRows<K, A, BoxedMerge<K, A>>>, init: A);
+    fn keyed(self: Box<Self>, node: NodeId, rows: Cell<KeyedRows<K, A>>, init: A);
+    fn tumbling(self: Box<Self>, node: NodeId, rows: Cell<TumblingRows<K, A>>, init: A);
+    fn hopping(self: Box<Self>, node: NodeId, rows: Cell<HoppingRows<K, A>>, init: A);
+    fn sliding(self: Box<Self>, node: NodeId, rows: Cell<SlidingRows<K, A>>, init: A);
+    fn sessions(self: Box<Self>, node: NodeId, rows: Cell<MergedRows<K, A>>, init: A);
 }
 
-type BoxedMerge<K, A> = Box<dyn FnMut(&K, Option<A>, A) -> A + Send>;
+type MergedRows<K, A> = SessionRows<K, A, Box<dyn FnMut(&K, Option<A>, A) -> A + Send>>;
 
 struct Added<'b, C: Chain, F> {
     run: Run<'b, C>,
     f: F,
+}
+
+impl<C: Chain, F> Added<'_, C, F> {
+    fn end<A, W, R>(self, node: NodeId, rows: Cell<W>, init: A)
+    where
+        A: Clone + Send + 'static,
+        W: Aggregation<C::Key, C::Value, A>,
+        R: Outcome,
+        F: FnMut(&mut A, C::Value) -> R + Send + 'static,
+    {
+        let mut f = self.f;
+        let mut step = folding(init, move |_: &C::Key, aggregate: &mut A, value| {
+            f(aggregate, value)
+        });
+        self.run.end_keyed(node, move |context, record| {
+            context.with_cell(rows, |context, rows| rows.add(context, record, &mut step))
+        });
+    }
 }
 
 impl<K, V, A, R, C, F> Stream<K, A> for Added<'_, C, F>
@@ -54,74 +68,34 @@ where
         self.run.node
     }
 
-    fn keyed(self: Box<Self>, rows: Cell<KeyedRows<K, A>>, init: A) {
-        let mut f = self.f;
-        let mut step = folding(init, move |_: &K, aggregate: &mut A, value| {
-            f(aggregate, value)
-        });
-        self.run.end(move |context, record: Record<K, V>| {
-            let Record {
-                key,
-                value,
-                timestamp,
-                headers,
-            } = record;
-            context.with_cell(rows, |context, rows| {
-                let Some(key) = key else {
-                    context.dropped(rows.node, DropReason::NullKey);
-                    return Ok(());
-                };
-                let emit = EmitUpdates::Yes;
-                add(
-                    rows,
-                    context,
-                    key,
-                    timestamp,
-                    headers,
-                    emit,
-                    |key, before| step(key, before, value),
-                )
-                .map(|_| ())
-            })
-        });
+    fn keyed(self: Box<Self>, node: NodeId, rows: Cell<KeyedRows<K, A>>, init: A) {
+        self.end(node, rows, init);
     }
 
-    fn aligned(self: Box<Self>, rows: Cell<AlignedRows<K, A>>, init: A) {
-        let mut f = self.f;
-        let mut step = folding(init, move |_: &K, aggregate: &mut A, value| {
-            f(aggregate, value)
-        });
-        self.run.end(move |context, record| {
-            context.with_cell(rows, |context, rows| rows.hop(context, record, &mut step))
-        });
+    fn tumbling(self: Box<Self>, node: NodeId, rows: Cell<TumblingRows<K, A>>, init: A) {
+        self.end(node, rows, init);
     }
 
-    fn sliding(self: Box<Self>, rows: Cell<SlidingRows<K, A>>, init: A) {
-        let mut f = self.f;
-        let mut step = folding(init, move |_: &K, aggregate: &mut A, value| {
-            f(aggregate, value)
-        });
-        self.run.end(move |context, record| {
-            context.with_cell(rows, |context, rows| rows.slide(context, record, &mut step))
-        });
+    fn hopping(self: Box<Self>, node: NodeId, rows: Cell<HoppingRows<K, A>>, init: A) {
+        self.end(node, rows, init);
     }
 
-    fn sessions(self: Box<Self>, rows: Cell<SessionRows<K, A, BoxedMerge<K, A>>>, init: A) {
-        let mut f = self.f;
-        let mut step = folding(init, move |_: &K, aggregate: &mut A, value| {
-            f(aggregate, value)
-        });
-        self.run.end(move |context, record| {
-            context.with_cell(rows, |context, rows| rows.add(context, record, &mut step))
-        });
+    fn sliding(self: Box<Self>, node: NodeId, rows: Cell<SlidingRows<K, A>>, init: A) {
+        self.end(node, rows, init);
+    }
+
+    fn sessions(self: Box<Self>, node: NodeId, rows: Cell<MergedRows<K, A>>, init: A) {
+        self.end(node, rows, init);
     }
 }
+
+type BoxedStream<'b, K, A> = Box<dyn Stream<K, A> + 'b>;
 
 /// Streams that are aggregated into one value per key.
 #[must_use = "streams that are not aggregated do nothing"]
 pub struct Cogrouped<'b, K: 'static, A: 'static> {
     builder: &'b Builder,
-    streams: Vec<Box<dyn Stream<K, A> + 'b>>,
+    streams: Vec<BoxedStream<'b, K, A>>,
 }
 
 /// [`Cogrouped`], by window.
@@ -159,18 +133,9 @@ impl<'b, K: Key, A: Clone + Send + 'static> Cogrouped<'b, K, A> {
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "as every fold")]
     pub fn fold(self, store: impl Into<Materialized<A>>, init: A) -> Table<'b, K, A> {
-        let materialized = store.into();
-        let nodes = self.nodes();
-        let (table, rows) = keyed_table_of(
-            self.builder,
-            &nodes,
-            "cogroup",
-            &materialized,
-            Location::caller(),
-        );
-        let rows = self.builder.cell(rows);
-        self.end(table.node, |stream| stream.keyed(rows, init.clone()));
-        table
+        let end =
+            |stream: BoxedStream<'b, K, A>, node, rows| stream.keyed(node, rows, init.clone());
+        self.aggregated(&store.into(), Location::caller(), keyed_rows, end)
     }
 
     /// The streams cut into windows, by key: see [`windows`](crate::windows).
@@ -181,64 +146,54 @@ impl<'b, K: Key, A: Clone + Send + 'static> Cogrouped<'b, K, A> {
         }
     }
 
-    fn nodes(&self) -> Vec<NodeId> {
-        self.streams.iter().map(|stream| stream.node()).collect()
-    }
-
-    fn end(self, node: NodeId, end: impl FnMut(Box<dyn Stream<K, A> + 'b>)) {
-        self.builder.joined(node);
-        self.streams.into_iter().for_each(end);
+    /// Ends the streams in one operator that keeps its rows as `rows` says, each as `end` has it.
+    fn aggregated<L: Send + 'static, R: Send + 'static>(
+        self,
+        materialized: &Materialized<A>,
+        location: &'static Location<'static>,
+        rows: impl FnOnce(&Stateful<'b, '_, A>) -> (R, Table<'b, L, A>),
+        end: impl Fn(BoxedStream<'b, K, A>, NodeId, Cell<R>),
+    ) -> Table<'b, L, A> {
+        let parents: Vec<_> = self.streams.iter().map(|stream| stream.node()).collect();
+        let (rows, table) = rows(&Stateful {
+            builder: self.builder,
+            parents: &parents,
+            operator: "cogroup",
+            materialized,
+            location,
+        });
+        let rows = self.builder.cell(rows);
+        self.builder.joined(table.node);
+        for stream in self.streams {
+            end(stream, table.node, rows);
+        }
+        table
     }
 }
 
-macro_rules! aligned {
-    ($($windows:ty)*) => {$(
+macro_rules! windowed {
+    ($($windows:ty, $rows:ident, $end:ident;)*) => {$(
         impl<'b, K: Key, A: Clone + Send + 'static> WindowedCogrouped<'b, K, A, $windows> {
             /// The aggregate of each key and window, which begins as `init`.
             #[track_caller]
+            #[expect(clippy::needless_pass_by_value, reason = "as every fold")]
             pub fn fold(
                 self,
                 store: impl Into<Materialized<A>>,
                 init: A,
             ) -> Table<'b, Windowed<K>, A> {
-                let builder = self.streams.builder;
-                let (rows, table) = AlignedRows::new(
-                    builder,
-                    &self.streams.nodes(),
-                    self.windows.into(),
-                    "cogroup",
-                    &store.into(),
-                    Location::caller(),
-                );
-                let rows = builder.cell(rows);
-                self.streams.end(table.node, |stream| stream.aligned(rows, init.clone()));
-                table
+                let rows = |operator: &Stateful<'b, '_, A>| $rows::new(operator, self.windows);
+                let end = |stream: BoxedStream<'b, K, A>, node, rows| stream.$end(node, rows, init.clone());
+                self.streams.aggregated(&store.into(), Location::caller(), rows, end)
             }
         }
     )*};
 }
 
-aligned!(TumblingWindows HoppingWindows);
-
-impl<'b, K: Key, A: Clone + Send + 'static> WindowedCogrouped<'b, K, A, SlidingWindows> {
-    /// The aggregate of each key and window, which begins as `init`.
-    #[track_caller]
-    #[expect(clippy::needless_pass_by_value, reason = "as every fold")]
-    pub fn fold(self, store: impl Into<Materialized<A>>, init: A) -> Table<'b, Windowed<K>, A> {
-        let builder = self.streams.builder;
-        let (rows, table) = SlidingRows::new(
-            builder,
-            &self.streams.nodes(),
-            self.windows,
-            "cogroup",
-            &store.into(),
-            Location::caller(),
-        );
-        let rows = builder.cell(rows);
-        self.streams
-            .end(table.node, |stream| stream.sliding(rows, init.clone()));
-        table
-    }
+windowed! {
+    TumblingWindows, TumblingRows, tumbling;
+    HoppingWindows, HoppingRows, hopping;
+    SlidingWindows, SlidingRows, sliding;
 }
 
 impl<'b, K: Key, A: Clone + Send + 'static> WindowedCogrouped<'b, K, A, SessionWindows> {
@@ -252,24 +207,13 @@ impl<'b, K: Key, A: Clone + Send + 'static> WindowedCogrouped<'b, K, A, SessionW
         init: A,
         merge: impl FnMut(&mut A, A) + Send + 'static,
     ) -> Table<'b, Windowed<K, SessionWindow>, A> {
-        let builder = self.streams.builder;
-        let merge: BoxedMerge<K, A> = boxed(merging(init.clone(), merge));
-        let (rows, table) = SessionRows::new(
-            builder,
-            &self.streams.nodes(),
-            self.windows,
-            "cogroup",
-            &store.into(),
-            Location::caller(),
-            merge,
-        );
-        let rows = builder.cell(rows);
+        let merge = merging(init.clone(), merge);
+        let rows = |operator: &Stateful<'b, '_, A>| -> (MergedRows<K, A>, _) {
+            SessionRows::new(operator, self.windows, Box::new(merge))
+        };
+        let end =
+            |stream: BoxedStream<'b, K, A>, node, rows| stream.sessions(node, rows, init.clone());
         self.streams
-            .end(table.node, |stream| stream.sessions(rows, init.clone()));
-        table
+            .aggregated(&store.into(), Location::caller(), rows, end)
     }
-}
-
-fn boxed<K: 'static, A: 'static>(merge: impl Merge<K, A>) -> BoxedMerge<K, A> {
-    Box::new(merge)
 }

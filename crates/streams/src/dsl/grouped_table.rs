@@ -6,20 +6,20 @@
 
 use std::panic::Location;
 
-use crate::context::{Context, DropReason};
-use crate::dsl::aggregate::{Outcome, keyed_table};
+use crate::context::Context;
+use crate::dsl::aggregate::{KeyedRows, Outcome, keyed_rows};
 use crate::dsl::chain::Through;
 use crate::dsl::change_serde::ChangeSerde;
 use crate::dsl::materialized::Materialized;
 use crate::dsl::repartition::through;
+use crate::dsl::stateful::Stateful;
 use crate::dsl::stream::{Keyed, Run};
 use crate::dsl::table::Table;
-use crate::dsl::updates::{EmitUpdates, Update, Updates};
+use crate::dsl::updates::{EmitUpdates, Update};
 use crate::error::{BoxError, Failure, Stage};
 use crate::key::Key;
-use crate::record::{Change, Record};
+use crate::record::{Change, KeyedRecord, Record};
 use crate::serde::{Codec, Value};
-use crate::store::KeyValue;
 
 /// The rows of a table by another key, to be aggregated.
 #[must_use = "a group that is not aggregated does nothing"]
@@ -181,9 +181,15 @@ impl<'b, K: Key, V: Send + 'static> GroupedTable<'b, K, V> {
         mut add: impl FnMut(Option<A>, V) -> Result<A, BoxError> + Send + 'static,
         mut subtract: impl FnMut(A, V) -> Result<A, BoxError> + Send + 'static,
     ) -> Table<'b, K, A> {
-        let (table, mut updates) = keyed_table(&self.run, operator, materialized, location);
-        self.run.end(move |context, record: Record<K, Change<V>>| {
-            change_group(&mut updates, context, record, &mut add, &mut subtract)
+        let (mut rows, table) = keyed_rows(&Stateful {
+            builder: self.run.builder,
+            parents: &[self.run.node],
+            operator,
+            materialized,
+            location,
+        });
+        self.run.end_keyed(table.node, move |context, record| {
+            change_group(&mut rows, context, record, &mut add, &mut subtract)
         });
         table
     }
@@ -191,22 +197,18 @@ impl<'b, K: Key, V: Send + 'static> GroupedTable<'b, K, V> {
 
 /// Takes the old row out of a group and the new one in.
 fn change_group<K: Key, V, A: Clone + Send + 'static>(
-    updates: &mut Updates<K, A, KeyValue<K, A>>,
+    updates: &mut KeyedRows<K, A>,
     context: &mut Context<'_>,
-    record: Record<K, Change<V>>,
+    record: KeyedRecord<K, Change<V>>,
     add: &mut impl FnMut(Option<A>, V) -> Result<A, BoxError>,
     subtract: &mut impl FnMut(A, V) -> Result<A, BoxError>,
 ) -> Result<(), Failure> {
-    let Record {
-        key: Some(key),
+    let KeyedRecord {
+        key,
         value: Change { old, new, .. },
         timestamp,
         headers,
-    } = record
-    else {
-        context.dropped(updates.node, DropReason::NullKey);
-        return Ok(());
-    };
+    } = record;
     let (before, latest) = match updates.get(context, &key)? {
         Some((before, latest)) => (Some(before), timestamp.max(latest)),
         None => (None, timestamp),

@@ -1,6 +1,7 @@
 //! The language topologies are written in: streams, tables, windows, joins. It only builds; the runtime runs.
 
 mod aggregate;
+mod aligned;
 mod async_map;
 mod branch;
 pub(crate) mod chain;
@@ -22,6 +23,7 @@ mod session;
 pub(crate) mod sink;
 mod sliding;
 pub(crate) mod source;
+mod stateful;
 mod stateless;
 mod stream;
 pub mod suppress;
@@ -29,6 +31,7 @@ pub(crate) mod table;
 mod table_source;
 mod updates;
 mod versioned;
+mod window_rows;
 mod windowed;
 pub mod windows;
 

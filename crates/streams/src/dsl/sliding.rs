@@ -9,22 +9,22 @@ use std::panic::Location;
 use crate::context::{Context, DropReason};
 use crate::dsl::aggregate::{Applied, Outcome, Step, counting, folding, reducing};
 use crate::dsl::chain::Chain;
-use crate::dsl::final_results::CloseRule;
+use crate::dsl::final_results::{CloseRule, SizedWindows};
 use crate::dsl::materialized::Materialized;
-use crate::dsl::stream::Run;
+use crate::dsl::stateful::{Aggregation, Stateful};
 use crate::dsl::table::Table;
 use crate::dsl::updates::Update;
-use crate::dsl::windowed::{WindowPlan, WindowRows, WindowedStream, aggregations};
+use crate::dsl::window_rows::{RowsPlan, WindowRows};
+use crate::dsl::windowed::{WindowedStream, aggregations};
 use crate::dsl::windows::SlidingWindows;
-use crate::error::{BoxError, Failure, Stage};
+use crate::error::{Failure, Stage};
 use crate::key::Key;
-use crate::record::{Headers, Record};
+use crate::record::KeyedRecord;
 use crate::serde::Value;
-use crate::store::{WindowLayout, WindowValue};
-use crate::topology::{Builder, NodeId};
+use crate::store::{StoreKind, WindowLayout, WindowStore, WindowValue};
 use crate::window::{TimeWindow, Windowed};
 
-aggregations!(SlidingWindows, sliding, Clone);
+aggregations!(SlidingWindows, SlidingRows, Clone);
 
 /// An aggregation in sliding windows.
 pub(crate) struct SlidingRows<K: 'static, A: 'static> {
@@ -35,10 +35,7 @@ pub(crate) struct SlidingRows<K: 'static, A: 'static> {
 
 /// The record at hand, and when windows are closed.
 struct Current<'s, K, V, S> {
-    key: K,
-    value: V,
-    timestamp: i64,
-    headers: Headers,
+    record: KeyedRecord<K, V>,
     /// Windows that end before are closed.
     close: i64,
     step: &'s mut S,
@@ -56,12 +53,8 @@ enum Base<A> {
 
 impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
     pub(crate) fn new<'b>(
-        builder: &'b Builder,
-        parents: &[NodeId],
+        operator: &Stateful<'b, '_, A>,
         windows: SlidingWindows,
-        operator: &'static str,
-        materialized: &Materialized<A>,
-        location: &'static Location<'static>,
     ) -> (Self, Table<'b, Windowed<K>, A>) {
         let SlidingWindows {
             difference_ms,
@@ -69,19 +62,20 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
             retention_ms,
         } = windows;
         if difference_ms < 1 {
-            builder.error(
-                location,
+            operator.builder.error(
+                operator.location,
                 "the difference of sliding windows is at least one millisecond",
             );
         }
         // A record changes windows that begin up to twice the difference before it.
         let span_ms = difference_ms.saturating_mul(2);
-        let plan = WindowPlan {
-            size_ms: difference_ms,
-            span_ms,
-            grace_ms,
-            retention_ms: retention_ms.unwrap_or_else(|| span_ms.saturating_add(grace_ms)),
-            layout: WindowLayout::KeyFirst,
+        let retention_ms = retention_ms.unwrap_or_else(|| span_ms.saturating_add(grace_ms));
+        operator.check_retention(retention_ms, span_ms, grace_ms);
+        let plan = RowsPlan {
+            kind: StoreKind::Window {
+                retention_ms,
+                layout: WindowLayout::KeyFirst,
+            },
             rule: CloseRule {
                 behind_ms: difference_ms.saturating_add(grace_ms).saturating_add(1),
                 advance_ms: 1,
@@ -89,8 +83,11 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
             // Both ends are within, so a record at the end is not late yet.
             after_end_ms: grace_ms.saturating_add(1),
         };
-        let (rows, table) =
-            WindowRows::new(builder, parents, operator, materialized, &plan, location);
+        let closed = |rows| SizedWindows {
+            rows,
+            size_ms: difference_ms,
+        };
+        let (rows, table) = WindowRows::new::<K>(operator, plan, WindowStore::new, closed);
         let rows = Self {
             difference_ms,
             grace_ms,
@@ -99,64 +96,14 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
         (rows, table)
     }
 
-    /// Aggregates a record into all windows that it falls into.
-    pub(crate) fn slide<V: Clone, S>(
-        &mut self,
-        context: &mut Context<'_>,
-        record: Record<K, V>,
-        step: &mut S,
-    ) -> Result<(), Failure>
-    where
-        S: FnMut(&K, Option<A>, V) -> Result<A, BoxError>,
-    {
-        let Record {
-            key: Some(key),
-            value,
-            timestamp,
-            headers,
-        } = record
-        else {
-            context.dropped(self.rows.node, DropReason::NullKey);
-            return Ok(());
-        };
-        let close = self.rows.advance(context, timestamp, &headers)? - self.grace_ms;
-        if timestamp.saturating_add(self.difference_ms) < close {
-            context.dropped(self.rows.node, DropReason::Late);
-            return Ok(());
-        }
-        let from = timestamp.saturating_sub(self.difference_ms.saturating_mul(2));
-        let found = self
-            .rows
-            .updates
-            .rows
-            .fetch(context.stores, &key, from.max(0), timestamp + 1)
-            .map_err(|error| context.fatal(self.rows.node, error))?;
-        let current = Current {
-            key,
-            value,
-            timestamp,
-            headers,
-            close,
-            step,
-        };
-        if timestamp < self.difference_ms {
-            self.slide_early(context, current, found)
-        } else {
-            self.slide_within(context, current, found)
-        }
-    }
-
     /// A record that is at least the difference after the epoch, so that the window that ends with it can be.
-    fn slide_within<V: Clone, S>(
+    fn slide_within<V: Clone, S: Step<K, V, A>>(
         &mut self,
         context: &mut Context<'_>,
         mut current: Current<'_, K, V, S>,
         found: Vec<WindowValue<A>>,
-    ) -> Result<(), Failure>
-    where
-        S: FnMut(&K, Option<A>, V) -> Result<A, BoxError>,
-    {
-        let timestamp = current.timestamp;
+    ) -> Result<(), Failure> {
+        let timestamp = current.record.timestamp;
         let starts: Vec<_> = found.iter().map(|(start, ..)| *start).collect();
         let (mut left, mut right) = (None, None);
         let (mut left_exists, mut right_exists) = (false, false);
@@ -219,16 +166,13 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
 
     /// A record so early that the window that ends with it would begin before the epoch: the window that begins with
     /// the epoch holds all of those.
-    fn slide_early<V: Clone, S>(
+    fn slide_early<V: Clone, S: Step<K, V, A>>(
         &mut self,
         context: &mut Context<'_>,
         mut current: Current<'_, K, V, S>,
         found: Vec<WindowValue<A>>,
-    ) -> Result<(), Failure>
-    where
-        S: FnMut(&K, Option<A>, V) -> Result<A, BoxError>,
-    {
-        let timestamp = current.timestamp;
+    ) -> Result<(), Failure> {
+        let timestamp = current.record.timestamp;
         let starts: Vec<_> = found.iter().map(|(start, ..)| *start).collect();
         let (mut combined, mut right) = (None, None);
         let mut right_exists = false;
@@ -273,27 +217,24 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
     }
 
     /// Adds the record to a window, unless that is closed.
-    fn change<V: Clone, S>(
+    fn change<V: Clone, S: Step<K, V, A>>(
         &mut self,
         context: &mut Context<'_>,
         current: &mut Current<'_, K, V, S>,
         start: i64,
         base: Base<A>,
-    ) -> Result<Applied, Failure>
-    where
-        S: FnMut(&K, Option<A>, V) -> Result<A, BoxError>,
-    {
+    ) -> Result<Applied, Failure> {
         let window = TimeWindow::of_size(start, self.difference_ms);
         if window.end < current.close {
-            context.dropped(self.rows.node, DropReason::Late);
+            context.dropped(self.rows.node(), DropReason::Late);
             return Ok(Applied::Yes);
         }
-        let mut timestamp = current.timestamp;
+        let mut timestamp = current.record.timestamp;
         let mut old = None;
         let before = match base {
             Base::Window(before, latest) => {
                 timestamp = timestamp.max(latest);
-                if self.rows.updates.wants_old() {
+                if self.rows.wants_old() {
                     old = Some(before.clone());
                 }
                 Some(before)
@@ -301,7 +242,7 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
             Base::Other(before) => Some(before),
             Base::Nothing => None,
         };
-        match (current.step)(&current.key, before, current.value.clone()) {
+        match (current.step)(&current.record.key, before, current.record.value.clone()) {
             Ok(new) => {
                 let update = Update {
                     old,
@@ -312,7 +253,7 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
                 Ok(Applied::Yes)
             }
             Err(error) => {
-                context.failed(self.rows.node, Stage::Processing, error)?;
+                context.failed(self.rows.node(), Stage::Processing, error)?;
                 Ok(Applied::Failed)
             }
         }
@@ -325,10 +266,10 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
         current: &Current<'_, K, V, S>,
         (value, latest): (A, i64),
     ) -> Result<(), Failure> {
-        if latest <= current.timestamp {
+        if latest <= current.record.timestamp {
             return Ok(());
         }
-        let window = TimeWindow::of_size(current.timestamp + 1, self.difference_ms);
+        let window = TimeWindow::of_size(current.record.timestamp + 1, self.difference_ms);
         let update = Update {
             old: None,
             new: Some(value),
@@ -344,33 +285,45 @@ impl<K: Key, A: Clone + Send + 'static> SlidingRows<K, A> {
         window: TimeWindow,
         update: Update<A>,
     ) -> Result<(), Failure> {
-        let key = Windowed::new(current.key.clone(), window);
-        let emit = self.rows.results.updates();
-        self.rows
-            .updates
-            .write(context, key, update, current.headers.clone(), emit)
+        let key = Windowed::new(current.record.key.clone(), window);
+        let headers = current.record.headers.clone();
+        self.rows.write(context, key, update, headers)
     }
 }
 
-fn sliding<'b, K: Key, V: Clone + Send + 'static, A: Clone + Send + 'static, C>(
-    run: Run<'b, C>,
-    windows: SlidingWindows,
-    operator: &'static str,
-    materialized: &Materialized<A>,
-    location: &'static Location<'static>,
-    mut step: impl Step<K, V, A>,
-) -> Table<'b, Windowed<K>, A>
+impl<K, V, A> Aggregation<K, V, A> for SlidingRows<K, A>
 where
-    C: Chain<Key = K, Value = V>,
+    K: Key,
+    V: Clone + 'static,
+    A: Clone + Send + 'static,
 {
-    let (mut rows, table) = SlidingRows::new(
-        run.builder,
-        &[run.node],
-        windows,
-        operator,
-        materialized,
-        location,
-    );
-    run.end(move |context, record| rows.slide(context, record, &mut step));
-    table
+    fn add(
+        &mut self,
+        context: &mut Context<'_>,
+        record: KeyedRecord<K, V>,
+        step: &mut impl Step<K, V, A>,
+    ) -> Result<(), Failure> {
+        let timestamp = record.timestamp;
+        let close = self.rows.advance(context, timestamp, &record.headers)? - self.grace_ms;
+        if timestamp.saturating_add(self.difference_ms) < close {
+            context.dropped(self.rows.node(), DropReason::Late);
+            return Ok(());
+        }
+        let from = timestamp.saturating_sub(self.difference_ms.saturating_mul(2));
+        let found = self
+            .rows
+            .store()
+            .fetch(context.stores, &record.key, from.max(0), timestamp + 1)
+            .map_err(|error| context.fatal(self.rows.node(), error))?;
+        let current = Current {
+            record,
+            close,
+            step,
+        };
+        if timestamp < self.difference_ms {
+            self.slide_early(context, current, found)
+        } else {
+            self.slide_within(context, current, found)
+        }
+    }
 }

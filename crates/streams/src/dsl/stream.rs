@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::context::Context;
+use crate::context::{Context, DropReason};
 use crate::dsl::chain::{Chain, Operator, Then, Through};
 use crate::dsl::sink::Sink;
 use crate::dsl::source::TypedSource;
@@ -14,7 +14,7 @@ use crate::dsl::stateless::{
 use crate::error::{BoxError, Failure};
 use crate::graph::Out;
 use crate::key::Key;
-use crate::record::Record;
+use crate::record::{KeyedRecord, Record};
 use crate::topic::Topic;
 use crate::topology::{Builder, NodeId, NodeKind};
 
@@ -100,6 +100,35 @@ impl<'b, C: Chain> Run<'b, C> {
             self.out,
             Box::new(move |context, record| chain.push(context, record, &mut receive)),
         );
+    }
+
+    /// Ends the run at the operator `node`, which needs keys: a record without one is dropped, and counted there.
+    pub(crate) fn end_keyed(
+        self,
+        node: NodeId,
+        mut receive: impl FnMut(&mut Context<'_>, KeyedRecord<C::Key, C::Value>) -> Result<(), Failure>
+        + Send
+        + 'static,
+    ) {
+        self.end(move |context, record| {
+            let Record {
+                key: Some(key),
+                value,
+                timestamp,
+                headers,
+            } = record
+            else {
+                context.dropped(node, DropReason::NullKey);
+                return Ok(());
+            };
+            let record = KeyedRecord {
+                key,
+                value,
+                timestamp,
+                headers,
+            };
+            receive(context, record)
+        });
     }
 }
 

@@ -5,16 +5,16 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::context::DropReason;
-use crate::dsl::aggregate::keyed_table;
+use crate::dsl::aggregate::keyed_rows;
 use crate::dsl::chain::Chain;
 use crate::dsl::materialized::Materialized;
 use crate::dsl::source::{NullableTimes, TypedSource};
+use crate::dsl::stateful::Stateful;
 use crate::dsl::stream::{Keyed, Run};
 use crate::dsl::table::{Table, nullable};
 use crate::dsl::updates::{EmitUpdates, Update};
 use crate::key::Key;
-use crate::record::Record;
+use crate::record::KeyedRecord;
 use crate::serde::Value;
 use crate::store::RestoreCheck;
 use crate::topic::Topic;
@@ -132,19 +132,20 @@ fn latest<'b, K: Key, V: Send + 'static, W: Send + 'static, C: Chain<Key = K, Va
     location: &'static Location<'static>,
     into: impl Fn(W) -> Option<V> + Send + 'static,
 ) -> Table<'b, K, V> {
-    let (table, mut updates) = keyed_table(&run, operator, materialized, location);
-    let node = updates.node;
-    run.end(move |context, record: Record<K, W>| {
-        let Record {
-            key: Some(key),
+    let (mut updates, table) = keyed_rows(&Stateful {
+        builder: run.builder,
+        parents: &[run.node],
+        operator,
+        materialized,
+        location,
+    });
+    run.end_keyed(table.node, move |context, record| {
+        let KeyedRecord {
+            key,
             value,
             timestamp,
             headers,
-        } = record
-        else {
-            context.dropped(node, DropReason::NullKey);
-            return Ok(());
-        };
+        } = record;
         let old = if updates.wants_old() {
             updates.get(context, &key)?.map(|(old, _)| old)
         } else {
