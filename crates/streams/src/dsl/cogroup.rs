@@ -176,7 +176,6 @@ macro_rules! windowed {
         impl<'b, K: Key, A: Clone + Send + 'static> WindowedCogrouped<'b, K, A, $windows> {
             /// The aggregate of each key and window, which begins as `init`.
             #[track_caller]
-            #[expect(clippy::needless_pass_by_value, reason = "as every fold")]
             pub fn fold(
                 self,
                 store: impl Into<Materialized<A>>,

@@ -118,11 +118,14 @@ pub(crate) fn merging<K, A: Clone + Send + 'static>(
     }
 }
 
+type ClosingSessions<K, A> =
+    ClosingRows<Windowed<K, SessionWindow>, A, SessionStore<K, A>, SessionStore<K, A>>;
+
 /// An aggregation in sessions.
 pub(crate) struct SessionRows<K: 'static, A: 'static, M> {
     windows: SessionWindows,
     retention_ms: i64,
-    rows: ClosingRows<Windowed<K, SessionWindow>, A, SessionStore<K, A>, SessionStore<K, A>>,
+    rows: ClosingSessions<K, A>,
     merge: M,
 }
 

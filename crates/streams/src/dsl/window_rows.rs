@@ -30,6 +30,7 @@ pub(crate) type WindowRows<K, A> =
     ClosingRows<Windowed<K>, A, WindowStore<K, A>, SizedWindows<K, A>>;
 
 /// How the rows of a windowed aggregation are kept, and when they close.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct RowsPlan {
     pub(crate) kind: StoreKind,
     pub(crate) rule: CloseRule,

@@ -36,6 +36,7 @@ mod store;
 mod stores;
 mod table;
 mod time_buffer;
+mod timed_rows;
 mod upcoming;
 mod values;
 mod versioned;

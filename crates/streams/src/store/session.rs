@@ -1,11 +1,8 @@
 //! A store of a value per key and session.
 
-use std::marker::PhantomData;
-use std::ops::ControlFlow;
-
 use super::error::StoreError;
 use super::layout::read_i64;
-use super::values::Values;
+use super::timed_rows::{Kept, TimedRows, joined};
 use super::window::Stored;
 use super::{StoreId, Stores};
 use crate::key::Key;
@@ -31,30 +28,20 @@ pub struct SessionEntry<K, V> {
 /// more before it are never returned again.
 #[derive(Debug)]
 pub struct SessionStore<K, V: 'static> {
-    id: StoreId,
-    values: Values<V>,
-    row: Vec<u8>,
-    end: Vec<u8>,
-    stored: Vec<u8>,
-    keys: PhantomData<fn() -> K>,
+    rows: TimedRows<K, V>,
 }
 
 impl<K: Key, V> SessionStore<K, V> {
     /// A handle on the store `id`, called `name`, whose changelog topic is `topic`.
     pub fn new(id: StoreId, name: &str, topic: &str, codec: Codec<V>) -> Self {
         Self {
-            id,
-            values: Values::new(name, topic, codec),
-            row: Vec::new(),
-            end: Vec::new(),
-            stored: Vec::new(),
-            keys: PhantomData,
+            rows: TimedRows::new(id, name, topic, codec),
         }
     }
 
     /// Which store it is.
     pub fn id(&self) -> StoreId {
-        self.id
+        self.rows.id
     }
 
     /// The key's sessions that end at `earliest_end` or later and start at `latest_start` or earlier, in order of
@@ -66,44 +53,27 @@ impl<K: Key, V> SessionStore<K, V> {
         earliest_end: i64,
         latest_start: i64,
     ) -> Result<Vec<(SessionWindow, V, i64)>, StoreError> {
-        let store = stores.get_mut(self.id);
-        let earliest_end = earliest_end.max(store.oldest()).max(0);
+        let store = stores.get_mut(self.rows.id);
         let mut found = Vec::new();
-        let last = store.clock();
-        if earliest_end > last {
+        let Some(kept) = Kept::of(store, earliest_end, i64::MAX) else {
             return Ok(found);
-        }
-        for segment in store.layout.segment(earliest_end)..=store.layout.segment(last) {
-            self.row.clear();
-            self.row.extend_from_slice(&segment.to_be_bytes());
-            key.write(&mut self.row);
-            let prefix = self.row.len();
-            self.end.clone_from(&self.row);
-            self.row.extend_from_slice(&earliest_end.to_be_bytes());
-            self.row.extend_from_slice(&[0; 8]);
-            self.end.extend_from_slice(&[0xff; 16]);
-            let values = &self.values;
-            let failed =
-                store.scan_prefix(&self.row[..prefix], &self.row, &self.end, |row, stored| {
-                    // Other keys that begin with this one may lie in between.
-                    let Some(session) = (row.len() == prefix + 16).then(|| bounds(row)) else {
-                        return ControlFlow::Continue(());
-                    };
-                    if session.start > latest_start {
-                        return ControlFlow::Continue(());
-                    }
-                    match values.read_stamped(stored) {
-                        Ok((value, timestamp)) => {
-                            found.push((session, value, timestamp));
-                            ControlFlow::Continue(())
-                        }
-                        Err(error) => ControlFlow::Break(error),
-                    }
-                })?;
-            if let ControlFlow::Break(error) = failed {
-                return Err(error);
-            }
-        }
+        };
+        let low: [u8; 16] = joined(kept.from.to_be_bytes(), [0; 8]);
+        self.rows.scan(
+            store,
+            key,
+            kept,
+            low,
+            [0xff; 16],
+            |values, times, stored| {
+                let session = bounds(times);
+                if session.start <= latest_start {
+                    let (value, timestamp) = values.read_stamped(stored)?;
+                    found.push((session, value, timestamp));
+                }
+                Ok(())
+            },
+        )?;
         Ok(found)
     }
 
@@ -116,29 +86,20 @@ impl<K: Key, V> SessionStore<K, V> {
         value: Option<&V>,
         timestamp: i64,
     ) -> Result<Stored, StoreError> {
-        let store = stores.get_mut(self.id);
+        let store = stores.get_mut(self.rows.id);
         store.observe(session.end);
         if session.end < store.oldest() {
             return Ok(Stored::Expired);
         }
-        self.row.clear();
-        self.row
-            .extend_from_slice(&store.layout.segment(session.end).to_be_bytes());
-        key.write(&mut self.row);
-        self.row.extend_from_slice(&session.end.to_be_bytes());
-        self.row.extend_from_slice(&session.start.to_be_bytes());
-        let stored = match value {
-            Some(value) => self.values.stamp(value, timestamp, &mut self.stored)?,
-            None => false,
-        };
-        self.values.check(&self.row)?;
-        store.put(&self.row, stored.then_some(&self.stored), timestamp);
+        let times: [u8; 16] = joined(session.end.to_be_bytes(), session.start.to_be_bytes());
+        self.rows.begin(store, key, session.end, times);
+        self.rows.put(store, value, timestamp)?;
         Ok(Stored::Yes)
     }
 
     /// How many bytes the row takes that was put last, key and value.
     pub(crate) fn row_bytes(&self) -> usize {
-        self.row.len() + self.stored.len()
+        self.rows.row_bytes()
     }
 
     /// All sessions that end within `from..=to`, in order of end, then of start, then of the keys' bytes, at most
@@ -150,19 +111,20 @@ impl<K: Key, V> SessionStore<K, V> {
         to: i64,
         limit: usize,
     ) -> Result<Vec<SessionEntry<K, V>>, StoreError> {
-        let store = stores.get_mut(self.id);
-        let from = from.max(store.oldest()).max(0);
-        let to = to.min(store.clock());
-        if from > to {
+        let store = stores.get_mut(self.rows.id);
+        let Some(kept) = Kept::of(store, from, to) else {
             return Ok(Vec::new());
-        }
-        let rows = store.next_in_time(from, to, limit)?;
+        };
+        let values = &self.rows.values;
+        let rows = store.next_in_time(kept.from, kept.to, limit)?;
         rows.into_iter()
             .map(|(row, stored)| {
-                let (value, timestamp) = self.values.read_stamped(&stored)?;
+                let (value, timestamp) = values.read_stamped(&stored)?;
+                let malformed = || values.malformed("a row without a session");
+                let (front, times) = row.split_last_chunk().ok_or_else(malformed)?;
                 Ok(SessionEntry {
-                    key: self.values.key(&row[8..row.len() - 16])?,
-                    session: bounds(&row),
+                    key: values.key(front.get(8..).ok_or_else(malformed)?)?,
+                    session: bounds(times),
                     value,
                     timestamp,
                 })
@@ -173,20 +135,15 @@ impl<K: Key, V> SessionStore<K, V> {
     /// Moves the store's clock, so that sessions that end `retention` or more before `time` are gone from here on.
     /// What was closed but is not emitted yet has to be read before.
     pub fn expire(&mut self, stores: &mut Stores, time: i64) {
-        stores.get_mut(self.id).observe(time);
+        stores.get_mut(self.rows.id).observe(time);
     }
 }
 
-/// A row's session: its last sixteen bytes are end and start.
-fn bounds(row: &[u8]) -> SessionWindow {
-    let at = |from_end: usize| {
-        row.len()
-            .checked_sub(from_end)
-            .and_then(|start| read_i64(row.get(start..start + 8)?))
-            .unwrap_or_default()
-    };
+/// The session of a row that ends in these: end and start.
+fn bounds(times: &[u8; 16]) -> SessionWindow {
+    let (end, start) = times.split_at(8);
     SessionWindow {
-        start: at(8),
-        end: at(16),
+        start: read_i64(start).unwrap_or_default(),
+        end: read_i64(end).unwrap_or_default(),
     }
 }

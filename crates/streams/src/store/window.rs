@@ -1,12 +1,11 @@
 //! A store of a value per key and window.
 
-use std::marker::PhantomData;
 use std::ops::{Bound, ControlFlow};
 
 use super::error::StoreError;
 use super::layout::{Layout, read_i64};
 use super::table::Row;
-use super::values::Values;
+use super::timed_rows::{Kept, TimedRows};
 use super::{Store, StoreId, Stores};
 use crate::key::Key;
 use crate::serde::Codec;
@@ -43,30 +42,20 @@ pub struct WindowEntry<K, V> {
 /// or more before it are never returned again.
 #[derive(Debug)]
 pub struct WindowStore<K, V: 'static> {
-    id: StoreId,
-    values: Values<V>,
-    row: Vec<u8>,
-    end: Vec<u8>,
-    stored: Vec<u8>,
-    keys: PhantomData<fn() -> K>,
+    rows: TimedRows<K, V>,
 }
 
 impl<K: Key, V> WindowStore<K, V> {
     /// A handle on the store `id`, called `name`, whose changelog topic is `topic`.
     pub fn new(id: StoreId, name: &str, topic: &str, codec: Codec<V>) -> Self {
         Self {
-            id,
-            values: Values::new(name, topic, codec),
-            row: Vec::new(),
-            end: Vec::new(),
-            stored: Vec::new(),
-            keys: PhantomData,
+            rows: TimedRows::new(id, name, topic, codec),
         }
     }
 
     /// Which store it is.
     pub fn id(&self) -> StoreId {
-        self.id
+        self.rows.id
     }
 
     /// The value of a key's window that begins at `start`, and its timestamp.
@@ -76,15 +65,12 @@ impl<K: Key, V> WindowStore<K, V> {
         key: &K,
         start: i64,
     ) -> Result<Option<(V, i64)>, StoreError> {
-        let store = stores.get_mut(self.id);
+        let store = stores.get_mut(self.rows.id);
         if start < store.oldest() {
             return Ok(None);
         }
-        row(store, &mut self.row, key, start);
-        match store.get(&self.row)? {
-            Some(stored) => self.values.read_stamped(stored).map(Some),
-            None => Ok(None),
-        }
+        self.begin(store, key, start);
+        self.rows.get(store)
     }
 
     /// Sets the value of a key's window, or deletes it.
@@ -96,24 +82,28 @@ impl<K: Key, V> WindowStore<K, V> {
         value: Option<&V>,
         timestamp: i64,
     ) -> Result<Stored, StoreError> {
-        let store = stores.get_mut(self.id);
+        let store = stores.get_mut(self.rows.id);
         store.observe(start);
         if start < store.oldest() {
             return Ok(Stored::Expired);
         }
-        row(store, &mut self.row, key, start);
-        let stored = match value {
-            Some(value) => self.values.stamp(value, timestamp, &mut self.stored)?,
-            None => false,
-        };
-        self.values.check(&self.row)?;
-        store.put(&self.row, stored.then_some(&self.stored), timestamp);
+        self.begin(store, key, start);
+        self.rows.put(store, value, timestamp)?;
         Ok(Stored::Yes)
     }
 
     /// How many bytes the row takes that was put last, key and value.
     pub(crate) fn row_bytes(&self) -> usize {
-        self.row.len() + self.stored.len()
+        self.rows.row_bytes()
+    }
+
+    #[inline]
+    fn begin(&mut self, store: &Store, key: &K, start: i64) {
+        if store.layout == Layout::TimeFirst {
+            self.rows.begin(store, key, start, []);
+        } else {
+            self.rows.begin(store, key, start, start.to_be_bytes());
+        }
     }
 
     /// The key's windows that begin within `from..=to`, in order of their starts.
@@ -124,39 +114,22 @@ impl<K: Key, V> WindowStore<K, V> {
         from: i64,
         to: i64,
     ) -> Result<Vec<WindowValue<V>>, StoreError> {
-        let store = stores.get_mut(self.id);
-        let from = from.max(store.oldest()).max(0);
-        let to = to.min(store.clock());
+        let store = stores.get_mut(self.rows.id);
         let mut found = Vec::new();
-        if from > to {
+        let Some(kept) = Kept::of(store, from, to) else {
             return Ok(found);
-        }
+        };
         if store.layout == Layout::TimeFirst {
-            self.fetch_time_first(store, key, from, to, &mut found)?;
+            self.fetch_time_first(store, key, kept, &mut found)?;
             return Ok(found);
         }
-        for segment in store.layout.segment(from)..=store.layout.segment(to) {
-            self.row.clear();
-            self.row.extend_from_slice(&segment.to_be_bytes());
-            key.write(&mut self.row);
-            let prefix = self.row.len();
-            self.end.clone_from(&self.row);
-            self.row.extend_from_slice(&from.to_be_bytes());
-            self.end.extend_from_slice(&to.to_be_bytes());
-            let values = &self.values;
-            let failed =
-                store.scan_prefix(&self.row[..prefix], &self.row, &self.end, |row, stored| {
-                    // Other keys that begin with this one may lie in between.
-                    if row.len() != prefix + 8 {
-                        return ControlFlow::Continue(());
-                    }
-                    let start = read_i64(&row[prefix..]).unwrap_or_default();
-                    push(&mut found, start, values.read_stamped(stored))
-                })?;
-            if let ControlFlow::Break(error) = failed {
-                return Err(error);
-            }
-        }
+        let (low, high) = (kept.from.to_be_bytes(), kept.to.to_be_bytes());
+        self.rows
+            .scan(store, key, kept, low, high, |values, start, stored| {
+                let (value, timestamp) = values.read_stamped(stored)?;
+                found.push((i64::from_be_bytes(*start), value, timestamp));
+                Ok(())
+            })?;
         Ok(found)
     }
 
@@ -164,25 +137,28 @@ impl<K: Key, V> WindowStore<K, V> {
         &mut self,
         store: &mut Store,
         key: &K,
-        from: i64,
-        to: i64,
+        kept: Kept,
         found: &mut Vec<WindowValue<V>>,
     ) -> Result<(), StoreError> {
-        self.end.clear();
-        key.write(&mut self.end);
-        let (key, values) = (&self.end, &self.values);
-        let low = from.to_be_bytes();
-        let high = to.saturating_add(1).to_be_bytes();
+        let (key, values) = self.rows.key_bytes(key);
+        let low = kept.from.to_be_bytes();
+        let high = kept.to.saturating_add(1).to_be_bytes();
         let failed = store.scan(
             Bound::Included(&low),
             Bound::Excluded(&high),
             |row, stored| {
                 let (start, other) = row.split_at(8);
-                if other != key.as_slice() {
+                if other != key {
                     return ControlFlow::Continue(());
                 }
-                let start = read_i64(start).unwrap_or_default();
-                push(found, start, values.read_stamped(stored))
+                match values.read_stamped(stored) {
+                    Ok((value, timestamp)) => {
+                        let start = read_i64(start).unwrap_or_default();
+                        found.push((start, value, timestamp));
+                        ControlFlow::Continue(())
+                    }
+                    Err(error) => ControlFlow::Break(error),
+                }
             },
         )?;
         match failed {
@@ -200,12 +176,11 @@ impl<K: Key, V> WindowStore<K, V> {
         to: i64,
         limit: usize,
     ) -> Result<Vec<WindowEntry<K, V>>, StoreError> {
-        let store = stores.get_mut(self.id);
-        let from = from.max(store.oldest()).max(0);
-        let to = to.min(store.clock());
-        if from > to {
+        let store = stores.get_mut(self.rows.id);
+        let Some(Kept { from, to }) = Kept::of(store, from, to) else {
             return Ok(Vec::new());
-        }
+        };
+        let values = &self.rows.values;
         let (rows, time_first) = if store.layout == Layout::TimeFirst {
             (first_between(store, from, to, limit)?, true)
         } else {
@@ -219,9 +194,9 @@ impl<K: Key, V> WindowStore<K, V> {
                     let (front, start) = row.split_at(row.len() - 8);
                     (start, &front[8..])
                 };
-                let (value, timestamp) = self.values.read_stamped(&stored)?;
+                let (value, timestamp) = values.read_stamped(&stored)?;
                 Ok(WindowEntry {
-                    key: self.values.key(key)?,
+                    key: values.key(key)?,
                     start: read_i64(start).unwrap_or_default(),
                     value,
                     timestamp,
@@ -233,7 +208,7 @@ impl<K: Key, V> WindowStore<K, V> {
     /// Moves the store's clock, so that windows that start `retention` or more before `time` are gone from here on.
     /// What was closed but is not emitted yet has to be read before.
     pub fn expire(&mut self, stores: &mut Stores, time: i64) {
-        stores.get_mut(self.id).observe(time);
+        stores.get_mut(self.rows.id).observe(time);
     }
 }
 
@@ -259,28 +234,4 @@ fn first_between(
         },
     )?;
     Ok(rows)
-}
-
-/// Adds a row that could be read, or stops with the error.
-pub(super) fn push<V>(
-    found: &mut Vec<WindowValue<V>>,
-    start: i64,
-    value: Result<(V, i64), StoreError>,
-) -> ControlFlow<StoreError> {
-    match value {
-        Ok((value, timestamp)) => {
-            found.push((start, value, timestamp));
-            ControlFlow::Continue(())
-        }
-        Err(error) => ControlFlow::Break(error),
-    }
-}
-
-fn row<K: Key>(store: &Store, row: &mut Vec<u8>, key: &K, start: i64) {
-    row.clear();
-    row.extend_from_slice(&store.layout.segment(start).to_be_bytes());
-    key.write(row);
-    if store.layout != Layout::TimeFirst {
-        row.extend_from_slice(&start.to_be_bytes());
-    }
 }
