@@ -54,6 +54,24 @@ impl RawRecord {
         unsafe { self.message.as_ref() }
     }
 
+    /// Whether it is seen to have no headers, without librdkafka, which allocates to find that out.
+    ///
+    /// In a record batch (the format with a leader epoch, and with headers) a record's value is followed by the
+    /// number of its headers, and librdkafka hands out the value where it lies in the batch. False if it is not known.
+    pub(crate) fn is_plain(&self) -> bool {
+        let message = self.message();
+        if message.payload.is_null() || message.len == 0 {
+            // No place in the batch.
+            return false;
+        }
+        // SAFETY: a valid message of a consumer. Its value, not empty, points into its batch, which the message keeps,
+        // and the epoch says that it is one; a record there has at least one more byte, the number of headers.
+        unsafe {
+            native::rd_kafka_message_leader_epoch(self.message.as_ptr()) >= 0
+                && *message.payload.cast::<u8>().add(message.len) == 0
+        }
+    }
+
     /// How many bytes its key and value take.
     pub(crate) fn size(&self) -> usize {
         let message = self.message();
@@ -85,6 +103,9 @@ impl SourceRecord for RawRecord {
     }
 
     fn headers(&self) -> Headers {
+        if self.is_plain() {
+            return Headers::default();
+        }
         let mut headers = std::ptr::null_mut();
         // SAFETY: a valid message; the headers stay its own, and are read before it is.
         unsafe {

@@ -80,6 +80,43 @@ fn a_batch_is_in_the_order_of_offsets_with_all_that_was_written() {
 }
 
 #[test]
+fn a_record_is_plain_if_it_has_no_headers_whatever_its_batch_is_compressed_with() {
+    for compression in ["none", "gzip", "snappy", "lz4", "zstd"] {
+        let mut store = TestStore::with_topic(TOPIC, 1);
+        store
+            .settings
+            .set("compression.type", compression)
+            .unwrap();
+        let mut producer = Producer::idempotent(&store.settings).unwrap();
+        let mut headers = Headers::default();
+        headers.push("trace", None);
+        let none = Headers::default();
+        for number in 0..300 {
+            let with = number % 3 == 0 || number == 299;
+            let value = vec![b'v'; 1 + number % 200];
+            producer
+                .produce(&Outgoing {
+                    topic: &TOPIC.into(),
+                    partition: 0,
+                    key: None,
+                    value: Some(&value),
+                    timestamp: 77,
+                    headers: if with { &headers } else { &none },
+                })
+                .unwrap();
+        }
+        producer.flush().unwrap();
+        let records = store.read(TOPIC, 0);
+        assert_eq!(records.len(), 300);
+        for (number, record) in records.iter().enumerate() {
+            let with = number % 3 == 0 || number == 299;
+            assert_eq!(record.is_plain(), !with, "{compression}: record {number}");
+            assert_eq!(record.headers().is_empty(), !with);
+        }
+    }
+}
+
+#[test]
 fn records_outlive_the_queue_and_the_consumer_they_came_from() {
     let store = TestStore::with_topic(TOPIC, 1);
     store.write(TOPIC, 0, 0..3);
