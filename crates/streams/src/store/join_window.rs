@@ -1,10 +1,13 @@
 //! A store of one side of a stream-stream join: every record for some time, duplicates too.
 
+use std::ops::{Bound, ControlFlow};
+
 use super::error::StoreError;
-use super::layout::read_i64;
+use super::layout::{read_i64, read_u32};
+use super::overlay::Overlay;
 use super::timed_rows::{Kept, TimedRows, joined};
 use super::window::Stored;
-use super::{StoreId, Stores};
+use super::{Store, StoreId, Stores};
 use crate::key::Key;
 use crate::serde::Codec;
 
@@ -15,6 +18,8 @@ use crate::serde::Codec;
 #[derive(Debug)]
 pub struct JoinWindow<K, V: 'static> {
     rows: TimedRows<K, V>,
+    /// Room for the rows that are looked for on disk.
+    sought: Vec<u8>,
 }
 
 impl<K: Key, V> JoinWindow<K, V> {
@@ -22,6 +27,7 @@ impl<K: Key, V> JoinWindow<K, V> {
     pub fn new(id: StoreId, name: &str, topic: &str, codec: Codec<V>) -> Self {
         Self {
             rows: TimedRows::new(id, name, topic, codec),
+            sought: Vec::new(),
         }
     }
 
@@ -63,23 +69,87 @@ impl<K: Key, V> JoinWindow<K, V> {
         to: i64,
     ) -> Result<Vec<(i64, V)>, StoreError> {
         let store = stores.get_mut(self.rows.id);
-        let mut found = Vec::new();
         let Some(kept) = Kept::of(store, from, to) else {
-            return Ok(found);
+            return Ok(Vec::new());
         };
-        let low: [u8; 12] = joined(kept.from.to_be_bytes(), [0; 4]);
-        let high: [u8; 12] = joined(kept.to.to_be_bytes(), [0xff; 4]);
-        self.rows
-            .scan(store, key, kept, low, high, |values, times, stored| {
-                let time = read_i64(&times[..8]).unwrap_or_default();
-                found.push((time, values.read_stamped(stored)?.0));
-                Ok(())
-            })?;
-        Ok(found)
+        let (key, values) = self.rows.key_bytes(key);
+        let mut found = Vec::new();
+        let visited = store.visit_arrivals(
+            key,
+            (kept.from, kept.to),
+            &mut self.sought,
+            |time, sequence, stored| match values.read_stamped(stored) {
+                Ok((value, _)) => {
+                    found.push((time, sequence, value));
+                    ControlFlow::Continue(())
+                }
+                Err(error) => ControlFlow::Break(error),
+            },
+        )?;
+        if let ControlFlow::Break(error) = visited {
+            return Err(error);
+        }
+        found.sort_by_key(|(time, sequence, _)| (*time, *sequence));
+        found.dedup_by_key(|(time, sequence, _)| (*time, *sequence));
+        Ok(found
+            .into_iter()
+            .map(|(time, _, value)| (time, value))
+            .collect())
     }
 
     /// Moves the store's clock, so that records of `retention` or more before `time` are gone from here on.
     pub fn expire(&mut self, stores: &mut Stores, time: i64) {
         stores.get_mut(self.rows.id).observe(time);
+    }
+}
+
+impl Store {
+    /// Visits the rows of a key of a stream-stream join's store with times within `from..=to`, in no order: time,
+    /// sequence number and value. One may come twice. `row` is room for the keys to look for.
+    fn visit_arrivals<B>(
+        &self,
+        key: &[u8],
+        (from, to): (i64, i64),
+        row: &mut Vec<u8>,
+        mut each: impl FnMut(i64, u32, &[u8]) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, StoreError> {
+        if let Overlay::Arrivals(arrivals) = &self.overlay
+            && let ControlFlow::Break(stop) = arrivals.visit(key, from, to, &mut each)
+        {
+            return Ok(ControlFlow::Break(stop));
+        }
+        if self.presence.is_empty() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        for segment in self.layout.segment(from)..=self.layout.segment(to) {
+            row.clear();
+            row.extend_from_slice(&segment.to_be_bytes());
+            row.extend_from_slice(key);
+            if !self.presence.may_contain(row) {
+                continue;
+            }
+            let prefix = row.len();
+            row.extend_from_slice(&from.to_be_bytes());
+            row.extend_from_slice(&[0; 4]);
+            let first = row.len();
+            row.extend_from_within(..prefix);
+            row.extend_from_slice(&to.to_be_bytes());
+            row.extend_from_slice(&[0xff; 4]);
+            let (low, high) = row.split_at(first);
+            let (low, high) = (Bound::Included(low), Bound::Included(high));
+            let visited = self.table.scan(low, high, |row, value| {
+                // Other keys that begin with this one may lie in between.
+                if row.len() != prefix + 12 {
+                    return ControlFlow::Continue(());
+                }
+                let time = read_i64(&row[prefix..prefix + 8]).unwrap_or_default();
+                let sequence = read_u32(&row[prefix + 8..]).unwrap_or_default();
+                each(time, sequence, value)
+            })?;
+            if visited.is_break() {
+                return Ok(visited);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 }

@@ -1,9 +1,10 @@
 //! What lies above a store's committed rows until its transaction has committed: sorted for stores that are read in
-//! order, hashed for the others.
+//! order, in order of arrival for those of stream-stream joins, hashed for the others.
 
 use std::collections::btree_map::Range;
 use std::ops::Bound;
 
+use super::arrivals::{ArrivalChanges, Arrivals};
 use super::hashed::{Hashed, HashedChanges};
 use super::layout::Layout;
 use super::sorted::{Change, Sorted};
@@ -24,12 +25,15 @@ pub(crate) enum Overlay {
     Hashed(Hashed),
     /// By key.
     Sorted(Sorted),
+    /// In order of arrival, with clean rows.
+    Arrivals(Arrivals),
 }
 
 /// Changed rows in order; none for a deleted one.
 pub(crate) enum Changed<'a> {
     Hashed(HashedChanges<'a>),
     Sorted(Range<'a, Box<[u8]>, Change>),
+    Arrivals(ArrivalChanges<'a>),
 }
 
 impl<'a> Iterator for Changed<'a> {
@@ -39,6 +43,7 @@ impl<'a> Iterator for Changed<'a> {
         match self {
             Self::Hashed(changes) => changes.next(),
             Self::Sorted(changes) => changes.next().map(|(key, change)| (&**key, change.value())),
+            Self::Arrivals(changes) => changes.next(),
         }
     }
 }
@@ -47,7 +52,8 @@ impl Overlay {
     /// The one that suits a layout.
     pub(crate) fn of(layout: Layout) -> Self {
         match layout {
-            Layout::Session { .. } | Layout::Join { .. } => Self::Sorted(Sorted::default()),
+            Layout::Session { .. } => Self::Sorted(Sorted::default()),
+            Layout::Join { .. } => Self::Arrivals(Arrivals::default()),
             _ => Self::Hashed(Hashed::default()),
         }
     }
@@ -58,6 +64,8 @@ impl Overlay {
         match self {
             Self::Hashed(hashed) => hashed.put(key, value, logged),
             Self::Sorted(sorted) => sorted.put(key, value, logged),
+            // All of them go to the changelog, with the times that are in their keys.
+            Self::Arrivals(arrivals) => arrivals.put(key, value),
         }
     }
 
@@ -70,6 +78,7 @@ impl Overlay {
         match self {
             Self::Hashed(hashed) => hashed.flush(each),
             Self::Sorted(sorted) => sorted.flush(each),
+            Self::Arrivals(arrivals) => arrivals.flush(each),
         }
     }
 
@@ -78,6 +87,7 @@ impl Overlay {
         match self {
             Self::Hashed(hashed) => hashed.commit(each),
             Self::Sorted(sorted) => sorted.commit(each),
+            Self::Arrivals(arrivals) => arrivals.commit(each),
         }
     }
 
@@ -86,13 +96,16 @@ impl Overlay {
         match self {
             Self::Hashed(hashed) => hashed.abort(),
             Self::Sorted(sorted) => sorted.clear(),
+            Self::Arrivals(arrivals) => arrivals.abort(),
         }
     }
 
     /// Forgets clean rows until they take no more than `limit` bytes.
     pub(crate) fn trim(&mut self, limit: usize) {
-        if let Self::Hashed(hashed) = self {
-            hashed.trim(limit);
+        match self {
+            Self::Hashed(hashed) => hashed.trim(limit),
+            Self::Sorted(_) => {}
+            Self::Arrivals(arrivals) => arrivals.trim(limit),
         }
     }
 
@@ -101,6 +114,7 @@ impl Overlay {
         match self {
             Self::Hashed(hashed) => hashed.clear(),
             Self::Sorted(sorted) => sorted.clear(),
+            Self::Arrivals(arrivals) => arrivals.clear(),
         }
     }
 
@@ -109,6 +123,7 @@ impl Overlay {
         match self {
             Self::Hashed(hashed) => Changed::Hashed(hashed.changed(from, to)),
             Self::Sorted(sorted) => Changed::Sorted(sorted.changed(from, to)),
+            Self::Arrivals(arrivals) => Changed::Arrivals(arrivals.changed(from, to)),
         }
     }
 
@@ -117,6 +132,7 @@ impl Overlay {
         match self {
             Self::Hashed(hashed) => hashed.uncommitted_bytes(),
             Self::Sorted(sorted) => sorted.bytes(),
+            Self::Arrivals(arrivals) => arrivals.uncommitted_bytes(),
         }
     }
 
@@ -125,6 +141,7 @@ impl Overlay {
         match self {
             Self::Hashed(hashed) => hashed.clean_bytes(),
             Self::Sorted(_) => 0,
+            Self::Arrivals(arrivals) => arrivals.clean_bytes(),
         }
     }
 
@@ -133,6 +150,7 @@ impl Overlay {
         match self {
             Self::Hashed(hashed) => hashed.uncommitted(),
             Self::Sorted(sorted) => sorted.len(),
+            Self::Arrivals(arrivals) => arrivals.uncommitted(),
         }
     }
 }

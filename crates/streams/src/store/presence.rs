@@ -60,6 +60,11 @@ impl Presence {
         self.unknown = Some(segment.to_be_bytes());
     }
 
+    /// Whether no row at all is there.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.segments.is_empty() && self.unknown.is_none()
+    }
+
     /// Whether rows with this prefix may be there.
     pub(crate) fn may_contain(&self, prefix: &[u8]) -> bool {
         let Some((segment, _)) = prefix.split_first_chunk::<8>() else {
@@ -92,6 +97,7 @@ impl Presence {
     /// Forgets segments before `front`.
     pub(crate) fn expire(&mut self, front: u64) {
         let front = front.to_be_bytes();
+        self.unknown = self.unknown.filter(|unknown| *unknown >= front);
         while let Some(entry) = self.segments.first_entry()
             && *entry.key() < front
         {

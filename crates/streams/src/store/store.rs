@@ -16,8 +16,10 @@ use super::overlay::{Logged, Overlay};
 use super::presence::Presence;
 use super::reader::StoreReader;
 use super::restore::RestoreBuffer;
+use super::sorted::Change;
 use super::spec::{Backend, Changelog, StoreSpec};
-use super::state::{Batch, StateDatabase};
+use super::batch::Batch;
+use super::state::StateDatabase;
 use super::table::{PutRow, Table, is_empty};
 use super::upcoming::Upcoming;
 
@@ -85,10 +87,10 @@ pub(crate) struct Contents {
 pub struct Store {
     pub(super) spec: StoreSpec,
     pub(crate) layout: Layout,
-    overlay: Overlay,
+    pub(super) overlay: Overlay,
     share: CacheShare,
     pub(crate) table: Table,
-    presence: Presence,
+    pub(super) presence: Presence,
     checkpoint: Checkpoint,
     pub(super) now: Marks,
     pub(super) committed: Marks,
@@ -188,7 +190,7 @@ impl Store {
     pub fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
         let known = match &self.overlay {
             Overlay::Hashed(hashed) => hashed.slot(key),
-            Overlay::Sorted(_) => return self.get_sorted(key),
+            Overlay::Sorted(_) | Overlay::Arrivals(_) => return self.get_uncached(key),
         };
         let slot = match known {
             Some(slot) => slot,
@@ -196,15 +198,18 @@ impl Store {
         };
         match &mut self.overlay {
             Overlay::Hashed(hashed) => Ok(hashed.value(slot)),
-            Overlay::Sorted(_) => Ok(None),
+            Overlay::Sorted(_) | Overlay::Arrivals(_) => Ok(None),
         }
     }
 
-    fn get_sorted(&mut self, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
-        if let Overlay::Sorted(sorted) = &self.overlay
-            && let Some(changed) = sorted.get(key)
-        {
-            return Ok(changed.value());
+    fn get_uncached(&mut self, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
+        let known = match &self.overlay {
+            Overlay::Sorted(sorted) => sorted.get(key).map(Change::value),
+            Overlay::Arrivals(arrivals) => arrivals.get(key),
+            Overlay::Hashed(_) => None,
+        };
+        if let Some(value) = known {
+            return Ok(value);
         }
         let alive = !self.is_dead(key);
         self.scratch.clear();
@@ -332,7 +337,7 @@ impl Store {
             aged || changelog_offset.is_some_and(|offset| Some(offset) != self.checkpoint.offset);
         let changed = self.overlay.uncommitted();
         if changed == 0 && !moved && self.now == self.committed {
-            self.share.settle(&mut self.overlay);
+            self.settle();
             return;
         }
         self.checkpoint = Checkpoint {
@@ -350,9 +355,11 @@ impl Store {
             table,
             ..
         } = self;
+        // Those that stay in the overlay need not be looked for below.
+        let leave = !matches!(overlay, Overlay::Arrivals(_));
         let changes = |put: &mut PutRow<'_>| {
             overlay.commit(|row, value| {
-                if value.is_some() {
+                if leave && value.is_some() {
                     presence.add(*layout, row);
                 }
                 put(row, value);
@@ -372,7 +379,21 @@ impl Store {
         self.forget_entries();
         self.presence.expire(self.front());
         self.publish_expiry();
+        self.settle();
+    }
+
+    /// Forgets committed rows that are too old, or too many for memory.
+    fn settle(&mut self) {
+        let front = self.front();
+        if let Overlay::Arrivals(arrivals) = &mut self.overlay {
+            arrivals.expire(front);
+        }
         self.share.settle(&mut self.overlay);
+        if let Overlay::Arrivals(arrivals) = &mut self.overlay {
+            for row in arrivals.take_forgotten() {
+                self.presence.add(self.layout, &row);
+            }
+        }
     }
 
     /// Drops all changes since the last commit.
@@ -487,7 +508,7 @@ impl Store {
         self.share.settle(&mut self.overlay);
         Ok(match &mut self.overlay {
             Overlay::Hashed(hashed) => hashed.remember(key, found.then_some(&self.scratch)),
-            Overlay::Sorted(_) => 0,
+            Overlay::Sorted(_) | Overlay::Arrivals(_) => 0,
         })
     }
 }

@@ -28,12 +28,27 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn keeps_every_record(backend: Backend, steps: Vec<Step>) {
-    let mut rig = Rig::new(
+    let rig = Rig::new(
         StoreKind::JoinWindow {
             retention_ms: RETENTION_MS,
         },
         backend,
     );
+    checked(rig, steps);
+}
+
+/// Next to nothing of what was committed stays in memory.
+fn keeps_every_record_without_a_cache(backend: Backend, steps: Vec<Step>) {
+    let kind = StoreKind::JoinWindow {
+        retention_ms: RETENTION_MS,
+    };
+    let mut rig = Rig::new(kind, backend);
+    rig.budget.row_cache_bytes = 300;
+    rig.happen(Event::Reopen);
+    checked(rig, steps);
+}
+
+fn checked(mut rig: Rig, steps: Vec<Step>) {
     let mut store: JoinWindow<String, u64> =
         JoinWindow::new(ID, "store", "app-store-changelog", u64::codec());
     // Time, arrival, key: values are the arrivals.
@@ -82,4 +97,10 @@ on_both_backends!(
     a_join_keeps_every_record_of_its_window_in_order_of_time_and_arrival,
     steps(),
     keeps_every_record
+);
+
+on_both_backends!(
+    a_join_that_forgets_what_was_committed_finds_it_below,
+    steps(),
+    keeps_every_record_without_a_cache
 );

@@ -32,6 +32,7 @@ struct Rig {
     /// What was committed.
     changelog: Vec<Logged>,
     state: Option<StateDatabase>,
+    budget: MemoryBudget,
     directory: TempDir,
     now_ms: i64,
 }
@@ -56,6 +57,7 @@ impl Rig {
             stores: Stores::default(),
             changelog: Vec::new(),
             state: None,
+            budget: MemoryBudget::default(),
             directory: tempfile::tempdir().expect("a directory"),
             now_ms: 1,
         };
@@ -65,7 +67,7 @@ impl Rig {
 
     fn open(&mut self) {
         if self.spec.backend == Backend::Disk && self.state.is_none() {
-            let state = StateDatabase::open(self.directory.path(), MemoryBudget::default());
+            let state = StateDatabase::open(self.directory.path(), self.budget);
             self.state = Some(state.expect("the database opens"));
         }
         let store = match &self.state {
