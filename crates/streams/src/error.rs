@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
+use crate::runtime::TopicPartition;
 use crate::serde::SerdeError;
 use crate::store::StoreError;
 
@@ -151,9 +152,50 @@ pub enum StreamsError {
     /// A closure of the program panicked.
     #[error("a worker panicked: {0}")]
     Panic(String),
+    /// The application was to stop, and the cluster or the program's own closures did not let it in time
+    /// ([`App::stop_timeout`](crate::App::stop_timeout)). Nothing is lost: what was not committed is processed again
+    /// by whoever has the tasks next.
+    #[error(
+        "stopped after {} ms without a last commit: {}; nothing is lost, it is processed again", .waited.as_millis(),
+        not_committed(.uncommitted)
+    )]
+    StopTimeout {
+        /// How long it was waited.
+        waited: Duration,
+        /// What was processed and is not committed; empty where that is not known.
+        uncommitted: Vec<Uncommitted>,
+    },
     /// What a running application failed with.
     #[error(transparent)]
     Failed(std::sync::Arc<StreamsError>),
+}
+
+/// Records of an input that were processed, and whose processing is not committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uncommitted {
+    /// The input's partition.
+    pub partition: TopicPartition,
+    /// The committed offset, with which it is gone on; none where nothing was committed yet.
+    pub from: Option<i64>,
+    /// The offset behind the last record that was processed.
+    pub to: i64,
+}
+
+impl fmt::Display for Uncommitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.from {
+            Some(from) => write!(f, "{} from offset {from} to {}", self.partition, self.to),
+            None => write!(f, "{} up to offset {}", self.partition, self.to),
+        }
+    }
+}
+
+fn not_committed(uncommitted: &[Uncommitted]) -> String {
+    if uncommitted.is_empty() {
+        return "what was not committed is not known".to_owned();
+    }
+    let listed: Vec<_> = uncommitted.iter().map(ToString::to_string).collect();
+    format!("not committed are {}", listed.join(", "))
 }
 
 fn list(errors: &[TopologyError]) -> String {

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::admin::Admin;
@@ -81,6 +80,14 @@ impl App {
     /// How often is committed: every 30 s, under exactly-once every 100 ms, if nothing is said.
     pub fn commit_interval(mut self, interval: Duration) -> Self {
         self.config.commit_interval = Some(interval);
+        self
+    }
+
+    /// How long a stop may wait for the cluster, and for the program's own closures: 20 s, if nothing is said. Then
+    /// the application ends with [`StreamsError::StopTimeout`], which tells what was not committed; that is processed
+    /// again. Kafka Streams' `close(Duration)`, and `stop.timeout.ms` among the settings.
+    pub fn stop_timeout(mut self, limit: Duration) -> Self {
+        self.config.stop_timeout = limit;
         self
     }
 
@@ -173,10 +180,12 @@ impl App {
         self
     }
 
-    /// Runs the application until the process is asked to stop (SIGINT or SIGTERM), then stops in order.
+    /// Runs the application until the process is asked to stop (SIGINT or SIGTERM), then stops in order, within
+    /// [`stop_timeout`](Self::stop_timeout). Asked a second time, it ends at once.
     ///
     /// # Errors
-    /// The topology is not sound, the topics are not as it needs them, or the application failed while it ran.
+    /// The topology is not sound, the topics are not as it needs them, or the application failed while it ran;
+    /// [`StreamsError::StopTimeout`].
     pub async fn run(
         self,
         topology: impl Fn(&Builder) + Send + Sync + 'static,
@@ -185,9 +194,19 @@ impl App {
         let running = started.map_err(|error| {
             StreamsError::Settings(format!("the start was cut short: {error}"))
         })??;
+        let ending = running.ending();
         tokio::select! {
-            () = stop_signal() => running.stop().await,
-            ended = running.ended() => ended,
+            () = stop_signal() => {}
+            ended = running.ended() => return ended,
+        }
+        let mut stopped = std::pin::pin!(running.stop());
+        tokio::select! {
+            ended = &mut stopped => ended,
+            // Who asks twice waits for nothing.
+            () = stop_signal() => {
+                ending.abandon();
+                stopped.await
+            }
         }
     }
 
@@ -233,7 +252,7 @@ impl App {
         let group = match Group::new(Arc::clone(&instance), admin) {
             Ok(group) => group,
             Err(error) => {
-                instance.abandoned.store(true, Ordering::Release);
+                instance.ending.abandon();
                 return Err(error);
             }
         };

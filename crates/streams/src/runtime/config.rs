@@ -12,6 +12,9 @@ use super::task::TaskConfig;
 use crate::error::StreamsError;
 use crate::store::MemoryBudget;
 
+/// Within the 30 s that Kubernetes leaves a process after SIGTERM.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// What a crash may do to results and state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Guarantee {
@@ -82,6 +85,8 @@ pub(crate) struct AppConfig {
     /// How many other instances keep a copy of each store.
     pub(crate) standby_replicas: usize,
     pub(crate) on_restore: OnRestore,
+    /// How long a stop may take.
+    pub(crate) stop_timeout: Duration,
 }
 
 impl AppConfig {
@@ -104,6 +109,7 @@ impl AppConfig {
             queries: Queries::default(),
             standby_replicas: 0,
             on_restore: Arc::new(|_| ()),
+            stop_timeout: STOP_TIMEOUT,
         }
     }
 
@@ -139,6 +145,9 @@ impl AppConfig {
             "num.standby.replicas" => self.standby_replicas = number(key, value)?,
             "repartition.purge.interval.ms" => {
                 self.purge_interval = Duration::from_millis(number(key, value)?);
+            }
+            "stop.timeout.ms" => {
+                self.stop_timeout = Duration::from_millis(number(key, value)?);
             }
             "state.dir" => self.state_dir = PathBuf::from(value),
             "max.task.idle.ms" => self.task.max_idle_ms = number(key, value)?,

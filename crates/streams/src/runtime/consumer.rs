@@ -9,6 +9,7 @@ mod extent;
 mod partition_queue;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::ffi::{CStr, CString};
 use std::ptr::NonNull;
@@ -20,9 +21,9 @@ use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 
 use super::TopicPartition;
 use super::client::{
-    ClientError, ClientRole, ClientSettings, ErrorKind, Handle, ListedOffset, PartitionList,
-    read_list,
+    ClientError, ClientRole, ClientSettings, ErrorKind, Handle, PartitionList, read_list,
 };
+use super::ending::Ending;
 pub(crate) use partition_queue::PartitionQueue;
 
 /// What a reader may see. Under exactly-once everything is read committed, repartition topics and changelogs too.
@@ -126,6 +127,7 @@ pub(crate) struct Consumer {
     // Before the handle: a queue goes before its consumer.
     queue: Queue,
     handle: Arc<Handle>,
+    ending: Arc<Ending>,
 }
 
 /// A queue of librdkafka's.
@@ -207,6 +209,7 @@ impl Consumer {
         Ok(Self {
             handle,
             queue: Queue(queue),
+            ending: Arc::clone(&settings.ending),
         })
     }
 
@@ -320,7 +323,7 @@ impl Consumer {
             let error = native::rd_kafka_seek_partitions(
                 self.handle.ptr(),
                 list.ptr(),
-                milliseconds(timeout),
+                milliseconds(self.ending.at_most(timeout)),
             );
             ClientError::check_object(error, || "seeking".to_owned())?;
         }
@@ -332,48 +335,6 @@ impl Consumer {
     /// The queue of a partition, which wakes the thread that takes it when records come.
     pub(crate) fn queue(&self, partition: &TopicPartition) -> Result<PartitionQueue, ClientError> {
         PartitionQueue::new(Arc::clone(&self.handle), partition.clone())
-    }
-
-    /// What the group has committed for these partitions: offsets with their metadata, `None` where nothing is.
-    pub(crate) fn committed(
-        &self,
-        partitions: &[TopicPartition],
-        timeout: Duration,
-    ) -> Result<Vec<(TopicPartition, Committed)>, ClientError> {
-        let mut list = PartitionList::new();
-        for partition in partitions {
-            list.add_partition(partition);
-        }
-        // SAFETY: both are valid; the call fills the list.
-        let code = unsafe {
-            native::rd_kafka_committed(self.handle.ptr(), list.ptr(), milliseconds(timeout))
-        };
-        ClientError::check(code, || "reading committed offsets".to_owned())?;
-        list.offsets("reading the committed offset of")
-            .into_iter()
-            .map(|listed: ListedOffset| {
-                listed.result?;
-                let metadata = String::from_utf8_lossy(&listed.metadata).into_owned();
-                let committed = (listed.offset >= 0).then_some((listed.offset, metadata));
-                Ok((listed.partition, committed))
-            })
-            .collect()
-    }
-
-    /// Commits offsets and waits for the answer. Not for transactions, which carry their offsets themselves.
-    pub(crate) fn commit(&self, offsets: &[OffsetToCommit]) -> Result<(), ClientError> {
-        if offsets.is_empty() {
-            return Ok(());
-        }
-        let list = OffsetToCommit::list(offsets);
-        // SAFETY: both are valid.
-        let code = unsafe { native::rd_kafka_commit(self.handle.ptr(), list.ptr(), 0) };
-        ClientError::check(code, || {
-            format!("committing the offsets of {} partitions", offsets.len())
-        })?;
-        list.offsets("committing the offset of")
-            .into_iter()
-            .try_for_each(|listed| listed.result)
     }
 
     /// Who this member is now; to be asked anew for each commit.
@@ -406,7 +367,7 @@ impl Consumer {
                 partition.partition,
                 &raw mut low,
                 &raw mut high,
-                milliseconds(timeout),
+                milliseconds(self.ending.at_most(timeout)),
             )
         };
         ClientError::check(code, || format!("reading the offsets of {partition}"))?;
@@ -416,14 +377,6 @@ impl Consumer {
     /// The error that made this consumer useless, if one did.
     pub(crate) fn fatal_error(&self) -> Option<ClientError> {
         self.handle.fatal_error()
-    }
-
-    /// Ends in order: a member without a name of its own leaves the group at once, one with a name keeps its
-    /// partitions until its session ends.
-    pub(crate) fn close(&self) -> Result<(), ClientError> {
-        // SAFETY: the handle is valid; what was taken from it may outlive the call.
-        let code = unsafe { native::rd_kafka_consumer_close(self.handle.ptr()) };
-        ClientError::check(code, || "closing the consumer".to_owned())
     }
 }
 

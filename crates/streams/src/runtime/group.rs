@@ -145,7 +145,7 @@ impl Group {
         let instance = Arc::clone(&self.instance);
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.serve())) {
             // Without this thread the application would stand still for ever, and nobody would know.
-            instance.abandoned.store(true, Ordering::Release);
+            instance.ending.abandon();
             instance.state.fail(StreamsError::Panic(told(&*panic)));
             instance.state.set(State::Error);
             instance.state.set(State::NotRunning);
@@ -162,30 +162,39 @@ impl Group {
                 self.instance.state.fail(error);
             }
         }
-        self.standbys.stop();
-        if self.instance.is_abandoned() {
-            self.stop_workers();
-            self.instance.state.set(State::PendingShutdown);
-            self.instance.state.set(State::NotRunning);
-            return;
-        }
-        self.suspend_all();
-        self.stop_workers();
-        if let Err(error) = self.instance.consumer.close() {
-            tracing::warn!(%error, "the group is left without a word");
-        }
+        self.close();
         match self.instance.state.get() {
             State::PendingError => self.instance.state.set(State::Error),
-            _ => self.instance.state.set(State::NotRunning),
+            _ => {
+                // Of one that was abandoned nobody asked.
+                self.instance.state.set(State::PendingShutdown);
+                self.instance.state.set(State::NotRunning);
+            }
+        }
+    }
+
+    /// Commits and lets go of everything, for as long as a stop may take.
+    fn close(&mut self) {
+        let began = Instant::now();
+        let instance = Arc::clone(&self.instance);
+        instance.ending.stop_within(instance.config.stop_timeout);
+        if !instance.is_abandoned() {
+            self.suspend_all();
+        }
+        let asked = instance.state.get() == State::PendingShutdown;
+        self.standbys.stop();
+        self.stop_workers();
+        if !instance.is_abandoned() {
+            if let Err(error) = instance.consumer.close() {
+                tracing::warn!(%error, "the group is left without a word");
+            }
+        } else if asked {
+            instance.state.fail(instance.stopped_late(began.elapsed()));
         }
     }
 
     fn is_stopping(&self) -> bool {
-        self.instance.is_abandoned()
-            || matches!(
-                self.instance.state.get(),
-                State::PendingShutdown | State::PendingError
-            )
+        self.instance.is_stopping()
     }
 
     fn subscribe(&mut self) -> Result<(), StreamsError> {

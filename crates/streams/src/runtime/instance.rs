@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::config::AppConfig;
 use super::consumer::Consumer;
+use super::ending::Ending;
 use super::metrics::WorkerMetrics;
 use super::progress::Restores;
-use super::run_state::RunState;
+use super::run_state::{RunState, State};
 use super::state_directory::StateDirectory;
 use super::topics::Topics;
 use super::{TaskId, TopicPartition};
-use crate::error::StreamsError;
+use crate::error::{StreamsError, Uncommitted};
 use crate::query::Known;
 use crate::store::{StateDatabase, StoreReader};
 use crate::topic::OffsetReset;
@@ -30,8 +31,10 @@ pub(crate) struct Instance {
     pub(crate) restores: Restores,
     /// How many tasks the group has given this instance.
     pub(crate) assigned: AtomicUsize,
-    /// Set to end at once, as a kill would.
-    pub(crate) abandoned: AtomicBool,
+    /// When it ends whatever is under way.
+    pub(crate) ending: Arc<Ending>,
+    /// What workers had processed and could not commit before they ended.
+    pub(crate) uncommitted: Mutex<Vec<Uncommitted>>,
     /// Set while workers may still have tasks that the group has given to others without asking.
     pub(crate) lost: AtomicBool,
     /// What queries need to know.
@@ -64,7 +67,8 @@ impl Instance {
                 .collect(),
             restores: Restores::default(),
             assigned: AtomicUsize::new(0),
-            abandoned: AtomicBool::new(false),
+            ending: Arc::clone(&parts.config.clients.ending),
+            uncommitted: Mutex::default(),
             lost: AtomicBool::new(false),
             known: Known::new(),
             readers: Mutex::default(),
@@ -100,7 +104,29 @@ impl Instance {
 
     /// Whether it is to end at once, without a commit.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::Acquire)
+        self.ending.has_given_up()
+    }
+
+    /// Whether it was asked to stop, or failed.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_abandoned()
+            || matches!(
+                self.state.get(),
+                State::PendingShutdown | State::PendingError
+            )
+    }
+
+    /// What the workers that have ended could not commit, as the error of a stop that took too long.
+    pub(crate) fn stopped_late(&self, waited: Duration) -> StreamsError {
+        let mut uncommitted = self
+            .uncommitted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        uncommitted.sort_by(|a, b| a.partition.cmp(&b.partition));
+        StreamsError::StopTimeout {
+            waited,
+            uncommitted: std::mem::take(&mut *uncommitted),
+        }
     }
 
     /// Where an input begins without a committed offset.

@@ -11,6 +11,7 @@ mod config;
 #[expect(unsafe_code, reason = "batches are read by librdkafka's C interface")]
 mod consumer;
 pub(crate) mod dead_letter;
+mod ending;
 mod globals;
 mod group;
 mod instance;

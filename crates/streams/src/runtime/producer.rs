@@ -21,6 +21,7 @@ use rdkafka::bindings::rd_kafka_vtype_t as VType;
 use super::TopicPartition;
 use super::client::{ClientError, ClientRole, ClientSettings, DeliveryReports, ErrorKind, Handle};
 use super::consumer::{GroupMetadata, OffsetToCommit};
+use super::ending::{Ending, SLICE};
 use crate::collector::{Collector, Outgoing};
 use crate::error::StreamsError;
 use crate::record::Headers;
@@ -41,6 +42,7 @@ pub(crate) struct Producer {
     topics: Vec<Topic>,
     handle: Arc<Handle>,
     deliveries: Box<RefCell<Deliveries>>,
+    ending: Arc<Ending>,
     /// Indexes in `topics`, by name.
     names: HashMap<Arc<str>, usize>,
     /// The name that was looked up last, with its index: tasks send to one topic many times in a row.
@@ -99,6 +101,7 @@ impl Producer {
             topics: Vec::new(),
             handle: Arc::new(Handle::producer(&config, &reports)?),
             deliveries,
+            ending: Arc::clone(&settings.ending),
             names: HashMap::new(),
             last: None,
             transactional_id: id.map(str::to_owned),
@@ -137,18 +140,26 @@ impl Producer {
     pub(crate) fn init_transactions(&mut self, timeout: Duration) -> Result<(), ClientError> {
         let until = Instant::now() + timeout;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = self.left(until);
             // SAFETY: the handle is valid, and the error object is handed on at once.
             let result = unsafe {
-                let error =
-                    native::rd_kafka_init_transactions(self.handle.ptr(), milliseconds(left));
+                let error = native::rd_kafka_init_transactions(
+                    self.handle.ptr(),
+                    milliseconds(left.min(SLICE)),
+                );
                 ClientError::check_object(error, || self.action("initialising"))
             };
             match result {
-                Err(error) if error.is_retriable() && Instant::now() < until => {}
+                Err(error) if error.is_retriable() && !left.is_zero() => {}
                 other => return other,
             }
         }
+    }
+
+    /// How long may still be waited.
+    fn left(&self, until: Instant) -> Duration {
+        let left = until.saturating_duration_since(Instant::now());
+        self.ending.at_most(left)
     }
 
     fn action(&self, doing: &str) -> String {
@@ -180,7 +191,8 @@ impl Producer {
             return Ok(());
         }
         let list = OffsetToCommit::list(offsets);
-        let sent = self.until_done("adding offsets to", |handle, left| {
+        // Each attempt begins anew, so it gets all the time that there is.
+        let sent = self.until_done("adding offsets to", MAX_COMMIT, |handle, left| {
             // SAFETY: all are valid; the list and the metadata are copied.
             unsafe {
                 native::rd_kafka_send_offsets_to_transaction(
@@ -197,7 +209,7 @@ impl Producer {
     /// Sends everything that waits, ends the transaction, and returns when the cluster has it.
     pub(crate) fn commit(&mut self) -> Result<(), ClientError> {
         self.flush()?;
-        let committed = self.until_done("committing", |handle, left| {
+        let committed = self.until_done("committing", SLICE, |handle, left| {
             // SAFETY: the handle is valid.
             unsafe { native::rd_kafka_commit_transaction(handle.ptr(), left) }
         });
@@ -213,7 +225,7 @@ impl Producer {
     pub(crate) fn abort(&mut self) -> Result<(), ClientError> {
         self.pending_bytes = 0;
         let whole = self.broken.take().is_none() && !self.is_dead();
-        if !self.in_transaction {
+        if !self.in_transaction || self.ending.has_given_up() {
             return Ok(());
         }
         if whole {
@@ -222,7 +234,7 @@ impl Producer {
             // SAFETY: the handle is valid; reports are delivered within the call.
             unsafe { native::rd_kafka_flush(self.handle.ptr(), milliseconds(MAX_DRAIN)) };
         }
-        let result = self.until_done("aborting", |handle, left| {
+        let result = self.until_done("aborting", SLICE, |handle, left| {
             // SAFETY: the handle is valid.
             unsafe { native::rd_kafka_abort_transaction(handle.ptr(), left) }
         });
@@ -231,20 +243,22 @@ impl Producer {
         result
     }
 
-    /// Calls until it is done or cannot be: librdkafka resumes a call that timed out.
+    /// Calls, for `slice` at once, until it is done or cannot be: librdkafka resumes a call that timed out.
     fn until_done(
         &self,
         doing: &str,
+        slice: Duration,
         mut call: impl FnMut(&Handle, i32) -> *mut native::rd_kafka_error_t,
     ) -> Result<(), ClientError> {
         let until = Instant::now() + MAX_COMMIT;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let error = call(&self.handle, milliseconds(left));
+            let left = self.left(until);
+            let error = call(&self.handle, milliseconds(left.min(slice)));
             // SAFETY: what the call returned, used nowhere else.
             let result = unsafe { ClientError::check_object(error, || self.action(doing)) };
             match result {
-                Err(error) if error.is_retriable() && Instant::now() < until => {
+                Err(error) if error.is_time_out() && left > slice => {}
+                Err(error) if error.is_retriable() && !left.is_zero() => {
                     tracing::warn!(%error, "trying again");
                 }
                 other => return other,
@@ -257,8 +271,16 @@ impl Producer {
     /// # Errors
     /// A record that was sent since the last commit did not arrive.
     pub(crate) fn flush(&mut self) -> Result<(), ClientError> {
-        // SAFETY: the handle is valid; reports are delivered within the call.
-        let code = unsafe { native::rd_kafka_flush(self.handle.ptr(), milliseconds(MAX_COMMIT)) };
+        let until = Instant::now() + MAX_COMMIT;
+        let code = loop {
+            let left = self.left(until);
+            // SAFETY: the handle is valid; reports are delivered within the call.
+            let code =
+                unsafe { native::rd_kafka_flush(self.handle.ptr(), milliseconds(left.min(SLICE))) };
+            if code != Code::RD_KAFKA_RESP_ERR__TIMED_OUT || left.is_zero() {
+                break code;
+            }
+        };
         self.failed()?;
         let flushed = ClientError::check(code, || "sending what waits".to_owned());
         self.note(flushed)?;
@@ -384,7 +406,9 @@ impl Producer {
                     }
                     break;
                 }
-                Code::RD_KAFKA_RESP_ERR__QUEUE_FULL if !until.passed() => {
+                Code::RD_KAFKA_RESP_ERR__QUEUE_FULL
+                    if !until.passed() && !self.ending.has_given_up() =>
+                {
                     self.full_waits += 1;
                     self.serve(FULL_POLL_MS);
                 }
@@ -488,7 +512,7 @@ impl Producer {
                 0,
                 self.topics[index].native.as_ptr(),
                 &raw mut metadata,
-                milliseconds(MAX_BLOCK),
+                milliseconds(self.ending.at_most(MAX_BLOCK)),
             );
             ClientError::check(code, action)?;
             let found = ((*metadata).topic_cnt > 0).then(|| &*(*metadata).topics);

@@ -1,11 +1,12 @@
 //! The handle on an application that runs.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::ending::Ending;
 use super::globals::Globals;
 use super::group::Group;
 use super::instance::Instance;
@@ -15,6 +16,12 @@ use super::run_state::State;
 use crate::error::StreamsError;
 use crate::query::{QueryError, StoreQuery};
 use crate::store::StoreReader;
+
+/// How long threads may take to end when nothing is waited for any more: longer than any call that they may be in
+/// without being able to give it up.
+const LAST_STEPS: Duration = Duration::from_secs(3);
+/// How often threads that end are looked at.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// An application that runs. Dropped, it is asked to stop, and nobody waits for it.
 pub struct Running {
@@ -79,33 +86,62 @@ impl Running {
         self.result()
     }
 
-    /// Commits, closes everything in order, and returns when that is done.
+    /// Commits, closes everything in order, and returns when that is done, or when it took longer than
+    /// [`App::stop_timeout`](crate::App::stop_timeout).
     ///
     /// # Errors
-    /// What it failed with, before or meanwhile.
-    pub async fn stop(mut self) -> Result<(), StreamsError> {
-        self.instance.state.set(State::PendingShutdown);
-        self.wait_for(State::NotRunning).await;
-        let threads = std::mem::take(&mut self.threads);
+    /// What it failed with, before or meanwhile; [`StreamsError::StopTimeout`].
+    pub async fn stop(self) -> Result<(), StreamsError> {
+        let limit = self.instance.config.stop_timeout;
+        self.stop_within(limit).await
+    }
+
+    /// [`stop`](Self::stop) with a time of its own. Kafka Streams' `close(Duration)`.
+    ///
+    /// # Errors
+    /// What it failed with, before or meanwhile; [`StreamsError::StopTimeout`].
+    pub async fn stop_within(self, limit: Duration) -> Result<(), StreamsError> {
         // Not on this thread: closing may have to wait for the cluster.
-        let _ = tokio::task::spawn_blocking(move || join(threads)).await;
-        self.result()
+        let stopped = tokio::task::spawn_blocking(move || self.stop_here(limit)).await;
+        stopped.unwrap_or_else(|error| {
+            Err(StreamsError::Settings(format!(
+                "the stop was cut short: {error}"
+            )))
+        })
     }
 
     /// [`stop`](Self::stop) for programs without a runtime of tokio's: blocks this thread.
     ///
     /// # Errors
-    /// What it failed with, before or meanwhile.
-    pub fn stop_blocking(mut self) -> Result<(), StreamsError> {
+    /// What it failed with, before or meanwhile; [`StreamsError::StopTimeout`].
+    pub fn stop_blocking(self) -> Result<(), StreamsError> {
+        let limit = self.instance.config.stop_timeout;
+        self.stop_here(limit)
+    }
+
+    fn stop_here(mut self, limit: Duration) -> Result<(), StreamsError> {
+        let began = Instant::now();
+        self.instance.ending.stop_within(limit);
         self.instance.state.set(State::PendingShutdown);
-        join(std::mem::take(&mut self.threads));
+        let threads = std::mem::take(&mut self.threads);
+        if !join_until(threads, || self.instance.ending.is_over(LAST_STEPS)) {
+            // One of them is in a closure of the program's, or in a call that cannot be given up: it ends when that
+            // does, or with the process.
+            let late = self.instance.stopped_late(began.elapsed());
+            self.instance.state.fail(late);
+        }
         self.result()
     }
 
     /// Ends at once, as a kill would: nothing is committed, the group is not told. For tests of what a crash does.
     pub fn abandon(mut self) {
-        self.instance.abandoned.store(true, Ordering::Release);
-        join(std::mem::take(&mut self.threads));
+        self.instance.ending.abandon();
+        join_until(std::mem::take(&mut self.threads), || false);
+    }
+
+    /// What tells it to wait for nothing any more.
+    pub(crate) fn ending(&self) -> Arc<Ending> {
+        Arc::clone(&self.instance.ending)
     }
 
     /// Its numbers at this moment.
@@ -162,14 +198,25 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.instance
+            .ending
+            .stop_within(self.instance.config.stop_timeout);
         self.instance.state.set(State::PendingShutdown);
     }
 }
 
-fn join(threads: Vec<JoinHandle<()>>) {
+/// Waits for threads to end; false if they had not by the time that nobody waits any more.
+fn join_until(threads: Vec<JoinHandle<()>>, is_over: impl Fn() -> bool) -> bool {
     for thread in threads {
+        while !thread.is_finished() {
+            if is_over() {
+                return false;
+            }
+            std::thread::sleep(LOOK);
+        }
         if thread.join().is_err() {
             tracing::error!("a thread of the application panicked");
         }
     }
+    true
 }

@@ -13,6 +13,7 @@ use super::raw_record::RawRecord;
 use super::task::Task;
 use super::{TaskId, TopicPartition};
 use crate::context::Origin;
+use crate::error::Uncommitted;
 use crate::store::Stores;
 
 /// A task to be started: where each input goes on.
@@ -118,6 +119,18 @@ impl RunningTask {
             }
         }
         Ok(fetched)
+    }
+
+    /// What it has taken since the last commit.
+    pub(crate) fn uncommitted(&self) -> impl Iterator<Item = Uncommitted> {
+        self.inputs.iter().enumerate().filter_map(|(index, queue)| {
+            let (from, to) = self.task.uncommitted(index)?;
+            Some(Uncommitted {
+                partition: queue.partition().clone(),
+                from,
+                to,
+            })
+        })
     }
 
     /// What is left when the task ends: its stores, as they are, and its inputs' queues.

@@ -205,6 +205,13 @@ impl<R: SourceRecord> Task<R> {
         self.queues[input].position
     }
 
+    /// The committed offset of an input, if any, and the one behind the last record that was taken since.
+    pub(crate) fn uncommitted(&self, input: usize) -> Option<(Option<i64>, i64)> {
+        let queue = &self.queues[input];
+        let to = queue.position?;
+        (queue.committed != Some(to)).then_some((queue.committed, to))
+    }
+
     /// The timestamp of an input's next record, or the largest that was taken where none waits.
     pub(crate) fn reached_time(&self, input: usize) -> Option<i64> {
         let queue = &self.queues[input];

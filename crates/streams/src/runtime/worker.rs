@@ -6,9 +6,9 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::client::ErrorKind;
@@ -131,7 +131,19 @@ impl Worker {
                 worker.sleep();
             }
         }
+        worker.tell_uncommitted();
         worker.withdraw();
+    }
+
+    /// Tells what the tasks that still run have taken since the last commit, for whoever asked for a stop.
+    fn tell_uncommitted(&self) {
+        let taken = self.running.values().flat_map(RunningTask::uncommitted);
+        let mut uncommitted = self
+            .instance
+            .uncommitted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        uncommitted.extend(taken);
     }
 
     /// One round; true if there may be more to do at once.
@@ -288,6 +300,9 @@ impl Worker {
                 %trouble,
                 "the last commit before a rebalance failed"
             );
+            if self.instance.is_abandoned() {
+                self.tell_uncommitted();
+            }
             self.reset_producer();
         }
         self.let_go();
@@ -332,6 +347,10 @@ impl Worker {
     }
 
     fn treat(&mut self, trouble: Trouble) {
+        if self.instance.is_abandoned() {
+            tracing::warn!(worker = self.index, %trouble, "in the middle of what is given up");
+            return;
+        }
         let broken = self.producer.broken();
         if broken == Some(ErrorKind::Fenced) {
             return self.lose(&trouble);
@@ -414,7 +433,8 @@ impl Worker {
             Guarantee::ExactlyOnce => aborted.is_ok(),
             Guarantee::AtLeastOnce => !matches!(broken, Some(ErrorKind::Fatal | ErrorKind::Fenced)),
         };
-        if usable && !self.producer.is_dead() {
+        // One that stops writes nothing any more.
+        if (usable && !self.producer.is_dead()) || self.instance.is_stopping() {
             return;
         }
         match producer(&self.instance, self.index) {

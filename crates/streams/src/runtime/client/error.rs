@@ -119,6 +119,17 @@ impl ClientError {
         }
     }
 
+    /// The application gave up waiting for the answer.
+    pub(crate) fn given_up(action: impl Into<String>) -> Self {
+        let reason = "the application ends, and waits for it no longer";
+        Self::own(ErrorKind::Retriable, action, reason)
+    }
+
+    /// Whether the answer took longer than the call was to wait.
+    pub(crate) fn is_time_out(&self) -> bool {
+        self.code == "_TIMED_OUT"
+    }
+
     /// Whether another attempt can succeed.
     pub(crate) fn is_retriable(&self) -> bool {
         self.kind == ErrorKind::Retriable

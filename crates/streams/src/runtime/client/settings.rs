@@ -1,8 +1,11 @@
 //! The clients' settings: ours by default, the user's over them, and a few that nobody may change.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rdkafka::ClientConfig;
+
+use crate::runtime::ending::Ending;
 
 /// What a client is for. A user's setting is for all of them, or for one by its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +106,8 @@ const CLASSIC_ONLY: &[&str] = &[
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ClientSettings {
     user: BTreeMap<String, String>,
+    /// Tells the clients when the application gives up what they wait for.
+    pub(crate) ending: Arc<Ending>,
 }
 
 impl ClientSettings {

@@ -67,11 +67,21 @@ impl Cluster {
 
     /// The same with a pause between.
     pub(crate) fn be_away(&mut self, pause: Duration) {
-        let broker = self.broker.take().unwrap();
-        let port = broker.local_addr().port();
-        self.runtime.block_on(broker.abandon());
+        self.go_away();
         std::thread::sleep(pause);
-        let settings = settings(&self.data, port);
+        self.come_back();
+    }
+
+    /// Ends the store as a crash would.
+    pub(crate) fn go_away(&mut self) {
+        let broker = self.broker.take().unwrap();
+        self.runtime.block_on(broker.abandon());
+    }
+
+    /// Starts it again on the same port and data.
+    pub(crate) fn come_back(&mut self) {
+        let (_, port) = self.bootstrap.rsplit_once(':').unwrap();
+        let settings = settings(&self.data, port.parse().unwrap());
         self.broker = Some(self.runtime.block_on(Broker::start(settings)).unwrap());
     }
 

@@ -11,4 +11,5 @@ mod resets;
 mod restores;
 mod starts;
 mod state;
+mod stops;
 mod word_count;
