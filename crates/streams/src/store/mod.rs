@@ -10,6 +10,7 @@
 
 mod arrivals;
 mod batch;
+mod arrivals;
 mod cache_budget;
 mod checkpoint;
 mod clock;
