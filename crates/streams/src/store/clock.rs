@@ -78,7 +78,7 @@ impl Store {
         let step = (self.layout.segment(retention_ms) / 4).max(1);
         if front >= self.dropped + step {
             self.dropped = front;
-            table.state().drop_expired(table.keyspace(), table.expiry());
+            table.state().drop_expired(table.tree(), table.expiry());
         }
     }
 }

@@ -1,29 +1,18 @@
 //! Rows on disk that are too old: which they are, and how they go without the stream's thread touching them.
 //!
 //! Rows that a store forgets by time begin with that time, so the old ones are a range at the front. Readers skip
-//! it. On disk, whole tables within the range are dropped by the housekeeper's thread, and what shares a table with
+//! it. On disk, whole tables within the range are dropped by the compactor's thread, and what shares a table with
 //! living rows goes when that table is compacted. No tombstone is ever written for it.
 
 use std::collections::HashMap;
-use std::ops::Bound;
 use std::panic::RefUnwindSafe;
-use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
-use fjall::compaction::filter::{
-    CompactionFilter, CompactionFilterResult, Context, Factory, ItemAccessor, Verdict,
-};
-use fjall::{AbstractTree, Keyspace};
+use lsm_tree::compaction::filter::{CompactionFilter, Context, Factory, ItemAccessor, Verdict};
 
-use super::error::StoreError;
 use super::layout::TIMELESS;
 use super::versioned::is_old_tombstone;
-
-/// How many stores may wait for the housekeeper; further ones ask again at a later commit.
-const WAITING: usize = 64;
 
 /// Where the living rows of one store begin, as of its last commit.
 #[derive(Debug, Default)]
@@ -108,7 +97,7 @@ struct Dropping {
 }
 
 impl CompactionFilter for Dropping {
-    fn filter_item(&mut self, item: ItemAccessor<'_>, _: &Context) -> CompactionFilterResult {
+    fn filter_item(&mut self, item: ItemAccessor<'_>, _: &Context) -> lsm_tree::Result<Verdict> {
         let key = item.key();
         let Some(time) = key.get(..8) else {
             return Ok(Verdict::Keep);
@@ -124,61 +113,5 @@ impl CompactionFilter for Dropping {
             return Ok(Verdict::Remove);
         }
         Ok(Verdict::Keep)
-    }
-}
-
-/// The thread that drops old tables.
-#[derive(Debug)]
-pub(crate) struct Housekeeper {
-    /// None only while it ends.
-    requests: Option<SyncSender<(Keyspace, u64)>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Housekeeper {
-    pub(crate) fn start(directory: &Path) -> Result<Self, StoreError> {
-        let (requests, waiting) = sync_channel::<(Keyspace, u64)>(WAITING);
-        let thread = std::thread::Builder::new()
-            .name("streams-state".to_owned())
-            .spawn(move || {
-                for (keyspace, front) in waiting {
-                    drop_tables(&keyspace, front);
-                }
-            })
-            .map_err(|error| StoreError::Disk {
-                directory: directory.to_owned(),
-                reason: format!("no thread could be started: {error}"),
-            })?;
-        Ok(Self {
-            requests: Some(requests),
-            thread: Some(thread),
-        })
-    }
-
-    pub(crate) fn drop_expired(&self, keyspace: &Keyspace, expiry: &Arc<Expiry>) {
-        if let Some(requests) = &self.requests {
-            // Full: the store asks again when its front has moved on.
-            let _ = requests.try_send((keyspace.clone(), expiry.front()));
-        }
-    }
-}
-
-impl Drop for Housekeeper {
-    fn drop(&mut self) {
-        self.requests = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn drop_tables(keyspace: &Keyspace, front: u64) {
-    let range = (
-        Bound::Unbounded,
-        Bound::Excluded(front.to_be_bytes().to_vec()),
-    );
-    if let Err(error) = keyspace.tree.drop_range::<Vec<u8>, _>(range) {
-        // Nothing is lost but room on disk, and the next attempt may go better.
-        tracing::warn!(table = %keyspace.name(), %error, "expired rows could not be dropped from disk");
     }
 }

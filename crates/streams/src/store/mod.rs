@@ -9,9 +9,12 @@
 //! moves back with an abort, is saved in the checkpoint with each commit, and is found again by a restore.
 
 mod arrivals;
+mod batch;
 mod cache_budget;
 mod checkpoint;
 mod clock;
+mod commit_log;
+mod compactor;
 mod disk;
 mod error;
 mod expiry;
@@ -38,12 +41,14 @@ mod stores;
 mod table;
 mod time_buffer;
 mod timed_rows;
+mod tree;
 mod upcoming;
 mod values;
 mod versioned;
 mod window;
 mod write_cache;
 
+pub use batch::Batch;
 pub use checkpoint::{ChangelogState, Checkpoint, Restore, WipeReason};
 pub use error::StoreError;
 pub use join_window::JoinWindow;
@@ -55,7 +60,7 @@ pub use spec::{
     ADDITIONAL_RETENTION_MS, Backend, Caching, Changelog, StoreKind, StoreSpec, WindowLayout,
     changelog_configs, check_retention,
 };
-pub use state::{Batch, MemoryBudget, StateDatabase};
+pub use state::{MemoryBudget, StateDatabase};
 pub use store::{ChangelogEntry, ChangelogRecord, Store};
 pub use stores::{StoreId, Stores};
 pub use time_buffer::{BufferEntry, TimeOrderedBuffer};

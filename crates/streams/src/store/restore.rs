@@ -3,10 +3,10 @@
 //! Records are gathered, sorted and written as whole tables, the checkpoint behind them. A kill in between leaves
 //! rows that are newer than the checkpoint says: the records that are restored again write the same rows once more.
 
+use super::batch::Batch;
 use super::checkpoint::Checkpoint;
 use super::error::StoreError;
 use super::layout::{LONGEST_ROW, Layout, write_stamped};
-use super::state::Batch;
 use super::store::{ChangelogRecord, Store};
 use super::table::Table;
 use super::values::too_long;

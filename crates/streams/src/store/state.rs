@@ -3,41 +3,59 @@
 //! Owns the memory that they share: the block cache, the write buffers and the caches of rows. Never decides what
 //! is written, nor when.
 //!
-//! One journal serves all stores, so the changes of several commit in one atomic batch together with their
-//! checkpoints. The journal is written to the page cache at each commit and not synced: a kill loses nothing. After
-//! a power cut a prefix of the commits is there, and since the checkpoints are in the same batches, the rest is
-//! restored from the changelogs.
+//! ```text
+//! <directory>/
+//!   LOCK               held by the process that has it open
+//!   FORMAT             the version of all this
+//!   log/               the log of commits
+//!   tables/<name>/     a table: an LSM tree, opened when it is first asked for
+//!   deleted/           tables on their way out
+//! ```
+//!
+//! One log serves all stores, so the changes of several commit in one atomic batch together with their checkpoints.
+//! It is written to the page cache at each commit: a kill loses nothing. After a power cut a prefix of the commits is
+//! there, and since the checkpoints are in the same batches, the rest is restored from the changelogs. What the log
+//! holds is in the trees' write buffers too, and both are let go when those have been written to disk: so it is as
+//! short as the buffers are small, and a process that is started after a kill has read it in a moment.
 
-use std::collections::HashMap;
-use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::{HashMap, VecDeque};
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fjall::config::{FilterPolicy, FilterPolicyEntry, PinningPolicy};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
+use lsm_tree::{Cache, DescriptorTable, SeqNo};
 
+use super::batch::Batch;
 use super::cache_budget::CacheBudget;
 use super::checkpoint::Checkpoint;
+use super::commit_log::{Change, Changes, CommitLog, LeftLog};
+use super::compactor::Compactor;
 use super::disk::DiskTable;
 use super::error::StoreError;
-use super::expiry::{Expiry, Fronts, Housekeeper};
+use super::expiry::{Expiry, Fronts};
 use super::layout::Layout;
-use super::table::PutRow;
+use super::tree::{Sequence, Tree, TreeShares, is_damage, store_error};
 
 const MIB: u64 = 1024 * 1024;
 
-/// The name of the keyspace of checkpoints; those of stores contain a dot.
+/// The name of the table of checkpoints; those of stores contain a dot.
 const CHECKPOINTS: &str = "checkpoints";
 
-/// The row of the checkpoints that tells the format of the database.
-const FORMAT_KEY: &[u8] = b"\0format";
-const FORMAT: &[u8] = b"1";
+const FORMAT: &str = "2";
 
 /// What a row costs in a write buffer above its bytes.
 const ROW_OVERHEAD: u64 = 96;
+
+/// Tables whose files are open at once.
+const OPEN_FILES: usize = 900;
+
+/// Ended logs at which buffers are written out however small they are: a process that is killed again and again.
+const MOST_LOGS: usize = 8;
+
+/// Runs of tables that lie unsorted at which commits wait for the compactor.
+const MOST_RUNS: usize = 20;
 
 /// How the memory of all stores of an application is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,19 +98,26 @@ struct Shared {
     directory: PathBuf,
     budget: MemoryBudget,
     cache: Arc<CacheBudget>,
-    fronts: Arc<Fronts>,
-    /// The stores' write buffers: those that are largest are written out when all together are too large.
-    buffers: Mutex<HashMap<String, Buffer>>,
+    fronts: Fronts,
+    // Its thread ends before the trees close.
+    compactor: Compactor,
+    /// Whoever has it, commits.
+    log: Arc<Mutex<CommitLog>>,
+    /// The logs that were ended and are still needed.
+    ended: Mutex<VecDeque<EndedLog>>,
+    trees: Mutex<HashMap<Arc<str>, Arc<Tree>>>,
+    /// Bytes in write buffers that are not being written out.
     buffered: AtomicU64,
-    // Behind the tables that need them: dropped in this order.
-    housekeeper: Housekeeper,
-    checkpoints: Keyspace,
-    database: Database,
+    checkpoints: Arc<Tree>,
+    shares: TreeShares,
+    _lock: File,
 }
 
-struct Buffer {
-    keyspace: Keyspace,
-    bytes: Arc<AtomicU64>,
+/// A log that is needed until these trees have written what was committed below the number.
+struct EndedLog {
+    path: PathBuf,
+    trees: Vec<Arc<Tree>>,
+    below: SeqNo,
 }
 
 impl std::fmt::Debug for StateDatabase {
@@ -107,36 +132,63 @@ impl StateDatabase {
     /// Opens the database in `directory`, and makes it if there is none.
     pub fn open(directory: impl AsRef<Path>, budget: MemoryBudget) -> Result<Self, StoreError> {
         let directory = directory.as_ref();
-        let fronts = Arc::new(Fronts::default());
-        let open = || open_database(directory, &budget, &fronts);
-        // What damaged files hold is met with assertions in places: that is damage too, not our bug.
-        let opened = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|panic| {
-            let reason = panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
-                .unwrap_or_default();
-            Err(StoreError::Damaged {
-                directory: directory.to_owned(),
-                reason,
-            })
-        });
-        let (database, checkpoints) = opened?;
+        let failed = |error: io::Error| disk_error(directory, &error);
+        let lock = prepare(directory)?;
+        let logs = directory.join("log");
+        let left = LeftLog::all(&logs).map_err(failed)?;
+        let (number, before) = left
+            .last()
+            .map_or((1, 0), |last| (last.number + 1, last.length));
+        let log = CommitLog::begin(&logs, number, before).map_err(failed)?;
+        let log = Arc::new(Mutex::new(log));
+        let shares = TreeShares {
+            sequence: Arc::new(Sequence::default()),
+            cache: Arc::new(Cache::with_capacity_bytes(budget.block_cache_bytes)),
+            descriptors: Arc::new(DescriptorTable::new(OPEN_FILES)),
+        };
+        let fronts = Fronts::default();
+        let checkpoints = Arc::new(Tree::open(
+            &table_path(directory, CHECKPOINTS),
+            CHECKPOINTS,
+            &shares,
+            fronts.filter(CHECKPOINTS),
+        )?);
+        let name = Arc::clone(&checkpoints.name);
         let state = Self {
             shared: Arc::new(Shared {
                 directory: directory.to_owned(),
                 budget,
                 cache: Arc::new(CacheBudget::new(budget.row_cache_bytes as usize)),
                 fronts,
-                buffers: Mutex::default(),
+                compactor: Compactor::start(directory, Arc::clone(&log))?,
+                log,
+                ended: Mutex::default(),
+                trees: Mutex::new(HashMap::from([(name, Arc::clone(&checkpoints))])),
                 buffered: AtomicU64::new(0),
-                housekeeper: Housekeeper::start(directory)?,
                 checkpoints,
-                database,
+                shares,
+                _lock: lock,
             }),
         };
-        state.check_format()?;
+        let many = left.len() > MOST_LOGS;
+        state.replay(left)?;
+        let mut log = state.log();
+        state.shared.shares.sequence.publish();
+        if many {
+            state.seal(&mut log)?;
+            drop(log);
+            state.shared.compactor.wait(0, || true);
+            log = state.log();
+        }
+        state.relieve(&mut log)?;
+        drop(log);
         Ok(state)
+    }
+
+    /// Waits until what is on disk stays as it is until the next commit.
+    #[cfg(test)]
+    pub(crate) fn rest(&self) {
+        self.shared.compactor.rest();
     }
 
     /// The directory.
@@ -146,41 +198,26 @@ impl StateDatabase {
 
     /// A batch that commits at `now_ms`, in milliseconds since the Unix epoch.
     pub fn batch(&self, now_ms: i64) -> Batch {
-        Batch {
-            disk: Some((self.clone(), self.shared.database.batch())),
-            touched: Vec::new(),
-            now_ms,
-        }
+        Batch::on_disk(self.clone(), now_ms)
     }
 
     pub(crate) fn table(&self, name: &str, layout: Layout) -> Result<DiskTable, StoreError> {
-        let keyspace = self
-            .shared
-            .database
-            .keyspace(name, options)
-            .map_err(|error| self.error(&error))?;
-        let bytes = Arc::clone(
-            &self
-                .buffers()
-                .entry(name.to_owned())
-                .or_insert_with(|| Buffer {
-                    keyspace: keyspace.clone(),
-                    bytes: Arc::default(),
-                })
-                .bytes,
-        );
-        Ok(DiskTable::new(
-            self.clone(),
-            name,
-            keyspace,
-            bytes,
-            self.shared.fronts.of(name),
-            layout,
-        ))
+        let log = self.log();
+        let tree = self.tree(name)?;
+        // What it holds has numbers of an earlier process.
+        self.shared.shares.sequence.publish();
+        drop(log);
+        let expiry = self.shared.fronts.of(name);
+        Ok(DiskTable::new(self.clone(), tree, expiry, layout))
     }
 
     pub(crate) fn cache(&self) -> &Arc<CacheBudget> {
         &self.shared.cache
+    }
+
+    /// The name of the table of checkpoints.
+    pub(crate) fn checkpoints(&self) -> &Arc<str> {
+        &self.shared.checkpoints.name
     }
 
     pub(crate) fn read_checkpoint(
@@ -196,223 +233,324 @@ impl StateDatabase {
         Ok(row.and_then(|row| Checkpoint::decode(&row, fingerprint)))
     }
 
-    /// Forgets how far a table has come, before its rows go.
-    pub(crate) fn forget_checkpoint(&self, table: &str) -> Result<(), StoreError> {
-        self.shared
-            .checkpoints
-            .remove(table.as_bytes())
-            .map_err(|error| self.error(&error))
-    }
-
     /// Has rows that expired dropped from disk, off the caller's thread.
-    pub(crate) fn drop_expired(&self, keyspace: &Keyspace, expiry: &Arc<Expiry>) {
-        self.shared.housekeeper.drop_expired(keyspace, expiry);
+    pub(crate) fn drop_expired(&self, tree: &Arc<Tree>, expiry: &Arc<Expiry>) {
+        self.shared.compactor.drop_before(tree, expiry.front());
     }
 
-    /// Takes a write buffer that is empty now off the sum.
-    pub(crate) fn release(&self, buffer: &AtomicU64) {
-        let bytes = buffer.swap(0, Ordering::Relaxed);
-        self.shared.buffered.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    /// What an error of the database means to us.
-    pub(crate) fn error(&self, error: &fjall::Error) -> StoreError {
+    /// What an error of a tree means to us.
+    pub(crate) fn error(&self, error: &lsm_tree::Error) -> StoreError {
         store_error(&self.shared.directory, error)
     }
 
-    fn check_format(&self) -> Result<(), StoreError> {
-        let checkpoints = &self.shared.checkpoints;
-        let format = checkpoints
-            .get(FORMAT_KEY)
-            .map_err(|error| self.error(&error))?;
-        match format {
-            None => checkpoints
-                .insert(FORMAT_KEY, FORMAT)
-                .map_err(|error| self.error(&error)),
-            Some(format) if *format == *FORMAT => Ok(()),
-            Some(format) => Err(StoreError::Damaged {
-                directory: self.shared.directory.clone(),
-                reason: format!(
-                    "written in format {} by another version",
-                    String::from_utf8_lossy(&format)
-                ),
-            }),
-        }
+    /// Writes changes to the log, and then to the trees.
+    pub(crate) fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        let mut log = self.log();
+        shared.compactor.check(&shared.directory)?;
+        let trees = self.trees_of(changes.tables().iter().map(|name| &**name))?;
+        self.append(&mut log, changes)?;
+        self.apply(&trees, |each| changes.each(each));
+        shared.shares.sequence.publish();
+        self.relieve(&mut log)?;
+        drop(log);
+        // Buffers that wait to be written take memory too, and unsorted tables make every look-up slow.
+        let limit = shared.budget.write_buffer_bytes / 2;
+        shared.compactor.wait(limit, || {
+            trees.iter().all(|tree| tree.unsorted_runs() < MOST_RUNS)
+        });
+        Ok(())
     }
 
-    /// Writes out the largest write buffers when all together are above the budget, and waits when the disk does not
-    /// keep up.
-    fn relieve(&self) -> Result<(), StoreError> {
+    /// Forgets a table's checkpoint, then its rows.
+    pub(crate) fn clear(&self, tree: &Arc<Tree>) -> Result<(), StoreError> {
+        let mut log = self.log();
+        self.forget(&mut log, tree)
+    }
+
+    fn forget(&self, log: &mut CommitLog, tree: &Arc<Tree>) -> Result<(), StoreError> {
         let shared = &self.shared;
-        let limit = shared.budget.write_buffer_bytes / 2;
-        if shared.buffered.load(Ordering::Relaxed) <= limit {
-            return Ok(());
-        }
-        let mut buffers: Vec<_> = self
-            .buffers()
-            .values()
-            .map(|buffer| {
-                (
-                    buffer.bytes.load(Ordering::Relaxed),
-                    buffer.keyspace.clone(),
-                    Arc::clone(&buffer.bytes),
-                )
-            })
-            .collect();
-        buffers.sort_unstable_by_key(|(bytes, ..)| std::cmp::Reverse(*bytes));
-        for (_, keyspace, bytes) in buffers {
-            if shared.buffered.load(Ordering::Relaxed) <= limit / 2 {
-                break;
+        let mut changes = Changes::default();
+        changes.of(&shared.checkpoints.name);
+        changes.remove(&[tree.name.as_bytes()]);
+        changes.of(&tree.name);
+        changes.void();
+        self.append(log, &changes)?;
+        let at = shared.shares.sequence.take();
+        shared.checkpoints.remove(tree.name.as_bytes(), at);
+        let unsealed = tree.unsealed();
+        let gone = tree.clear().map_err(|error| self.error(&error))?;
+        shared.buffered.fetch_sub(unsealed, Ordering::Relaxed);
+        shared.compactor.dropped(gone - unsealed);
+        Ok(())
+    }
+
+    /// Writes rows, in order and each key once, past the log: straight into a table. Not to be mixed with a batch
+    /// that has not committed. After a kill all of it is there or nothing.
+    pub(crate) fn ingest<'r, K: AsRef<[u8]>>(
+        &self,
+        tree: &Arc<Tree>,
+        rows: impl Iterator<Item = (K, Option<&'r [u8]>)>,
+    ) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        let failed = |error: lsm_tree::Error| self.error(&error);
+        {
+            // Rows that are older must not come back over these out of the log: they are written out, and void.
+            let mut log = self.log();
+            if tree.unsealed() > 0 {
+                log.sync().map_err(|error| self.disk_error(&error))?;
+                let bytes = tree.seal();
+                shared.buffered.fetch_sub(bytes, Ordering::Relaxed);
+                shared.compactor.flush(tree, bytes);
             }
-            self.release(&bytes);
-            keyspace
-                .rotate_memtable()
-                .map_err(|error| self.error(&error))?;
+            let flushed = tree.flush().map_err(failed)?;
+            shared.compactor.dropped(flushed);
+            let mut changes = Changes::default();
+            changes.of(&tree.name);
+            changes.void();
+            self.append(&mut log, &changes)?;
         }
-        // Buffers that wait to be written take memory too. Ten seconds without progress is the database's to report.
-        for _ in 0..2000 {
-            if shared.database.outstanding_flushes() <= 8 {
-                break;
+        tree.ingest(rows).map_err(failed)?;
+        let log = self.log();
+        tree.forget_past().map_err(failed)?;
+        drop(log);
+        shared.compactor.compact(tree);
+        Ok(())
+    }
+
+    fn log(&self) -> MutexGuard<'_, CommitLog> {
+        self.shared
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append(&self, log: &mut CommitLog, changes: &Changes) -> Result<(), StoreError> {
+        log.append(changes).map_err(|error| {
+            // What follows a torn record would be lost.
+            self.shared
+                .compactor
+                .fail(format!("the log of commits: {error}"));
+            self.disk_error(&error)
+        })
+    }
+
+    fn disk_error(&self, error: &io::Error) -> StoreError {
+        disk_error(&self.shared.directory, error)
+    }
+
+    /// The tree of a table, which is opened if it is not yet.
+    fn tree(&self, name: &str) -> Result<Arc<Tree>, StoreError> {
+        let shared = &self.shared;
+        let mut trees = shared.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tree) = trees.get(name) {
+            return Ok(Arc::clone(tree));
+        }
+        let path = table_path(&shared.directory, name);
+        let tree = Tree::open(&path, name, &shared.shares, shared.fronts.filter(name))?;
+        let tree = Arc::new(tree);
+        trees.insert(Arc::clone(&tree.name), Arc::clone(&tree));
+        Ok(tree)
+    }
+
+    fn trees_of<'n>(
+        &self,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<Vec<Arc<Tree>>, StoreError> {
+        names.map(|name| self.tree(name)).collect()
+    }
+
+    /// Puts changes into the trees' buffers, under one number.
+    fn apply(&self, trees: &[Arc<Tree>], changes: impl FnOnce(&mut dyn FnMut(Change<'_>))) {
+        let shared = &self.shared;
+        let at = shared.shares.sequence.take();
+        let mut current = None;
+        let mut bytes = 0;
+        let settle = |tree: Option<&Arc<Tree>>, bytes: &mut u64| {
+            if let Some(tree) = tree {
+                tree.buffer(*bytes);
+                shared.buffered.fetch_add(*bytes, Ordering::Relaxed);
             }
-            std::thread::sleep(Duration::from_millis(5));
+            *bytes = 0;
+        };
+        changes(&mut |change| match (change, current) {
+            (Change::Table(index), _) => {
+                settle(current, &mut bytes);
+                current = trees.get(index);
+            }
+            (Change::Put(key, value), Some(tree)) => {
+                bytes += ROW_OVERHEAD + (key.len() + value.len()) as u64;
+                tree.put(key, value, at);
+            }
+            (Change::Remove(key), Some(tree)) => {
+                bytes += ROW_OVERHEAD + key.len() as u64;
+                tree.remove(key, at);
+            }
+            (Change::Void, Some(tree)) => {
+                bytes = 0;
+                let gone = tree.forget_replayed();
+                shared.buffered.fetch_sub(gone, Ordering::Relaxed);
+            }
+            (_, None) => {}
+        });
+        settle(current, &mut bytes);
+    }
+
+    /// Puts what an earlier process has left back into the trees' buffers.
+    fn replay(&self, left: Vec<LeftLog>) -> Result<(), StoreError> {
+        let failed = |error: io::Error| self.disk_error(&error);
+        let mut ended = Vec::with_capacity(left.len());
+        for log in left {
+            let mut touched: HashMap<Arc<str>, Arc<Tree>> = HashMap::new();
+            for record in log.records().map_err(failed)? {
+                let trees = self.trees_of(record.tables.iter().copied())?;
+                self.apply(&trees, |each| record.each(each));
+                touched.extend(trees.into_iter().map(|tree| (Arc::clone(&tree.name), tree)));
+            }
+            ended.push((log.path, touched));
+        }
+        let below = self.shared.shares.sequence.taken();
+        let ended = ended.into_iter().map(|(path, touched)| EndedLog {
+            path,
+            trees: touched
+                .into_values()
+                .filter(|tree| tree.unsealed() > 0)
+                .collect(),
+            below,
+        });
+        self.ended().extend(ended);
+        Ok(())
+    }
+
+    /// Has all write buffers written out when together they are above the budget, and lets go of logs that are not
+    /// needed any more.
+    fn relieve(&self, log: &mut CommitLog) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        self.reap();
+        if shared.buffered.load(Ordering::Relaxed) > shared.budget.write_buffer_bytes / 2 {
+            self.seal(log)?;
         }
         Ok(())
     }
 
-    fn buffers(&self) -> std::sync::MutexGuard<'_, HashMap<String, Buffer>> {
+    fn seal(&self, log: &mut CommitLog) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        let path = log.turn().map_err(|error| {
+            shared
+                .compactor
+                .fail(format!("the log of commits: {error}"));
+            self.disk_error(&error)
+        })?;
+        let mut sealed = Vec::new();
+        let trees = shared.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        for tree in trees.values().filter(|tree| tree.unsealed() > 0) {
+            let bytes = tree.seal();
+            shared.buffered.fetch_sub(bytes, Ordering::Relaxed);
+            shared.compactor.flush(tree, bytes);
+            sealed.push(Arc::clone(tree));
+        }
+        drop(trees);
+        self.ended().push_back(EndedLog {
+            path,
+            trees: sealed,
+            below: shared.shares.sequence.taken(),
+        });
+        Ok(())
+    }
+
+    /// Deletes ended logs, oldest first, of which everything is on disk.
+    fn reap(&self) {
+        let mut ended = self.ended();
+        let done = |log: &EndedLog| log.trees.iter().all(|tree| tree.is_flushed(log.below));
+        while ended.front().is_some_and(done)
+            && let Some(log) = ended.pop_front()
+        {
+            if let Err(error) = fs::remove_file(&log.path) {
+                // Read once more at the next start, which changes nothing.
+                tracing::warn!(log = %log.path.display(), %error, "it could not be deleted");
+            }
+        }
+    }
+
+    fn ended(&self) -> MutexGuard<'_, VecDeque<EndedLog>> {
         self.shared
-            .buffers
+            .ended
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Changes of several stores that become visible together, and durable against a kill.
-#[must_use = "changes that are not committed are lost"]
-pub struct Batch {
-    disk: Option<(StateDatabase, OwnedWriteBatch)>,
-    touched: Vec<(Arc<AtomicU64>, u64)>,
-    now_ms: i64,
-}
-
-impl std::fmt::Debug for Batch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Batch").finish_non_exhaustive()
-    }
-}
-
-impl Batch {
-    /// A batch for stores in memory only.
-    pub fn in_memory(now_ms: i64) -> Self {
-        Self {
-            disk: None,
-            touched: Vec::new(),
-            now_ms,
+/// Makes what is missing of the directory and locks it.
+fn prepare(directory: &Path) -> Result<File, StoreError> {
+    let failed = |error: io::Error| disk_error(directory, &error);
+    fs::create_dir_all(directory).map_err(failed)?;
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(directory.join("LOCK"))
+        .map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(StoreError::Locked {
+                directory: directory.to_owned(),
+            });
         }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-
-    pub(crate) fn now_ms(&self) -> i64 {
-        self.now_ms
+    check_format(directory)?;
+    for part in ["log", "tables"] {
+        fs::create_dir_all(directory.join(part)).map_err(failed)?;
     }
+    Ok(lock)
+}
 
-    /// Adds changes of a table, as `changes` hands them out.
-    pub(crate) fn write(&mut self, table: &DiskTable, changes: impl FnOnce(&mut PutRow<'_>)) {
-        let Some((_, batch)) = &mut self.disk else {
-            return;
-        };
-        let mut bytes = 0;
-        changes(&mut |key, value| {
-            bytes += ROW_OVERHEAD + key.len() as u64 + value.map_or(0, <[u8]>::len) as u64;
-            let row = table.row(key);
-            match value {
-                Some(value) => batch.insert(table.keyspace(), &*row, value),
-                None => batch.remove(table.keyspace(), &*row),
+fn check_format(directory: &Path) -> Result<(), StoreError> {
+    let failed = |error: io::Error| disk_error(directory, &error);
+    let file = directory.join("FORMAT");
+    let other = |format: &str| StoreError::Damaged {
+        directory: directory.to_owned(),
+        reason: format!("written in format {format:?} by another version"),
+    };
+    match fs::read_to_string(&file) {
+        Ok(found) if found.trim_end() == FORMAT => Ok(()),
+        Ok(found) => Err(other(found.trim_end())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if directory.join("keyspaces").exists() {
+                return Err(other("1"));
             }
-        });
-        self.touched.push((Arc::clone(table.buffered()), bytes));
+            let draft = directory.join("FORMAT.new");
+            fs::write(&draft, format!("{FORMAT}\n")).map_err(failed)?;
+            fs::rename(&draft, &file).map_err(failed)
+        }
+        Err(error) => Err(failed(error)),
     }
+}
 
-    /// Adds how far a table has come.
-    pub(crate) fn checkpoint(&mut self, table: &str, checkpoint: &Checkpoint, fingerprint: u64) {
-        if let Some((state, batch)) = &mut self.disk {
-            let row = checkpoint.encode(fingerprint);
-            batch.insert(&state.shared.checkpoints, table.as_bytes(), &row[..]);
+/// A table's directory: what no file name should have in it is written as in an address.
+fn table_path(directory: &Path, name: &str) -> PathBuf {
+    let mut file = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => {
+                file.push(char::from(byte));
+            }
+            other => {
+                use std::fmt::Write;
+                let _ = write!(file, "%{other:02x}");
+            }
         }
     }
-
-    /// Commits. After an error nothing of the stores in it can be used: they have to be opened again.
-    pub fn commit(self) -> Result<(), StoreError> {
-        let Some((state, batch)) = self.disk else {
-            return Ok(());
-        };
-        batch.commit().map_err(|error| state.error(&error))?;
-        for (buffer, bytes) in self.touched {
-            buffer.fetch_add(bytes, Ordering::Relaxed);
-            state.shared.buffered.fetch_add(bytes, Ordering::Relaxed);
-        }
-        state.relieve()
-    }
+    directory.join("tables").join(file)
 }
 
-fn open_database(
-    directory: &Path,
-    budget: &MemoryBudget,
-    fronts: &Arc<Fronts>,
-) -> Result<(Database, Keyspace), StoreError> {
-    let fronts = Arc::clone(fronts);
-    let open = || -> fjall::Result<(Database, Keyspace)> {
-        let database = Database::builder(directory)
-            .cache_size(budget.block_cache_bytes)
-            .max_journaling_size(64 * MIB)
-            .journal_compression(fjall::CompressionType::None)
-            // With two, one hands compactions back to the queue as fast as it can while the other is busy.
-            .worker_threads(1)
-            .with_compaction_filter_factories(Arc::new(move |name| Some(fronts.filter(name))))
-            .open()?;
-        let checkpoints = database.keyspace(CHECKPOINTS, options)?;
-        Ok((database, checkpoints))
-    };
-    open().map_err(|error| store_error(directory, &error))
-}
-
-/// Of every keyspace. Write buffers are written out by [`StateDatabase::relieve`] alone, which knows all of them;
-/// index and filter blocks of all but the youngest tables live in the block cache, so that it bounds them.
-fn options() -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default()
-        .max_memtable_size(1024 * MIB)
-        // Small steps: one thread both compacts and writes buffers out, so no compaction may take long.
-        .compaction_strategy(Arc::new(
-            fjall::compaction::Leveled::default().with_table_target_size(16 * MIB),
-        ))
-        .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(
-            fjall::config::BloomConstructionPolicy::BitsPerKey(10.0),
-        )))
-        .index_block_pinning_policy(PinningPolicy::new([true, false]))
-        .filter_block_pinning_policy(PinningPolicy::new([true, false]))
-}
-
-fn store_error(directory: &Path, error: &fjall::Error) -> StoreError {
+fn disk_error(directory: &Path, error: &io::Error) -> StoreError {
     let directory = directory.to_owned();
-    let disk = match error {
-        fjall::Error::Locked => return StoreError::Locked { directory },
-        // Files that are missing, cut or full of other bytes; anything else is the disk's or the system's.
-        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => !matches!(
-            error.kind(),
-            ErrorKind::UnexpectedEof
-                | ErrorKind::InvalidData
-                | ErrorKind::InvalidInput
-                | ErrorKind::NotFound
-                | ErrorKind::AlreadyExists
-                | ErrorKind::NotADirectory
-                | ErrorKind::IsADirectory
-        ),
-        fjall::Error::Poisoned | fjall::Error::KeyspaceDeleted => true,
-        _ => false,
-    };
     let reason = error.to_string();
-    if disk {
-        StoreError::Disk { directory, reason }
-    } else {
+    if is_damage(error.kind()) {
         StoreError::Damaged { directory, reason }
+    } else {
+        StoreError::Disk { directory, reason }
     }
 }

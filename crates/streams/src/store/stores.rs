@@ -1,7 +1,7 @@
 //! The stores of one task.
 
+use super::batch::Batch;
 use super::error::StoreError;
-use super::state::Batch;
 use super::store::{ChangelogEntry, Store};
 use super::table::Table;
 

@@ -134,16 +134,24 @@ fn a_locked_or_damaged_directory_is_named_with_the_remedy() {
         .expect_err("is open already");
     assert!(matches!(locked, StoreError::Locked { .. }), "{locked:?}");
     assert!(locked.to_string().contains(&name), "{locked}");
-    drop(state);
+    let mut stores = Stores::default();
+    stores.insert(ID, Store::open(spec("s"), 0, &state).expect("opens"));
+    put(stores.get_mut(ID), b"a", b"1");
+    stores.commit(1, |_| Some(7)).expect("committed");
+    drop((stores, state));
     drop(open(&directory));
 
     // Each file of the database in turn is cut or overwritten: it opens, or is refused as damaged.
     let mut refused = 0;
     for damage in [&b""[..], b"no such thing"] {
         for path in files(directory.path()) {
-            let whole = std::fs::read(&path).expect("read");
+            // A log may have gone meanwhile.
+            let Ok(whole) = std::fs::read(&path) else {
+                continue;
+            };
             std::fs::write(&path, damage).expect("written");
-            match StateDatabase::open(directory.path(), MemoryBudget::default()) {
+            let opened = StateDatabase::open(directory.path(), MemoryBudget::default());
+            match opened.and_then(|state| Store::open(spec("s"), 0, &state)) {
                 Ok(_) => {}
                 Err(error) => {
                     assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
@@ -308,4 +316,155 @@ fn a_key_that_no_store_could_take_is_refused() {
         error.contains("store \"store\"") && error.contains("65000"),
         "{error}"
     );
+}
+
+/// A copy of the directory as it is at this moment: what a kill would leave.
+fn as_killed(directory: &TempDir, state: &StateDatabase) -> TempDir {
+    state.rest();
+    let copy = tempfile::tempdir().expect("a directory");
+    for path in files(directory.path()) {
+        let to = copy
+            .path()
+            .join(path.strip_prefix(directory.path()).expect("within"));
+        std::fs::create_dir_all(to.parent().expect("a parent")).expect("made");
+        std::fs::copy(path, to).expect("copied");
+    }
+    copy
+}
+
+fn record<'a>(key: &'a [u8], value: &'a [u8], offset: i64) -> ChangelogRecord<'a> {
+    ChangelogRecord {
+        key,
+        value: Some(value),
+        timestamp: 1,
+        offset,
+    }
+}
+
+/// The bytes of the log of commits, and its files.
+fn log_of(directory: &std::path::Path) -> (u64, usize) {
+    let files = files(&directory.join("log"));
+    let bytes = files
+        .iter()
+        .map(|file| file.metadata().expect("a file").len());
+    (bytes.sum(), files.len())
+}
+
+#[test]
+fn what_was_restored_after_a_wipe_survives_a_kill() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = open(&directory);
+    let mut store = Store::open(spec("s"), 0, &state).expect("opens");
+    put(&mut store, b"gone", b"1");
+    let mut batch = state.batch(1);
+    store.commit(&mut batch, Some(3));
+    batch.commit().expect("committed");
+    store.wipe().expect("wiped");
+    // Enough for a table of its own.
+    let keys: Vec<_> = (0..10_000_u32).map(u32::to_be_bytes).collect();
+    let records = keys.iter().zip(0..);
+    store
+        .restore(records.map(|(key, offset)| record(key, &[7; 50], offset)))
+        .expect("restored");
+    store.finish_restore(9).expect("restored");
+
+    let killed = as_killed(&directory, &state);
+    let state = open(&killed);
+    let mut store = Store::open(spec("s"), 0, &state).expect("opens");
+    assert_eq!(store.checkpoint(), Some(9_999));
+    for key in &keys {
+        assert_eq!(value(&mut store, key), Some(vec![7; 50]));
+    }
+    assert_eq!(value(&mut store, b"gone"), None);
+}
+
+#[test]
+fn rows_that_were_committed_before_a_restore_do_not_come_back_over_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = open(&directory);
+    let mut stores = Stores::default();
+    for (index, name) in ["s", "other"].into_iter().enumerate() {
+        let store = Store::open(spec(name), 0, &state).expect("opens");
+        stores.insert(StoreId(index), store);
+    }
+    for (_, store) in stores.iter_mut() {
+        put(store, &7_u32.to_be_bytes(), b"old");
+        put(store, b"kept", b"1");
+    }
+    stores.commit(1, |_| Some(0)).expect("committed");
+    let keys: Vec<_> = (0..10_000_u32).map(u32::to_be_bytes).collect();
+    let records = keys.iter().zip(1..);
+    let store = stores.get_mut(ID);
+    store
+        .restore(records.map(|(key, offset)| record(key, &[7; 50], offset)))
+        .expect("restored");
+    store.finish_restore(9).expect("restored");
+    put(store, b"new", b"1");
+    stores.commit(2, |_| None).expect("committed");
+
+    let killed = as_killed(&directory, &state);
+    let state = open(&killed);
+    let mut store = Store::open(spec("s"), 0, &state).expect("opens");
+    assert_eq!(store.checkpoint(), Some(10_000));
+    assert_eq!(value(&mut store, &7_u32.to_be_bytes()), Some(vec![7; 50]));
+    for key in [&b"kept"[..], b"new"] {
+        assert_eq!(value(&mut store, key), Some(b"1".to_vec()));
+    }
+    let mut other = Store::open(spec("other"), 0, &state).expect("opens");
+    assert_eq!(
+        value(&mut other, &7_u32.to_be_bytes()),
+        Some(b"old".to_vec())
+    );
+}
+
+#[test]
+fn the_log_of_commits_is_no_longer_than_the_write_buffers_are_large() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = StateDatabase::open(directory.path(), MemoryBudget::of(0)).expect("opens");
+    let mut stores = Stores::default();
+    stores.insert(ID, Store::open(spec("s"), 0, &state).expect("opens"));
+    let mut most = 0;
+    for round in 0..200_u32 {
+        for row in 0..1000_u32 {
+            let key = (round * 1000 + row).to_be_bytes();
+            put(stores.get_mut(ID), &key, &[row as u8; 100]);
+        }
+        stores
+            .commit(1, |_| Some(i64::from(round)))
+            .expect("committed");
+        most = most.max(log_of(directory.path()).0);
+    }
+    // 24 MB were committed.
+    assert!(most < 5_000_000, "{most} bytes of log");
+    let killed = as_killed(&directory, &state);
+    let state = open(&killed);
+    let mut store = Store::open(spec("s"), 0, &state).expect("opens");
+    assert_eq!(store.checkpoint(), Some(199));
+    for row in 0..200_000_u32 {
+        let expected = vec![(row % 1000) as u8; 100];
+        assert_eq!(value(&mut store, &row.to_be_bytes()), Some(expected));
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_again_and_again_leaves_few_logs() {
+    let mut directory = tempfile::tempdir().expect("a directory");
+    for round in 0..30_u32 {
+        let state = open(&directory);
+        let mut stores = Stores::default();
+        stores.insert(ID, Store::open(spec("s"), 0, &state).expect("opens"));
+        let store = stores.get_mut(ID);
+        for earlier in 0..round {
+            assert_eq!(value(store, &earlier.to_be_bytes()), Some(vec![1]));
+        }
+        put(store, &round.to_be_bytes(), &[1]);
+        stores
+            .commit(1, |_| Some(i64::from(round)))
+            .expect("committed");
+        let (_, logs) = log_of(directory.path());
+        assert!(logs < 15, "{logs} logs after {round} kills");
+        let killed = as_killed(&directory, &state);
+        drop((stores, state));
+        directory = killed;
+    }
 }
