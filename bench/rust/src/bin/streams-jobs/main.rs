@@ -12,12 +12,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use headwater_bench::arguments::Arguments;
 use headwater_streams::App;
+use mimalloc::MiMalloc;
 
 mod jobs;
 mod progress;
 
 use jobs::Jobs;
 use progress::Progress;
+
+/// Also C's: librdkafka's threads allocate what the workers free, and the other way round.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> Result<()> {
     let arguments = Arguments::of_process()?;
