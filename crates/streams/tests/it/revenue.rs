@@ -1,48 +1,13 @@
-//! A joined, windowed program with final results, as the guide has it.
+//! The program of `examples/shop`: a join, windows and final results.
 
+#[path = "../../examples/shop/topology.rs"]
+mod topology;
+
+use headwater_streams::Record;
 use headwater_streams::test_driver::TestDriver;
-use headwater_streams::windows::{mins, secs, tumbling};
-use headwater_streams::{Builder, Final, Record, Topic, Windowed, within};
-use serde::{Deserialize, Serialize};
+use headwater_streams::windows::secs;
 
-#[derive(Clone, Serialize, Deserialize)]
-struct Order {
-    item: String,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-struct Payment {
-    order_id: String,
-    cents: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Paid {
-    item: String,
-    cents: u64,
-}
-
-const ORDERS: Topic<String, Order> = Topic::json("orders");
-const PAYMENTS: Topic<String, Payment> = Topic::json("payments");
-const REVENUE: Topic<Windowed<String>, u64> = Topic::json("revenue");
-
-fn topology(b: &Builder) {
-    let payments = b
-        .stream(PAYMENTS)
-        .filter(|p| p.cents > 0)
-        .key_by("by-order", |p| p.order_id.clone());
-    b.stream(ORDERS)
-        .join("paid", payments, within(mins(5)).grace(secs(30)))
-        .map(|(order, payment)| Paid {
-            item: order.item,
-            cents: payment.cents,
-        })
-        .key_by("by-item", |p| p.item.clone())
-        .window(tumbling(mins(1)).grace(secs(30)))
-        .fold("revenue", 0u64, |sum, p| *sum += p.cents)
-        .emit(Final.or_idle(secs(10)))
-        .to(REVENUE);
-}
+use topology::{ORDERS, Order, PAYMENTS, Payment, REVENUE, topology};
 
 #[test]
 fn revenue_per_item_and_minute_comes_once_when_the_minute_is_over_or_nothing_more_comes() {
