@@ -3,7 +3,10 @@
 //!
 //! What counts is what an application's process costs: records per second of processor time, from its first record till
 //! it has committed and closed. Both begin warm: a first part of the input goes through the same topology in the same
-//! process before.
+//! process before. What exactly-once costs is told in records per second of both guarantees.
+//!
+//! Each runs as its guide recommends: ours with mimalloc (docs/streams.md, "Speed and memory"), Kafka Streams on a
+//! default JVM.
 
 use std::fs;
 use std::path::PathBuf;
@@ -112,6 +115,22 @@ impl Bench<'_> {
         );
         self.rows.push(json!({
             "row": what, "unit": unit, "headwater": ours, "kafka-streams": theirs, "ratio": ratio,
+        }));
+    }
+
+    /// Prints what exactly-once costs of a job's throughput with each library, in percent, and keeps it.
+    fn costs(&mut self, job: &str, costs: [Option<f64>; 2]) {
+        let [ours, theirs] = costs;
+        let shown =
+            |cost: Option<f64>| cost.map_or("-".to_owned(), |percent| format!("{percent:.1}%"));
+        println!(
+            "{job} exactly-once-cost headwater {} kafka-streams {}",
+            shown(ours),
+            shown(theirs)
+        );
+        self.rows.push(json!({
+            "row": format!("{job} exactly-once-cost"), "unit": "percent of records per second",
+            "headwater": ours, "kafka-streams": theirs,
         }));
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn run(bench: &mut Bench<'_>) -> Result<bool> {
 fn of_job(bench: &mut Bench<'_>, job: &Job) -> Result<()> {
     let records = bench.arguments.records() / job.weight;
     // Enough for the JVM to have compiled what is hot, and not so much that it takes longer than what counts.
-    let warm = (records / 2).max(200_000 / job.weight);
+    let warm = (records / 5).max(200_000 / job.weight);
     let setup = Setup::start(&bench.programs)?;
     for (prefix, records) in [("warm-", warm), ("", records)] {
         let input = Input {
@@ -37,6 +37,7 @@ fn of_job(bench: &mut Bench<'_>, job: &Job) -> Result<()> {
         };
         setup.load(&bench.programs, &input)?;
     }
+    let mut per_second = Vec::new();
     for guarantee in Guarantee::ALL {
         let mut ours = Rounds::default();
         let mut theirs = Rounds::default();
@@ -75,8 +76,19 @@ fn of_job(bench: &mut Bench<'_>, job: &Job) -> Result<()> {
             &ours,
             &theirs,
         );
+        per_second
+            .push([&ours, &theirs].map(|rounds| rounds.median(|round| round.records_per_second)));
+    }
+    if let [at_least_once, exactly_once] = per_second[..] {
+        let costs = [0, 1].map(|library| cost(at_least_once[library]?, exactly_once[library]?));
+        bench.costs(job.name, costs);
     }
     Ok(())
+}
+
+/// What exactly-once takes off the records per second, in percent.
+fn cost(at_least_once: f64, exactly_once: f64) -> Option<f64> {
+    (at_least_once > 0.0).then(|| (1.0 - exactly_once / at_least_once) * 100.0)
 }
 
 fn tell(bench: &mut Bench<'_>, what: &str, ours: &Rounds, theirs: &Rounds) {
@@ -97,5 +109,16 @@ fn tell(bench: &mut Bench<'_>, what: &str, ours: &Rounds, theirs: &Rounds) {
 impl Rounds {
     fn median(&self, of: impl Fn(&Measured) -> f64) -> Option<f64> {
         median(self.0.iter().map(of).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cost;
+
+    #[test]
+    fn the_cost_of_exactly_once_is_what_it_takes_off_the_throughput() {
+        assert_eq!(cost(200.0, 190.0), Some(5.0));
+        assert_eq!(cost(0.0, 190.0), None);
     }
 }
