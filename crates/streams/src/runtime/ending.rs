@@ -32,6 +32,11 @@ impl Ending {
         }
     }
 
+    /// Whether a stop was asked for: what is not needed for it is not to be begun or gone on with.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.abandoned.get().is_some() || self.until.get().is_some()
+    }
+
     /// Whether nothing is waited for any more.
     pub(crate) fn has_given_up(&self) -> bool {
         self.abandoned.get().is_some() || self.is_late()
@@ -71,9 +76,10 @@ mod tests {
     #[test]
     fn nothing_is_given_up_before_a_stop_has_taken_its_time() {
         let ending = Ending::default();
-        assert!(!ending.has_given_up());
+        assert!(!ending.has_given_up() && !ending.is_asked());
         assert_eq!(ending.at_most(SLICE), SLICE);
         ending.stop_within(Duration::from_hours(1));
+        assert!(ending.is_asked());
         ending.stop_within(Duration::ZERO);
         assert!(!ending.has_given_up(), "what was said first holds");
         assert_eq!(ending.at_most(SLICE), SLICE);

@@ -158,8 +158,12 @@ impl Group {
         }
         self.instance.state.set(State::Rebalancing);
         while !self.is_stopping() {
-            if let Err(error) = self.turn() {
-                self.instance.state.fail(error);
+            match self.turn() {
+                Ok(()) => {}
+                Err(error @ StreamsError::Client { retriable: true, .. }) if self.is_stopping() => {
+                    tracing::info!(%error, "not waited for: the application stops");
+                }
+                Err(error) => self.instance.state.fail(error),
             }
         }
         self.close();

@@ -150,7 +150,7 @@ impl Producer {
                 ClientError::check_object(error, || self.action("initialising"))
             };
             match result {
-                Err(error) if error.is_retriable() && !left.is_zero() => {}
+                Err(error) if error.is_retriable() && !self.left(until).is_zero() => {}
                 other => return other,
             }
         }
@@ -258,7 +258,7 @@ impl Producer {
             let result = unsafe { ClientError::check_object(error, || self.action(doing)) };
             match result {
                 Err(error) if error.is_time_out() && left > slice => {}
-                Err(error) if error.is_retriable() && !left.is_zero() => {
+                Err(error) if error.is_retriable() && !self.left(until).is_zero() => {
                     tracing::warn!(%error, "trying again");
                 }
                 other => return other,

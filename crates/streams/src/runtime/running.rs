@@ -1,6 +1,7 @@
 //! The handle on an application that runs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use crate::store::StoreReader;
 
 /// How long threads may take to end when nothing is waited for any more: longer than any call that they may be in
 /// without being able to give it up.
-const LAST_STEPS: Duration = Duration::from_secs(3);
+const LAST_STEPS: Duration = Duration::from_secs(5);
 /// How often threads that end are looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -149,6 +150,7 @@ impl Running {
         Metrics {
             state: self.state(),
             restores: self.instance.restores.snapshot(),
+            unread: self.instance.unread.load(Ordering::Relaxed),
             workers: self
                 .instance
                 .workers

@@ -300,7 +300,7 @@ impl Worker {
                 %trouble,
                 "the last commit before a rebalance failed"
             );
-            if self.instance.is_abandoned() {
+            if self.instance.is_stopping() {
                 self.tell_uncommitted();
             }
             self.reset_producer();

@@ -10,13 +10,15 @@ use crate::runtime::TopicPartition;
 use crate::runtime::client::{ClientError, ErrorKind, ListedOffset, PartitionList, read_list};
 use crate::runtime::ending::SLICE;
 
-/// How long one question for committed offsets may take before it is asked anew.
-const ASK: Duration = Duration::from_secs(5);
+/// How long one question for committed offsets may take before it is asked anew: while a transaction holds offsets that
+/// it has not ended, librdkafka does not answer.
+const ASK: Duration = Duration::from_secs(1);
 /// How often a consumer that closes is looked at.
 const CLOSING: Duration = Duration::from_millis(10);
 
 impl Consumer {
-    /// What the group has committed for these partitions: offsets with their metadata, `None` where nothing is.
+    /// What the group has committed for these partitions: offsets with their metadata, `None` where nothing is. Not
+    /// waited for once a stop is asked for, as nothing is begun any more.
     pub(crate) fn committed(
         &self,
         partitions: &[TopicPartition],
@@ -27,7 +29,7 @@ impl Consumer {
             let left = until.saturating_duration_since(Instant::now());
             let left = self.ending.at_most(left);
             match self.ask_committed(partitions, left.min(ASK)) {
-                Err(error) if error.is_time_out() && left > ASK => {}
+                Err(error) if error.is_time_out() && left > ASK && !self.ending.is_asked() => {}
                 answer => return answer,
             }
         }

@@ -202,6 +202,22 @@ impl Cluster {
         producer
     }
 
+    /// A transaction that holds an offset of the group and is open, as an instance that is killed in the middle of a
+    /// commit leaves it.
+    pub(crate) fn open_commit(&self, group: &str, topic: &str, partition: i32) -> BaseProducer {
+        let producer = self.open_transaction(topic, partition);
+        let mut config = self.config();
+        let consumer: BaseConsumer = config.set("group.id", group).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(0))
+            .unwrap();
+        let metadata = consumer.group_metadata().unwrap();
+        producer
+            .send_offsets_to_transaction(&list, &metadata, PATIENCE)
+            .unwrap();
+        producer
+    }
+
     /// All committed records of a topic, partition by partition.
     pub(crate) fn read(&self, topic: &str) -> Vec<Read> {
         let counts = self.partition_counts();
