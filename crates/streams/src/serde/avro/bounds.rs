@@ -5,7 +5,7 @@
 //! schemas that allow either is walked once before it is read.
 
 use apache_avro::Schema;
-use apache_avro::schema::{InnerDecimalSchema, Name, NamesRef, ResolvedSchema, UuidSchema};
+use apache_avro::schema::{InnerDecimalSchema, Name, NamesRef, UuidSchema};
 
 use super::failed;
 use crate::serde::SerdeError;
@@ -34,15 +34,19 @@ impl Bounds {
         }
     }
 
-    /// Refuses data that would nest too deep or claims too many items.
-    pub(super) fn check(self, schema: &Schema, bytes: &[u8]) -> Result<(), SerdeError> {
+    /// Refuses data that would nest too deep or claims too many items; `names` are those that the schema defines.
+    pub(super) fn check(
+        self,
+        schema: &Schema,
+        names: &NamesRef<'_>,
+        bytes: &[u8],
+    ) -> Result<(), SerdeError> {
         if self == Self::BySchema {
             return Ok(());
         }
-        let resolved = ResolvedSchema::new(schema).map_err(failed)?;
         let mut walk = Walk {
             rest: bytes,
-            names: resolved.get_names(),
+            names,
             items_left: bytes.len() + MAX_EMPTY_ITEMS,
         };
         walk.value(schema, None, 0).map_err(failed)

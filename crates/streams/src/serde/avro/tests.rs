@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::Deserialize;
 
+use super::bounds::Bounds;
 use super::*;
 use crate::serde::registry::fake::FakeRegistry;
 use crate::serde::registry::{Reference, Subjects, WriteSchema};
@@ -411,7 +412,7 @@ fn recursive_data_is_read_unless_it_nests_too_deep() {
 
 #[test]
 fn only_data_that_its_schema_does_not_bound_is_walked() {
-    let bounds = |schema: &str| Parsed::parse(schema).expect("a schema").bounds;
+    let bounds = |schema: &str| Bounds::of(&parse(schema).expect("a schema"));
     assert_eq!(
         bounds(ORDER),
         Bounds::BySchema,
@@ -466,8 +467,8 @@ fn every_type_is_walked_as_it_is_read() {
            {"name":"uuid","type":{"type":"string","logicalType":"uuid"}},
            {"name":"at","type":{"type":"long","logicalType":"timestamp-millis"}}"#
     );
-    let parsed = Parsed::parse(&schema).expect("a schema");
-    assert_eq!(parsed.bounds, Bounds::ByWalk);
+    let datum = Datum::new(parse(&schema).expect("a schema"), None).expect("its names");
+    assert_eq!(datum.bounds, Bounds::ByWalk);
     let uuid = b"\x48550e8400-e29b-41d4-a716-446655440000";
     let bytes = [
         &[0; 4],
@@ -479,16 +480,10 @@ fn every_type_is_walked_as_it_is_read() {
         b"\x04\x00",
     ]
     .concat();
-    parsed
-        .bounds
-        .check(&parsed.schema, &bytes)
-        .expect("all of it");
+    datum.check(&bytes).expect("all of it");
     for length in 0..bytes.len() {
         let cut = bytes.get(..length).unwrap_or_default();
-        parsed
-            .bounds
-            .check(&parsed.schema, cut)
-            .expect_err("it is cut");
+        datum.check(cut).expect_err("it is cut");
     }
 }
 
