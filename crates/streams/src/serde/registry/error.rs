@@ -10,10 +10,12 @@ pub enum RegistryError {
     Config(String),
     /// Nothing that could be used came back, however often it was asked.
     #[error(
-        "the schema registry at {url} did not answer in {attempts} attempts: {reason}; check that it runs and that the \
-         address is right"
+        "the schema registry at {url} did not answer about {object} in {attempts} attempts: {reason}; check that it runs \
+         and that the address is right"
     )]
     Unreachable {
+        /// The schema or subject that it was asked about.
+        object: String,
         /// Where it was asked.
         url: String,
         /// How often it was asked.
@@ -23,9 +25,12 @@ pub enum RegistryError {
     },
     /// The registry does not accept the credentials.
     #[error(
-        "the schema registry at {url} refused the request ({status}): check its user and password or token"
+        "the schema registry at {url} refused to answer about {object} ({status}): check the user and password, token or \
+         client certificate"
     )]
     Unauthorized {
+        /// The schema or subject that it was asked about.
+        object: String,
         /// Where it was asked.
         url: String,
         /// The HTTP status.

@@ -6,9 +6,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use super::{Registry, RegistryConfig, Schema};
@@ -18,6 +21,9 @@ pub(crate) const AUTHORITY: &[u8] = include_bytes!("fake/authority.pem");
 
 /// That certificate, for 127.0.0.1, and its key: made for these tests and used nowhere else.
 const CERTIFICATE: &[u8] = include_bytes!("fake/registry.pem");
+
+/// A client's certificate that [`FakeRegistry::start_with_client_certificates`] accepts, and its key.
+pub(crate) const CLIENT: &[u8] = include_bytes!("fake/client.pem");
 
 /// A connection, with or without TLS.
 trait Connection: Read + Write + Send {}
@@ -68,13 +74,32 @@ impl FakeRegistry {
     }
 
     pub(crate) fn start_with_tls() -> Self {
+        Self::serve_tls(|_| WebPkiClientVerifier::no_client_auth())
+    }
+
+    /// With TLS, and it asks for [`CLIENT`].
+    pub(crate) fn start_with_client_certificates() -> Self {
+        Self::serve_tls(|provider| {
+            let authority =
+                CertificateDer::from_pem_slice(include_bytes!("fake/client_authority.pem"));
+            let mut roots = RootCertStore::empty();
+            roots
+                .add(authority.expect("a certificate"))
+                .expect("an authority");
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .expect("a verifier")
+        })
+    }
+
+    fn serve_tls(clients: impl FnOnce(Arc<CryptoProvider>) -> Arc<dyn ClientCertVerifier>) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let certificate = CertificateDer::from_pem_slice(CERTIFICATE).expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(CERTIFICATE).expect("a key");
-        let config = ServerConfig::builder_with_provider(provider)
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .expect("versions")
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients(provider))
             .with_single_cert(vec![certificate], key)
             .expect("the key is the certificate's");
         let config = Arc::new(config);

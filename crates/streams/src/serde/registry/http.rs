@@ -1,17 +1,15 @@
 //! Requests to a registry: sent again where it did not answer, with a limit to their number, time and size.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ureq::Agent;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
+use super::address::Address;
 use super::{RegistryConfig, RegistryError};
 
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
@@ -19,13 +17,15 @@ const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 8 * 1024 * 1024;
 
-/// The pause after the first attempt that failed; it doubles after each.
+/// The pause after each address has failed once; it doubles with each further attempt.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The HTTP client of one registry.
 pub(super) struct Client {
     agent: Agent,
-    urls: Vec<String>,
+    addresses: Vec<Address>,
+    /// Which of them answered last: the next request begins there.
+    last: AtomicUsize,
     authorization: Option<String>,
     attempts: u32,
 }
@@ -52,9 +52,9 @@ pub(super) struct Refusal {
 
 impl Refusal {
     /// The error for refusals that nobody expects; `object` is what was asked about.
-    pub(super) fn into_error(self, object: String) -> RegistryError {
+    pub(super) fn into_error(self, object: Object<'_>) -> RegistryError {
         RegistryError::Refused {
-            object,
+            object: object.to_string(),
             status: self.status,
             code: self.code,
             message: self.message,
@@ -69,45 +69,20 @@ struct ErrorBody {
     message: String,
 }
 
-/// The value of an `Authorization` header.
-pub(super) fn basic_auth(user: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+/// What is asked about, as errors name it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Object<'a> {
+    Schema(u32),
+    Subject(&'a str),
 }
 
-/// A subject as a part of a path: everything that is not unreserved (RFC 3986) is percent-encoded.
-pub(super) fn encode(subject: &str) -> String {
-    let encoded = |byte: u8| match byte {
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    };
-    subject.bytes().map(encoded).collect()
-}
-
-/// The certificates to trust: those given, or the system's.
-fn authorities(pem: &[u8]) -> Result<RootCerts, RegistryError> {
-    let failed = |reason: &dyn fmt::Display| {
-        RegistryError::Config(format!("its certificate authorities: {reason}"))
-    };
-    if pem.is_empty() {
-        let native = rustls_native_certs::load_native_certs();
-        let certificates = native
-            .certs
-            .iter()
-            .map(|der| Certificate::from_der(der).to_owned());
-        return Ok(RootCerts::from(certificates.collect::<Vec<_>>()));
-    }
-    let mut certificates = Vec::new();
-    for item in parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| failed(&error))? {
-            certificates.push(certificate);
+impl fmt::Display for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Schema(id) => write!(f, "schema {id}"),
+            Self::Subject(subject) => write!(f, "subject {subject}"),
         }
     }
-    if certificates.is_empty() {
-        return Err(failed(&"there is no certificate in it"));
-    }
-    Ok(RootCerts::from(certificates))
 }
 
 impl Client {
@@ -116,80 +91,90 @@ impl Client {
             .timeout_global(Some(config.timeout))
             .http_status_as_error(false)
             .max_redirects(3);
-        let known = |url: &&String| {
-            !["http://", "https://"]
-                .iter()
-                .any(|scheme| url.starts_with(scheme))
-        };
-        if let Some(unknown) = config.urls.iter().find(known) {
+        let mut urls = config.addresses.iter().map(|address| &address.url);
+        let known = |url: &&String| url.starts_with("http://") || url.starts_with("https://");
+        if let Some(unknown) = urls.clone().find(|url| !known(url)) {
             let reason =
                 format!("its address {unknown:?} begins with neither http:// nor https://");
             return Err(RegistryError::Config(reason));
         }
-        if config.urls.iter().any(|url| url.starts_with("https://")) {
-            let tls = TlsConfig::builder()
-                .root_certs(authorities(&config.authorities)?)
-                .unversioned_rustls_crypto_provider(Arc::new(
-                    rustls::crypto::ring::default_provider(),
-                ));
-            agent = agent.tls_config(tls.build());
+        if urls.any(|url| url.starts_with("https://")) {
+            agent = agent.tls_config(config.tls.config()?);
         }
         Ok(Self {
             agent: agent.build().into(),
-            urls: config.urls,
+            attempts: config.attempts.max(config.addresses.len() as u32),
+            addresses: config.addresses,
+            last: AtomicUsize::new(0),
             authorization: config.authorization,
-            attempts: config.attempts,
         })
     }
 
-    /// The address, for errors.
+    /// The addresses, for errors.
     pub(super) fn url(&self) -> String {
-        self.urls.join(",")
+        let urls: Vec<_> = self.addresses.iter().map(|at| at.url.as_str()).collect();
+        urls.join(",")
     }
 
-    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, RegistryError> {
-        self.ask(path, None)
+    pub(super) fn get<T: DeserializeOwned>(
+        &self,
+        object: Object<'_>,
+        path: &str,
+    ) -> Result<Answer<T>, RegistryError> {
+        self.ask(object, path, None)
     }
 
     pub(super) fn post<T: DeserializeOwned>(
         &self,
+        object: Object<'_>,
         path: &str,
         body: &impl Serialize,
     ) -> Result<Answer<T>, RegistryError> {
         let body =
             serde_json::to_vec(body).map_err(|error| RegistryError::Config(error.to_string()))?;
-        self.ask(path, Some(&body))
+        self.ask(object, path, Some(&body))
     }
 
-    /// Asks until there is an answer, each time the next address.
+    /// Asks until there is an answer, each time the next address, and each address once before it waits.
     fn ask<T: DeserializeOwned>(
         &self,
+        object: Object<'_>,
         path: &str,
         body: Option<&[u8]>,
     ) -> Result<Answer<T>, RegistryError> {
         let mut reason = String::new();
-        let urls = self.urls.iter().cycle();
-        for (attempt, url) in (0..self.attempts).zip(urls) {
-            if attempt > 0 {
-                sleep(PAUSE * 2_u32.pow((attempt - 1).min(5)));
+        let first = self.last.load(Ordering::Relaxed);
+        let addresses = self.addresses.iter().enumerate().cycle().skip(first);
+        for (attempt, (index, address)) in (0..self.attempts).zip(addresses) {
+            if let Some(again) = attempt.checked_sub(self.addresses.len() as u32) {
+                sleep(PAUSE * 2_u32.pow(again.min(5)));
             }
-            match self.send(url, path, body) {
+            match self.send(address, path, body) {
                 Ok((status @ (401 | 403), _)) => {
-                    let url = url.clone();
-                    return Err(RegistryError::Unauthorized { url, status });
+                    return Err(RegistryError::Unauthorized {
+                        object: object.to_string(),
+                        url: address.url.clone(),
+                        status,
+                    });
                 }
                 Ok((status @ (429 | 500..), body)) => {
                     reason = format!("status {status}, {}", refusal(status, &body).message);
                 }
                 Ok((200..300, body)) => match serde_json::from_slice(&body) {
-                    Ok(answer) => return Ok(Answer::Ok(answer)),
+                    Ok(answer) => {
+                        self.last.store(index, Ordering::Relaxed);
+                        return Ok(Answer::Ok(answer));
+                    }
                     Err(error) => reason = format!("an answer that is not a registry's: {error}"),
                 },
-                Ok((status, body)) => return Ok(Answer::Refused(refusal(status, &body))),
+                Ok((status, body)) => {
+                    self.last.store(index, Ordering::Relaxed);
+                    return Ok(Answer::Refused(refusal(status, &body)));
+                }
                 Err(error) => reason = error.to_string(),
             }
             tracing::warn!(
-                url,
+                url = address.url,
                 path,
                 attempt,
                 reason,
@@ -197,6 +182,7 @@ impl Client {
             );
         }
         Err(RegistryError::Unreachable {
+            object: object.to_string(),
             url: self.url(),
             attempts: self.attempts,
             reason,
@@ -205,15 +191,19 @@ impl Client {
 
     fn send(
         &self,
-        url: &str,
+        address: &Address,
         path: &str,
         body: Option<&[u8]>,
     ) -> Result<(u16, Vec<u8>), ureq::Error> {
-        let url = format!("{url}/{path}");
+        let url = format!("{}/{path}", address.url);
+        let authorization = self
+            .authorization
+            .as_ref()
+            .or(address.authorization.as_ref());
         let mut response = match body {
             None => {
                 let mut request = self.agent.get(&url).header("Accept", CONTENT_TYPE);
-                if let Some(authorization) = &self.authorization {
+                if let Some(authorization) = authorization {
                     request = request.header("Authorization", authorization);
                 }
                 request.call()?
@@ -221,7 +211,7 @@ impl Client {
             Some(body) => {
                 let request = self.agent.post(&url).header("Accept", CONTENT_TYPE);
                 let mut request = request.header("Content-Type", CONTENT_TYPE);
-                if let Some(authorization) = &self.authorization {
+                if let Some(authorization) = authorization {
                     request = request.header("Authorization", authorization);
                 }
                 request.send(body)?

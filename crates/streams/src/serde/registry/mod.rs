@@ -8,11 +8,13 @@
 //! worker waits for the answer, at most the time-out times the number of attempts (15 s by default), far below the
 //! time after which a consumer group would give its partitions to another member.
 
+mod address;
 mod binding;
 mod error;
 mod http;
 mod lookups;
 mod subjects;
+mod tls;
 pub(crate) mod wire;
 
 #[cfg(test)]
@@ -26,12 +28,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use address::{Address, encode};
 pub(crate) use binding::SchemaWriter;
 pub use binding::{Binding, WriteSchema};
 pub use error::RegistryError;
-use http::{Answer, Client, encode};
+use http::{Answer, Client, Object};
 pub(crate) use lookups::Lookups;
 pub use subjects::{Role, Subjects};
+use tls::TlsFiles;
 
 /// How many schemas one registry, and one serde, keeps. Beyond it the oldest is asked for again.
 pub(crate) const MAX_SCHEMAS: usize = 1000;
@@ -80,23 +84,22 @@ pub struct Schema {
 /// How to reach a registry.
 #[derive(Clone)]
 pub struct RegistryConfig {
-    urls: Vec<String>,
+    addresses: Vec<Address>,
     authorization: Option<String>,
-    authorities: Vec<u8>,
+    tls: TlsFiles,
     timeout: Duration,
     attempts: u32,
 }
 
 impl RegistryConfig {
     /// A registry at this address, or one of several, separated by commas. Confluent's `schema.registry.url`.
+    ///
+    /// An address may have a user and password in it, `https://user:password@host`, which only that address is given.
     pub fn new(url: &str) -> Self {
         Self {
-            urls: url
-                .split(',')
-                .map(|url| url.trim().trim_end_matches('/').to_owned())
-                .collect(),
+            addresses: url.split(',').map(Address::new).collect(),
             authorization: None,
-            authorities: Vec::new(),
+            tls: TlsFiles::default(),
             timeout: Duration::from_secs(5),
             attempts: 3,
         }
@@ -104,7 +107,7 @@ impl RegistryConfig {
 
     /// The user and password to give. Confluent's `basic.auth.user.info`.
     pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
-        self.authorization = Some(http::basic_auth(user, password));
+        self.authorization = Some(address::basic_auth(user, password));
         self
     }
 
@@ -116,7 +119,15 @@ impl RegistryConfig {
 
     /// Certificates to trust instead of the system's, in PEM.
     pub fn certificate_authorities(mut self, pem: &[u8]) -> Self {
-        self.authorities = pem.to_vec();
+        self.tls.authorities = pem.to_vec();
+        self
+    }
+
+    /// The certificate to show, with those that vouch for it, and its key, both in PEM: for registries that ask
+    /// clients who they are (mutual TLS). Confluent's `schema.registry.ssl.keystore`.
+    pub fn client_certificate(mut self, certificates: &[u8], key: &[u8]) -> Self {
+        self.tls.certificate = certificates.to_vec();
+        self.tls.key = key.to_vec();
         self
     }
 
@@ -127,7 +138,7 @@ impl RegistryConfig {
     }
 
     /// How often to ask before a registry that does not answer, or answers that it cannot, counts as away (3 by
-    /// default, at least 1).
+    /// default, and at least once at each address).
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
@@ -145,7 +156,7 @@ impl RegistryConfig {
 impl fmt::Debug for RegistryConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RegistryConfig")
-            .field("urls", &self.urls)
+            .field("addresses", &self.addresses)
             .finish_non_exhaustive()
     }
 }
@@ -190,7 +201,11 @@ impl Registry {
     /// The schema of this id: asked for once, and kept.
     pub fn schema(&self, id: u32) -> Result<Arc<Schema>, RegistryError> {
         self.0.schemas.get(&id, || {
-            match self.0.client.get(&format!("schemas/ids/{id}"))? {
+            match self
+                .0
+                .client
+                .get(Object::Schema(id), &format!("schemas/ids/{id}"))?
+            {
                 Answer::Ok(schema) => Ok(Arc::new(schema)),
                 Answer::Refused(refusal) if refusal.status == 404 => {
                     Err(RegistryError::UnknownSchema {
@@ -198,7 +213,7 @@ impl Registry {
                         url: self.0.client.url(),
                     })
                 }
-                Answer::Refused(refusal) => Err(refusal.into_error(format!("schema {id}"))),
+                Answer::Refused(refusal) => Err(refusal.into_error(Object::Schema(id))),
             }
         })
     }
@@ -206,20 +221,28 @@ impl Registry {
     /// Registers a schema under a subject, if it is not there yet, and gives its id.
     pub fn register(&self, subject: &str, schema: &Schema) -> Result<u32, RegistryError> {
         let path = format!("subjects/{}/versions", encode(subject));
-        match self.0.client.post::<Id>(&path, schema)? {
+        match self
+            .0
+            .client
+            .post::<Id>(Object::Subject(subject), &path, schema)?
+        {
             Answer::Ok(Id { id }) => Ok(id),
             Answer::Refused(refusal) if refusal.status == 409 => Err(RegistryError::Incompatible {
                 subject: subject.to_owned(),
                 reason: refusal.message,
             }),
-            Answer::Refused(refusal) => Err(refusal.into_error(format!("subject {subject}"))),
+            Answer::Refused(refusal) => Err(refusal.into_error(Object::Subject(subject))),
         }
     }
 
     /// The id that a schema has under a subject, where somebody registered it.
     pub fn lookup(&self, subject: &str, schema: &Schema) -> Result<u32, RegistryError> {
         let path = format!("subjects/{}", encode(subject));
-        match self.0.client.post::<Id>(&path, schema)? {
+        match self
+            .0
+            .client
+            .post::<Id>(Object::Subject(subject), &path, schema)?
+        {
             Answer::Ok(Id { id }) => Ok(id),
             Answer::Refused(refusal) if refusal.status == 404 => {
                 Err(RegistryError::NotRegistered {
@@ -227,21 +250,21 @@ impl Registry {
                     reason: refusal.message,
                 })
             }
-            Answer::Refused(refusal) => Err(refusal.into_error(format!("subject {subject}"))),
+            Answer::Refused(refusal) => Err(refusal.into_error(Object::Subject(subject))),
         }
     }
 
     /// The id of the latest schema under a subject.
     pub fn latest(&self, subject: &str) -> Result<u32, RegistryError> {
         let path = format!("subjects/{}/versions/latest", encode(subject));
-        match self.0.client.get::<Id>(&path)? {
+        match self.0.client.get::<Id>(Object::Subject(subject), &path)? {
             Answer::Ok(Id { id }) => Ok(id),
             Answer::Refused(refusal) if refusal.status == 404 => {
                 Err(RegistryError::UnknownSubject {
                     subject: subject.to_owned(),
                 })
             }
-            Answer::Refused(refusal) => Err(refusal.into_error(format!("subject {subject}"))),
+            Answer::Refused(refusal) => Err(refusal.into_error(Object::Subject(subject))),
         }
     }
 
@@ -281,14 +304,14 @@ impl Registry {
     /// One version of a subject.
     fn version(&self, subject: &str, version: i32) -> Result<Schema, RegistryError> {
         let path = format!("subjects/{}/versions/{version}", encode(subject));
-        match self.0.client.get(&path)? {
+        match self.0.client.get(Object::Subject(subject), &path)? {
             Answer::Ok(schema) => Ok(schema),
             Answer::Refused(refusal) if refusal.status == 404 => {
                 Err(RegistryError::UnknownSubject {
                     subject: format!("{subject} version {version}"),
                 })
             }
-            Answer::Refused(refusal) => Err(refusal.into_error(format!("subject {subject}"))),
+            Answer::Refused(refusal) => Err(refusal.into_error(Object::Subject(subject))),
         }
     }
 }
