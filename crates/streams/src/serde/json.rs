@@ -41,7 +41,13 @@ impl<T: Serialize + DeserializeOwned + 'static> Serde<T> for Json {
     }
 
     fn deserialize(&self, _: &str, bytes: &[u8]) -> Result<T, SerdeError> {
-        serde_json::from_slice(bytes).map_err(|error| SerdeError::new(NAME, error))
+        // Text that was looked at as a whole need not be looked at again string by string. What is not text is no JSON
+        // either, but for bytes within strings that nobody reads as text: left to `serde_json`.
+        let read = match std::str::from_utf8(bytes) {
+            Ok(text) => serde_json::from_str(text),
+            Err(_) => serde_json::from_slice(bytes),
+        };
+        read.map_err(|error| SerdeError::new(NAME, error))
     }
 
     fn deserialize_null(&self) -> Option<T> {
