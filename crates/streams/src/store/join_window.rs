@@ -11,6 +11,17 @@ use super::{Store, StoreId, Stores};
 use crate::key::Key;
 use crate::serde::Codec;
 
+/// A record that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived<V> {
+    /// Its time.
+    pub time: i64,
+    /// Its place among those that arrived.
+    sequence: u32,
+    /// Its value.
+    pub value: V,
+}
+
 /// The handle that an operator has on one side of a stream-stream join.
 ///
 /// Records of one key and time are told apart by a sequence number, which is saved with the rows, so that none is
@@ -60,27 +71,31 @@ impl<K: Key, V> JoinWindow<K, V> {
         Ok(Stored::Yes)
     }
 
-    /// The key's records of times within `from..=to` with their times, in order of time, then of arrival.
+    /// Puts the key's records of times within `from..=to` into `found`, in order of time, then of arrival.
     pub fn fetch(
         &mut self,
         stores: &mut Stores,
         key: &K,
-        from: i64,
-        to: i64,
-    ) -> Result<Vec<(i64, V)>, StoreError> {
+        (from, to): (i64, i64),
+        found: &mut Vec<Arrived<V>>,
+    ) -> Result<(), StoreError> {
+        found.clear();
         let store = stores.get_mut(self.rows.id);
         let Some(kept) = Kept::of(store, from, to) else {
-            return Ok(Vec::new());
+            return Ok(());
         };
         let (key, values) = self.rows.key_bytes(key);
-        let mut found = Vec::new();
         let visited = store.visit_arrivals(
             key,
             (kept.from, kept.to),
             &mut self.sought,
             |time, sequence, stored| match values.read_stamped(stored) {
                 Ok((value, _)) => {
-                    found.push((time, sequence, value));
+                    found.push(Arrived {
+                        time,
+                        sequence,
+                        value,
+                    });
                     ControlFlow::Continue(())
                 }
                 Err(error) => ControlFlow::Break(error),
@@ -89,12 +104,11 @@ impl<K: Key, V> JoinWindow<K, V> {
         if let ControlFlow::Break(error) = visited {
             return Err(error);
         }
-        found.sort_by_key(|(time, sequence, _)| (*time, *sequence));
-        found.dedup_by_key(|(time, sequence, _)| (*time, *sequence));
-        Ok(found
-            .into_iter()
-            .map(|(time, _, value)| (time, value))
-            .collect())
+        if found.len() > 1 {
+            found.sort_by_key(|arrived| (arrived.time, arrived.sequence));
+            found.dedup_by_key(|arrived| (arrived.time, arrived.sequence));
+        }
+        Ok(())
     }
 
     /// Moves the store's clock, so that records of `retention` or more before `time` are gone from here on.

@@ -51,7 +51,7 @@ mod write_cache;
 pub use batch::Batch;
 pub use checkpoint::{ChangelogState, Checkpoint, Restore, WipeReason};
 pub use error::StoreError;
-pub use join_window::JoinWindow;
+pub use join_window::{Arrived, JoinWindow};
 pub use key_value::KeyValue;
 pub use reader::{Stamped, StoreReader, WindowRow};
 pub use session::{SessionEntry, SessionStore};

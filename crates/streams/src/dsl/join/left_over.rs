@@ -9,6 +9,7 @@ use crate::error::Failure;
 use crate::key::Key;
 use crate::record::{Headers, Record};
 use crate::serde::{SerdeError, Value};
+use crate::store::Arrived;
 
 /// How many results without a partner are made at a time.
 const BATCH: usize = 1024;
@@ -96,7 +97,7 @@ impl<K: Key, V: Value, W: Value, R: 'static> LeftOver<K, V, W, R> {
         context: &mut Context<'_>,
         side: JoinSide,
         key: Option<&K>,
-        found: &[(i64, O)],
+        found: &[Arrived<O>],
     ) -> Result<(), Failure> {
         let other = match side {
             JoinSide::Left => JoinSide::Right,
@@ -105,9 +106,9 @@ impl<K: Key, V: Value, W: Value, R: 'static> LeftOver<K, V, W, R> {
         let Some(key) = key else {
             return Ok(());
         };
-        for (time, _) in found {
+        for arrived in found {
             self.waiting
-                .remove(context.stores, other, key, *time)
+                .remove(context.stores, other, key, arrived.time)
                 .map_err(|error| context.fatal(self.shared.node, error))?;
         }
         Ok(())

@@ -17,7 +17,7 @@ use crate::graph::{Cell, Out};
 use crate::key::Key;
 use crate::record::Record;
 use crate::serde::Value;
-use crate::store::{JoinWindow, StoreId, StoreKind, StoreSpec};
+use crate::store::{Arrived, JoinWindow, StoreId, StoreKind, StoreSpec};
 use crate::topology::{Builder, NodeId};
 
 impl<'b, K: Key, V: Value, C: Chain<Key = K, Value = V>> Keyed<'b, K, V, C> {
@@ -131,6 +131,7 @@ where
         shared,
         own: handle(&left_store),
         other: handle(&right_store),
+        found: Vec::new(),
         values: JoinValues::new(),
         which: JoinSide::Left,
         before_ms: windows.before_ms,
@@ -143,6 +144,7 @@ where
         shared,
         own: handle(&right_store),
         other: handle(&left_store),
+        found: Vec::new(),
         values: JoinValues::new(),
         which: JoinSide::Right,
         before_ms: windows.after_ms,
@@ -233,6 +235,8 @@ struct Side<K, T: 'static, O: 'static, R, P> {
     shared: Shared<K, R>,
     own: JoinWindow<K, T>,
     other: JoinWindow<K, O>,
+    /// Room for what is found there.
+    found: Vec<Arrived<O>>,
     values: JoinValues<T>,
     which: JoinSide,
     before_ms: i64,
@@ -282,9 +286,9 @@ where
         }
         let from = timestamp.saturating_sub(self.before_ms).max(0);
         let to = timestamp.saturating_add(self.after_ms);
-        let found = self
-            .other
-            .fetch(context.stores, &key, from, to)
+        let mut found = std::mem::take(&mut self.found);
+        self.other
+            .fetch(context.stores, &key, (from, to), &mut found)
             .map_err(|error| context.fatal(node, error))?;
         // What is put now is read by the other side only, so it does not matter that Java puts it last. One too old
         // to be kept was joined with what there was; nobody can ask for it later.
@@ -299,30 +303,33 @@ where
             headers,
         };
         if found.is_empty() {
+            self.found = found;
             return self.without_partner(context, left_over, record, now);
         }
         if let Some(left_over) = left_over {
             left_over.found(context, self.which, record.key.as_ref(), &found)?;
         }
-        self.pairs(context, record, found)
+        let joined = self.pairs(context, record, &mut found);
+        self.found = found;
+        joined
     }
 
     fn pairs(
         &mut self,
         context: &mut Context<'_>,
         record: Record<K, T>,
-        found: Vec<(i64, O)>,
+        found: &mut Vec<Arrived<O>>,
     ) -> Result<(), Failure> {
         let Shared { node, out, .. } = self.shared;
         let mut left = found.len();
         let Record {
-            key,
+            mut key,
             value,
             timestamp,
             headers,
         } = record;
         let mut value = Some(value);
-        for (time, other) in found {
+        for arrived in found.drain(..) {
             left -= 1;
             let copy = match &value {
                 Some(value) if left > 0 => Some(
@@ -334,9 +341,9 @@ where
             };
             let Some(copy) = copy else { break };
             let result = Record {
-                key: key.clone(),
-                value: (self.pair)(copy, other),
-                timestamp: timestamp.max(time),
+                key: if left > 0 { key.clone() } else { key.take() },
+                value: (self.pair)(copy, arrived.value),
+                timestamp: timestamp.max(arrived.time),
                 headers: headers.clone(),
             };
             context.forward(out, result)?;
