@@ -40,6 +40,12 @@ pub enum QueryError {
         /// The partition.
         partition: i32,
     },
+    /// The partition was taken away in the middle of the answer.
+    #[error("store \"{store}\" was taken away, or is being restored, since it was asked: ask again")]
+    Withdrawn {
+        /// The store.
+        store: String,
+    },
     /// The partition is another instance's.
     #[error(
         "partition {partition} of store \"{store}\" is not in this instance: {}",
@@ -103,6 +109,9 @@ pub enum QueryError {
 
 impl From<StoreError> for QueryError {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Withdrawn { store } = error {
+            return Self::Withdrawn { store };
+        }
         Self::Store(std::sync::Arc::new(error))
     }
 }

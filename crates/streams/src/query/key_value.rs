@@ -33,7 +33,7 @@ pub struct KeyValueView<K, V: 'static> {
 impl<K: Key, V: 'static> KeyValueView<K, V> {
     pub(super) fn new(store: StoreQuery, codec: Codec<V>) -> Self {
         Self {
-            values: Values::new(store.name(), &store.topic(), codec),
+            values: Values::new(store.name(), store.topic(), codec),
             store,
             partition: None,
             keys: PhantomData,
@@ -182,7 +182,7 @@ pub struct VersionedView<K, V: 'static> {
 impl<K: Key, V: 'static> VersionedView<K, V> {
     pub(super) fn new(store: StoreQuery, codec: Codec<V>) -> Self {
         Self {
-            values: Values::new(store.name(), &store.topic(), codec),
+            values: Values::new(store.name(), store.topic(), codec),
             store,
             partition: None,
             keys: PhantomData,

@@ -1,7 +1,7 @@
 //! A store as queries find it: which of its partitions are here, how far they are, and who has the others.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::upstream::{self, Upstream};
@@ -18,14 +18,18 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A store of a running application, to be read: made by [`Running::store`](crate::Running::store).
 ///
-/// Reads see what is committed, and nothing else. Cheap to clone.
+/// Reads see what is committed, and nothing else. Cheap to clone. It does not keep the application alive, nor its state
+/// directory locked: when that has stopped, it answers [`QueryError::NotRunning`].
 #[derive(Clone)]
 pub struct StoreQuery {
-    instance: Arc<Instance>,
-    name: Arc<str>,
+    instance: Weak<Instance>,
+    spec: Arc<StoreSpec>,
     sub_topology: usize,
-    /// The store's place in the topology.
-    index: usize,
+    partition_count: i32,
+    /// The topic whose name serdes are told.
+    topic: Arc<str>,
+    /// The topics that the store's tasks read.
+    inputs: Arc<[Arc<str>]>,
     at_least: Position,
     /// Whether copies that may be old will do.
     stale: bool,
@@ -34,7 +38,7 @@ pub struct StoreQuery {
 impl std::fmt::Debug for StoreQuery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StoreQuery")
-            .field("name", &self.name)
+            .field("name", &self.spec.name)
             .finish_non_exhaustive()
     }
 }
@@ -62,10 +66,16 @@ impl StoreQuery {
         });
         match (index, sub_topology) {
             (Some(index), Some(sub_topology)) if known(&&stores[index]) => Ok(Self {
-                instance: Arc::clone(instance),
-                name: name.into(),
+                instance: Arc::downgrade(instance),
+                partition_count: partition_count(instance, sub_topology),
+                topic: serde_topic(instance, &stores[index]).into(),
+                inputs: topology.sub_topologies()[sub_topology]
+                    .sources
+                    .iter()
+                    .cloned()
+                    .collect(),
+                spec: Arc::new(stores[index].clone()),
                 sub_topology,
-                index,
                 at_least: Position::new(),
                 stale: false,
             }),
@@ -82,21 +92,17 @@ impl StoreQuery {
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.spec.name
     }
 
     /// What it was declared to be.
     pub fn spec(&self) -> &StoreSpec {
-        &self.instance.topology.stores()[self.index]
+        &self.spec
     }
 
     /// How many partitions it has, here and elsewhere.
     pub fn partition_count(&self) -> i32 {
-        let mut count = 0;
-        for task in self.instance.topics.counts.tasks() {
-            count += i32::from(task.sub_topology == self.sub_topology);
-        }
-        count
+        self.partition_count
     }
 
     /// The partition that this key's rows are in, as the sinks route keys: Kafka's own partitioner over the key's
@@ -110,13 +116,16 @@ impl StoreQuery {
 
     /// The partitions that are here, to be read as bytes.
     pub fn partitions(&self) -> BTreeMap<i32, StoreReader> {
-        self.instance.store(&self.name)
+        match self.instance.upgrade() {
+            Some(instance) => instance.store(&self.spec.name),
+            None => BTreeMap::new(),
+        }
     }
 
     /// The `host:port` of the instance that has a partition, if one told that it has.
     pub fn owner(&self, partition: i32) -> Option<String> {
         let task = self.task(partition);
-        let instances = self.instance.known.instances().into_iter();
+        let instances = self.instance.upgrade()?.known.instances().into_iter();
         // The one that told last, while a task moves.
         let owner = instances
             .filter(|info| has_task(info, task))
@@ -126,9 +135,10 @@ impl StoreQuery {
 
     /// As [`owner`](Self::owner), but never this instance.
     pub(super) fn other_owner(&self, partition: i32) -> Option<String> {
-        let own = self.instance.directory.process_id();
+        let instance = self.instance.upgrade()?;
+        let own = instance.directory.process_id();
         let task = self.task(partition);
-        let instances = self.instance.known.instances().into_iter();
+        let instances = instance.known.instances().into_iter();
         let other = instances
             .filter(|info| info.process_id != own && has_task(info, task))
             .max_by_key(|info| info.told)?;
@@ -235,18 +245,15 @@ impl StoreQuery {
             return Ok(());
         }
         Err(QueryError::WrongKind {
-            store: self.name.to_string(),
+            store: self.spec.name.clone(),
             kind,
             asked,
         })
     }
 
     /// The topic whose name serdes are told.
-    pub(super) fn topic(&self) -> String {
-        let application = self.instance.topology.application();
-        self.spec()
-            .restore_topic(application)
-            .unwrap_or_else(|| format!("{application}-{}-changelog", self.name))
+    pub(super) fn topic(&self) -> &str {
+        &self.topic
     }
 
     /// Waits until the committed state that is here reflects `position`, and refuses reads of state that does not
@@ -266,7 +273,7 @@ impl StoreQuery {
     ) -> Result<Self, QueryError> {
         let began = Instant::now();
         let until = tokio::time::Instant::now() + timeout;
-        let (mut direct, above) = self.split(position)?;
+        let (mut direct, above) = self.split(&*self.instance()?, position)?;
         if !above.is_empty() {
             direct.merge(&self.descend(&above, until, began).await?);
         }
@@ -274,13 +281,13 @@ impl StoreQuery {
             at_least: direct,
             ..self.clone()
         };
-        let mut changes = self.instance.known.changes();
+        let mut changes = self.instance()?.known.changes();
         loop {
             changes.mark_unchanged();
-            let Some((partition, wanted)) = bound.missing() else {
+            let Some((partition, wanted)) = bound.missing(&*self.instance()?) else {
                 return Ok(bound);
             };
-            if self.instance.state.get().is_final() {
+            if self.instance()?.state.get().is_final() {
                 return Err(self.not_running());
             }
             match tokio::time::timeout_at(until, changes.changed()).await {
@@ -292,19 +299,23 @@ impl StoreQuery {
     }
 
     /// What of a position names topics that the store's tasks read, and what names topics above those.
-    fn split(&self, position: &Position) -> Result<(Position, Position), QueryError> {
+    fn split(
+        &self,
+        instance: &Instance,
+        position: &Position,
+    ) -> Result<(Position, Position), QueryError> {
         let (mut direct, mut above) = (Position::new(), Position::new());
-        let parts = self.instance.topology.sub_topologies();
-        let leading = upstream::leading(&self.instance, self.sub_topology);
+        let parts = instance.topology.sub_topologies();
+        let leading = upstream::leading(instance, self.sub_topology);
         let inputs = || leading.iter().flat_map(|part| &parts[*part].sources);
         for (at, offset) in position.iter() {
-            if self.inputs().contains(&at.topic) {
+            if self.inputs.contains(&at.topic) {
                 direct.add(at.clone(), offset);
             } else if inputs().any(|topic| *topic == at.topic) {
                 above.add(at.clone(), offset);
             } else {
                 return Err(QueryError::UnrelatedTopic {
-                    store: self.name.to_string(),
+                    store: self.spec.name.clone(),
                     topic: at.topic.to_string(),
                     inputs: inputs().map(ToString::to_string).collect(),
                 });
@@ -320,7 +331,7 @@ impl StoreQuery {
         until: tokio::time::Instant,
         began: Instant,
     ) -> Result<Position, QueryError> {
-        let mut upstream = Upstream::new(&self.instance, self.sub_topology, above);
+        let mut upstream = Upstream::new(&self.instance()?, self.sub_topology, above);
         let mut pause = SHORTEST_PAUSE;
         loop {
             let stepped = tokio::task::spawn_blocking(move || {
@@ -347,14 +358,20 @@ impl StoreQuery {
         }
     }
 
+    fn instance(&self) -> Result<Arc<Instance>, QueryError> {
+        self.instance.upgrade().ok_or_else(|| self.not_running())
+    }
+
     fn not_running(&self) -> QueryError {
+        let instance = self.instance.upgrade();
         QueryError::NotRunning {
-            state: self.instance.state.get(),
+            state: instance.map_or(State::NotRunning, |instance| instance.state.get()),
         }
     }
 
     fn behind(&self, partition: TopicPartition, wanted: i64, waited: Duration) -> QueryError {
-        let reached = self.instance.known.reached(&partition);
+        let instance = self.instance.upgrade();
+        let reached = instance.and_then(|instance| instance.known.reached(&partition));
         QueryError::Behind {
             reached: reached.and_then(|offset| (offset > 0).then(|| offset - 1)),
             partition,
@@ -363,42 +380,33 @@ impl StoreQuery {
         }
     }
 
-    /// The topics that the store's tasks read.
-    fn inputs(&self) -> &[Arc<str>] {
-        &self.instance.topology.sub_topologies()[self.sub_topology].sources
-    }
-
     /// A partition of a task that is here, and is not as far as was asked for.
-    fn missing(&self) -> Option<(TopicPartition, i64)> {
-        let assigned = self.instance.known.assigned();
+    fn missing(&self, instance: &Instance) -> Option<(TopicPartition, i64)> {
+        let assigned = instance.known.assigned();
         self.at_least
             .iter()
             .filter(|(at, _)| assigned.contains(&self.task(at.partition)))
-            .find(|(at, wanted)| !self.has(at, *wanted))
+            .find(|(at, wanted)| !has(instance, at, *wanted))
             .map(|(at, wanted)| (at.clone(), wanted))
-    }
-
-    fn has(&self, partition: &TopicPartition, wanted: i64) -> bool {
-        let reached = self.instance.known.reached(partition);
-        reached.is_some_and(|reached| reached > wanted)
     }
 
     /// A partition that is here, with what it reflects.
     pub(super) fn reader(&self, partition: i32) -> Result<(StoreReader, Position), QueryError> {
+        let instance = &*self.instance()?;
         // Read before the rows are: they reflect this at the least.
-        let position = self.position_of(partition);
-        let Some(reader) = self.instance.reader(&self.name, partition) else {
+        let position = self.position_of(instance, partition);
+        let Some(reader) = instance.reader(&self.spec.name, partition) else {
             // A copy is never known to be as far as was asked for.
             let standby = (self.stale && self.at_least.is_empty())
-                .then(|| self.instance.standby_reader(&self.name, partition));
+                .then(|| instance.standby_reader(&self.spec.name, partition));
             return match standby.flatten() {
                 Some(standby) => Ok((standby, Position::new())),
-                None => Err(self.absent(partition)),
+                None => Err(self.absent(instance, partition)),
             };
         };
         let mut own = self.at_least.iter();
         if let Some((at, wanted)) =
-            own.find(|(at, wanted)| at.partition == partition && !self.has(at, *wanted))
+            own.find(|(at, wanted)| at.partition == partition && !has(instance, at, *wanted))
         {
             return Err(self.behind(at.clone(), wanted, Duration::ZERO));
         }
@@ -407,6 +415,7 @@ impl StoreQuery {
 
     /// All partitions that are here, with what they reflect together.
     pub(super) fn readers(&self) -> Result<(BTreeMap<i32, StoreReader>, Position), QueryError> {
+        let instance = &*self.instance()?;
         let mut position = Position::new();
         let mut readers = BTreeMap::new();
         for partition in 0..self.partition_count() {
@@ -421,18 +430,18 @@ impl StoreQuery {
         if !readers.is_empty() {
             return Ok((readers, position));
         }
-        let assigned = self.instance.known.assigned();
+        let assigned = instance.known.assigned();
         let own = assigned
             .iter()
             .find(|task| task.sub_topology == self.sub_topology);
-        Err(self.absent(own.map_or(0, |task| task.partition)))
+        Err(self.absent(instance, own.map_or(0, |task| task.partition)))
     }
 
-    fn position_of(&self, partition: i32) -> Position {
+    fn position_of(&self, instance: &Instance, partition: i32) -> Position {
         let mut position = Position::new();
-        for topic in self.inputs() {
+        for topic in self.inputs.iter() {
             let at = TopicPartition::new(Arc::clone(topic), partition);
-            if let Some(reached) = self.instance.known.reached(&at)
+            if let Some(reached) = instance.known.reached(&at)
                 && reached > 0
             {
                 position.add(at, reached - 1);
@@ -442,13 +451,13 @@ impl StoreQuery {
     }
 
     /// Why a partition cannot be read here.
-    fn absent(&self, partition: i32) -> QueryError {
-        let state = self.instance.state.get();
-        let assigned = self.instance.known.assigned();
+    fn absent(&self, instance: &Instance, partition: i32) -> QueryError {
+        let state = instance.state.get();
+        let assigned = instance.known.assigned();
         match state {
             State::Running | State::Rebalancing if assigned.contains(&self.task(partition)) => {
                 QueryError::Restoring {
-                    store: self.name.to_string(),
+                    store: self.spec.name.clone(),
                     partition,
                 }
             }
@@ -461,11 +470,29 @@ impl StoreQuery {
 
     fn not_here(&self, partition: i32) -> QueryError {
         QueryError::NotHere {
-            store: self.name.to_string(),
+            store: self.spec.name.clone(),
             partition,
             owner: self.other_owner(partition),
         }
     }
+}
+
+/// Whether committed state reflects a record.
+fn has(instance: &Instance, partition: &TopicPartition, wanted: i64) -> bool {
+    let reached = instance.known.reached(partition);
+    reached.is_some_and(|reached| reached > wanted)
+}
+
+fn partition_count(instance: &Instance, sub_topology: usize) -> i32 {
+    let tasks = instance.topics.counts.tasks();
+    let own = tasks.filter(|task| task.sub_topology == sub_topology);
+    i32::try_from(own.count()).unwrap_or(i32::MAX)
+}
+
+fn serde_topic(instance: &Instance, spec: &StoreSpec) -> String {
+    let application = instance.topology.application();
+    spec.restore_topic(application)
+        .unwrap_or_else(|| format!("{application}-{}-changelog", spec.name))
 }
 
 /// Whether an instance has a task, and can be asked.

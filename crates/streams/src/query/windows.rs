@@ -48,7 +48,7 @@ struct Reading<K, V: 'static> {
 impl<K: Key, V: 'static> Reading<K, V> {
     fn new(store: StoreQuery, codec: Codec<V>) -> Self {
         Self {
-            values: Values::new(store.name(), &store.topic(), codec),
+            values: Values::new(store.name(), store.topic(), codec),
             store,
             partition: None,
             keys: PhantomData,

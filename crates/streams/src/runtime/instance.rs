@@ -20,6 +20,9 @@ use crate::store::{StateDatabase, StoreReader};
 use crate::topic::OffsetReset;
 use crate::topology::{NodeKind, Topology};
 
+/// Views on stores, by name and partition.
+type Readers = BTreeMap<(String, i32), StoreReader>;
+
 /// An instance of an application: one per process and application.
 pub(crate) struct Instance {
     pub(crate) config: AppConfig,
@@ -39,8 +42,8 @@ pub(crate) struct Instance {
     pub(crate) lost: AtomicBool,
     /// What queries need to know.
     pub(crate) known: Known,
-    readers: Mutex<BTreeMap<(String, i32), StoreReader>>,
-    standby_readers: Mutex<BTreeMap<(String, i32), StoreReader>>,
+    readers: Mutex<Readers>,
+    standby_readers: Mutex<Readers>,
     /// The committed offsets of repartition topics: what is below them is deleted now and then.
     purgeable: Mutex<BTreeMap<TopicPartition, i64>>,
     // The database goes before the lock on its directory.
@@ -144,27 +147,30 @@ impl Instance {
         sources.next().unwrap_or_default()
     }
 
-    fn readers(&self) -> MutexGuard<'_, BTreeMap<(String, i32), StoreReader>> {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn readers(&self) -> MutexGuard<'_, Readers> {
+        locked(&self.readers)
     }
 
     /// Shows the stores of a task to queries.
     pub(crate) fn publish(&self, task: TaskId, readers: impl Iterator<Item = StoreReader>) {
-        let mut all = self.readers();
         for reader in readers {
-            all.insert((reader.spec().name.clone(), task.partition), reader);
+            show(&mut self.readers(), reader, task.partition);
+        }
+        self.withdraw_standby(task);
+    }
+
+    /// Takes a store from queries, before rows are put into it that are not of its own commits, or all are wiped.
+    pub(crate) fn hide(&self, store: &str, partition: i32) {
+        let place = (store.to_owned(), partition);
+        for readers in [&self.readers, &self.standby_readers] {
+            take(&mut locked(readers), &place);
         }
     }
 
     /// Takes the stores of a task from queries: it runs elsewhere.
     pub(crate) fn withdraw(&self, task: TaskId) {
         let part = &self.topology.sub_topologies()[task.sub_topology];
-        let mut all = self.readers();
-        for store in &part.stores {
-            let name = &self.topology.stores()[store.index()].name;
-            all.remove(&(name.clone(), task.partition));
-        }
-        drop(all);
+        self.take_all(&self.readers, task);
         let inputs = self.topics.counts.inputs(part, task).into_iter();
         self.known
             .leave(inputs.map(|topic| TopicPartition::new(topic, task.partition)));
@@ -184,27 +190,27 @@ impl Instance {
             .collect()
     }
 
-    fn standby_readers(&self) -> MutexGuard<'_, BTreeMap<(String, i32), StoreReader>> {
-        self.standby_readers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn standby_readers(&self) -> MutexGuard<'_, Readers> {
+        locked(&self.standby_readers)
     }
 
     /// Shows the copies of a task's stores to queries that take what may be old.
     pub(crate) fn publish_standby(&self, task: TaskId, readers: impl Iterator<Item = StoreReader>) {
-        let mut all = self.standby_readers();
         for reader in readers {
-            all.insert((reader.spec().name.clone(), task.partition), reader);
+            show(&mut self.standby_readers(), reader, task.partition);
         }
     }
 
     /// Takes the copies of a task's stores from queries.
     pub(crate) fn withdraw_standby(&self, task: TaskId) {
+        self.take_all(&self.standby_readers, task);
+    }
+
+    fn take_all(&self, readers: &Mutex<Readers>, task: TaskId) {
         let part = &self.topology.sub_topologies()[task.sub_topology];
-        let mut all = self.standby_readers();
         for store in &part.stores {
             let name = &self.topology.stores()[store.index()].name;
-            all.remove(&(name.clone(), task.partition));
+            take(&mut locked(readers), &(name.clone(), task.partition));
         }
     }
 
@@ -238,6 +244,33 @@ impl Instance {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *purgeable).into_iter().collect()
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // Whoever still has one of them has a handle on nothing, and no file is held open by it.
+        for readers in [&self.readers, &self.standby_readers] {
+            for reader in locked(readers).values() {
+                reader.close();
+            }
+        }
+    }
+}
+
+fn locked(readers: &Mutex<Readers>) -> MutexGuard<'_, Readers> {
+    readers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn show(readers: &mut Readers, reader: StoreReader, partition: i32) {
+    let place = (reader.spec().name.clone(), partition);
+    take(readers, &place);
+    readers.insert(place, reader);
+}
+
+fn take(readers: &mut Readers, place: &(String, i32)) {
+    if let Some(reader) = readers.remove(place) {
+        reader.close();
     }
 }
 

@@ -144,6 +144,9 @@ impl Restorer {
         let (next, end_offset) = go_on(&instance, self.reader()?, store, &partition)?;
         let began_ms = store.checkpoint().is_none().then(wall_clock);
         let end = processed.map_or(end_offset, |processed| processed.min(end_offset));
+        if next < end {
+            instance.hide(&store.spec().name, partition.partition);
+        }
         Ok((next < end).then_some(Planned {
             task: start.id,
             store: store_id,
@@ -265,6 +268,8 @@ impl Restorer {
         tracing::warn!(partition = %reading.planned.partition, %error, "the store is wiped and restored anew");
         let store = store_of(&mut self.tasks, &reading.planned);
         let topic_id = store.last_checkpoint().changelog_id;
+        let partition = reading.planned.partition.partition;
+        self.instance.hide(&store.spec().name, partition);
         store.wipe()?;
         store.set_changelog_id(topic_id);
         reading.planned.began_ms = Some(wall_clock());
@@ -373,6 +378,7 @@ pub(super) fn go_on(
                 store = store.spec().name, %partition, %reason,
                 "the store is wiped and restored from the beginning of its changelog"
             );
+            instance.hide(&store.spec().name, partition.partition);
             store.wipe()?;
             start
         }

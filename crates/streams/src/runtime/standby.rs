@@ -141,6 +141,8 @@ struct Standby {
     reader: Option<Consumer>,
     stores: BTreeMap<TaskId, Stores>,
     following: Vec<Following>,
+    /// Tasks whose stores began empty, and are not shown before they have read everything.
+    incomplete: BTreeSet<TaskId>,
     /// What is to be held, once the last attempt to was cut short.
     wanted: BTreeSet<TaskId>,
     next_write: Instant,
@@ -156,6 +158,7 @@ impl Standby {
             reader: None,
             stores: BTreeMap::new(),
             following: Vec::new(),
+            incomplete: BTreeSet::new(),
             wanted: BTreeSet::new(),
             next_write: Instant::now() + WRITE_EVERY,
             scratch: Vec::new(),
@@ -172,6 +175,9 @@ impl Standby {
                     // A standby that fails costs time when its task comes, and nothing else.
                     tracing::warn!(%trouble, "standbys begin again at what is written");
                     self.following.clear();
+                    for task in self.stores.keys() {
+                        self.instance.withdraw_standby(*task);
+                    }
                     self.stores.clear();
                     self.reader = None;
                     std::thread::park_timeout(BACKOFF);
@@ -296,10 +302,33 @@ impl Standby {
             }
             stores.insert(*store_id, store);
         }
-        instance.publish_standby(task, stores.iter().map(|(_, store)| store.reader()));
         tracing::info!(%task, "standby");
+        if stores.iter().all(|(_, store)| store.checkpoint().is_some()) {
+            instance.publish_standby(task, stores.iter().map(|(_, store)| store.reader()));
+        } else {
+            self.incomplete.insert(task);
+        }
         self.stores.insert(task, stores);
         Ok(())
+    }
+
+    /// Shows the copies that began empty and have now read everything that there is: half of one is none.
+    fn show_complete(&mut self) {
+        let reads_on = |task: &TaskId| {
+            let mut following = self.following.iter();
+            following.any(|following| following.task == *task && !following.queue.is_caught_up())
+        };
+        let (left, complete) = std::mem::take(&mut self.incomplete)
+            .into_iter()
+            .partition(reads_on);
+        self.incomplete = left;
+        let complete: BTreeSet<TaskId> = complete;
+        for task in complete {
+            if let Some(stores) = self.stores.get(&task) {
+                let readers = stores.iter().map(|(_, store)| store.reader());
+                self.instance.publish_standby(task, readers);
+            }
+        }
     }
 
     /// Where to read a store's changelog from; none for a store that has none of its own. An input that serves as
@@ -342,6 +371,8 @@ impl Standby {
                 Ok(_) => {}
                 Err(error) if error.kind == ErrorKind::OffsetOutOfRange => {
                     // The changelog was cut: the next attempt begins at what is there.
+                    let partition = following.task.partition;
+                    self.instance.hide(&store.spec().name, partition);
                     store.wipe()?;
                     return Err(error.into());
                 }
@@ -355,7 +386,9 @@ impl Standby {
     /// no delete is missing in them. The others go on gathering, within the store's own bounds.
     fn write(&mut self) -> Result<(), Trouble> {
         self.next_write = Instant::now() + WRITE_EVERY;
-        self.write_all(|following| following.queue.is_caught_up().then(wall_clock))
+        self.write_all(|following| following.queue.is_caught_up().then(wall_clock))?;
+        self.show_complete();
+        Ok(())
     }
 
     /// Writes everything that was read.

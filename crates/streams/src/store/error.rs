@@ -38,6 +38,12 @@ pub enum StoreError {
         /// What happened.
         reason: String,
     },
+    /// A view for queries on a store that is restored, or whose task is elsewhere by now, or has ended.
+    #[error("store \"{store}\" is not shown any more: its task moved, stopped, or is being restored")]
+    Withdrawn {
+        /// The store.
+        store: String,
+    },
     /// A row of a store does not have the form its kind has.
     #[error(
         "a row of store \"{store}\" is malformed: {reason}. Delete the state directory: it is restored from the changelog topic"

@@ -1,9 +1,10 @@
 //! A view on the committed rows of a store, for interactive queries from other threads.
 //!
 //! Never sees a change that its transaction has not committed, and never holds the task up for longer than a page of
-//! rows.
+//! rows. It is closed before the rows become others than a commit's: from then on it, and all its clones, refuse.
 
 use std::ops::{Bound, ControlFlow};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 
@@ -37,12 +38,14 @@ pub struct WindowRow {
     pub value: Stamped,
 }
 
-/// A read view on one partition of one store. Cheap to clone.
+/// A read view on one partition of one store. Cheap to clone. It ends when the store is restored, moves away or is
+/// closed: then its reads fail with [`StoreError::Withdrawn`].
 #[derive(Debug, Clone)]
 pub struct StoreReader {
     spec: StoreSpec,
     layout: Layout,
-    table: Table,
+    /// None once it is closed.
+    table: Arc<RwLock<Option<Table>>>,
 }
 
 impl StoreReader {
@@ -50,8 +53,33 @@ impl StoreReader {
         Self {
             layout: Layout::of(spec.kind),
             spec,
-            table,
+            table: Arc::new(RwLock::new(Some(table))),
         }
+    }
+
+    /// Ends it and its clones; returns when none of them reads any more.
+    pub(crate) fn close(&self) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        *table = None;
+    }
+
+    /// Reads under the lock that [`close`](Self::close) waits for.
+    fn read_with<T>(
+        &self,
+        read: impl FnOnce(&Table) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        match &*table {
+            Some(table) => read(table),
+            None => Err(StoreError::Withdrawn {
+                store: self.spec.name.clone(),
+            }),
+        }
+    }
+
+    /// The first time that is not too old.
+    fn oldest(&self) -> Result<i64, StoreError> {
+        self.read_with(|table| Ok(table.expiry().oldest()))
     }
 
     /// What the store was declared to be.
@@ -90,7 +118,7 @@ impl StoreReader {
         {
             return Ok(value.map(|value| stamped(since, value)));
         }
-        if time < self.table.expiry().oldest() {
+        if time < self.oldest()? {
             return Ok(None);
         }
         // Rows of latest values come last of all, so the last segment is the one before them.
@@ -176,12 +204,15 @@ impl StoreReader {
         self.windows(None, from, to, limit)
     }
 
-    /// How many rows there are; on disk an estimate.
+    /// How many rows there are; on disk an estimate. None of one that is closed.
     pub fn approximate_entries(&self) -> u64 {
-        match &self.table {
-            Table::Memory(table) => table.len() as u64,
-            Table::Disk(table) => table.approximate_len() as u64,
-        }
+        let entries = self.read_with(|table| {
+            Ok(match table {
+                Table::Memory(table) => table.len() as u64,
+                Table::Disk(table) => table.approximate_len() as u64,
+            })
+        });
+        entries.unwrap_or(0)
     }
 
     fn windows(
@@ -196,7 +227,7 @@ impl StoreReader {
             return Ok(found);
         }
         // A session may begin before what is kept, and end in it.
-        let from = from.max(self.table.expiry().oldest());
+        let from = from.max(self.oldest()?);
         let mut take = |row: &[u8], value: &[u8]| {
             if let Some(window) = self.window(row, value)
                 && key.is_none_or(|key| *window.key == *key)
@@ -209,7 +240,7 @@ impl StoreReader {
             self.layout != Layout::TimeFirst || found.len() < limit
         };
         // A session that touches the time may end long after it, so sessions are looked for to the last.
-        let last = match (self.layout, self.table.last_key()?) {
+        let last = match (self.layout, self.read_with(Table::last_key)?) {
             (_, None) => return Ok(found),
             (Layout::Session { .. }, Some(row)) => leading(&row),
             (layout, Some(row)) => layout.segment(to).min(leading(&row)),
@@ -266,7 +297,8 @@ impl StoreReader {
 
     fn read(&self, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let mut value = Vec::new();
-        Ok(self.table.get(row, &mut value)?.then_some(value))
+        let found = self.read_with(|table| table.get(row, &mut value))?;
+        Ok(found.then_some(value))
     }
 
     /// Visits living rows page by page: between two pages the store may commit.
@@ -277,7 +309,8 @@ impl StoreReader {
         mut each: impl FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), StoreError> {
         let mut from: Bound<Vec<u8>> = from.map(<[u8]>::to_vec);
-        let front = self.table.expiry().front().to_be_bytes();
+        let front = self.read_with(|table| Ok(table.expiry().front()))?;
+        let front = front.to_be_bytes();
         let behind = match &from {
             Bound::Included(key) | Bound::Excluded(key) => key[..] < front[..],
             Bound::Unbounded => true,
@@ -288,7 +321,7 @@ impl StoreReader {
         loop {
             let mut left = PAGE;
             let start = from.as_ref().map(Vec::as_slice);
-            let flow = self.table.scan(start, to, |key, value| {
+            let visit = |key: &[u8], value: &[u8]| {
                 if !each(key, value) {
                     return ControlFlow::Break(None);
                 }
@@ -297,7 +330,8 @@ impl StoreReader {
                     return ControlFlow::Break(Some(key.to_vec()));
                 }
                 ControlFlow::Continue(())
-            })?;
+            };
+            let flow = self.read_with(|table| table.scan(start, to, visit))?;
             match flow {
                 ControlFlow::Break(Some(last)) => from = Bound::Excluded(last),
                 ControlFlow::Break(None) | ControlFlow::Continue(()) => return Ok(()),

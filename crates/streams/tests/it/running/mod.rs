@@ -12,4 +12,5 @@ mod restores;
 mod starts;
 mod state;
 mod stops;
+mod withdrawals;
 mod word_count;
