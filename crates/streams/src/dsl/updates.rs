@@ -226,11 +226,20 @@ impl<K: Key, V: Send + 'static, R: Rows<K, V>> Updates<K, V, R> {
         };
         // What a key and its values own on the heap is about what they are written as; there may be an old value too.
         let bytes = size_of::<(K, V, V)>() + 2 * self.rows.row_bytes();
-        context.with_cell(cache, |_, cache| {
-            cache.update(&key, || old, new, timestamp, headers, bytes);
+        let change = CachedChange {
+            key,
+            old,
+            new,
+            timestamp,
+            headers,
+        };
+        let mut evicted = context.with_cell(cache, |_, cache| {
+            cache.update(change, bytes);
+            cache.evict()
         });
-        while let Some(change) = context.with_cell(cache, |_, cache| cache.evict()) {
+        while let Some(change) = evicted {
             hand_on(context, self.out, change)?;
+            evicted = context.with_cell(cache, |_, cache| cache.evict());
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //!
 //! One hash map of cells serves both: a change that commits stays as a clean row, so that a hot key costs one look-up
 //! and no allocation. Rows in order are rare in most stores, so the sorted index of changed rows is made when it is
-//! first asked for. Never touches the rows below: the store does.
+//! first asked for. Never touches the rows below: the store does, unless this overlay knows that there is none.
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -11,43 +11,9 @@ use std::ops::Bound;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::cell::{Cell, State};
 use super::overlay::Logged;
 use super::restore::prefix;
-
-/// What a cell is charged above its bytes: its fields, its place in the table and the allocations' own.
-const CELL_OVERHEAD: usize = 112;
-
-/// Where a cell's value stands on its way to the committed rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Not in use.
-    Vacant,
-    /// As committed: may be forgotten.
-    Clean,
-    /// Changed, and with the changelog already, or not meant for it.
-    Flushed,
-    /// Changed since the last flush.
-    Dirty,
-}
-
-#[derive(Debug)]
-struct Cell {
-    hash: u64,
-    key: Box<[u8]>,
-    /// None for a row that is known to be absent.
-    value: Option<Vec<u8>>,
-    /// Of the last change that goes to the changelog: a deleted row has no value to find it in.
-    timestamp: i64,
-    state: State,
-    /// Read since the clock's hand came by.
-    referenced: bool,
-}
-
-impl Cell {
-    fn bytes(&self) -> usize {
-        CELL_OVERHEAD + self.key.len() + self.value.as_ref().map_or(0, Vec::capacity)
-    }
-}
 
 /// The changes of one store since its last commit, and clean rows.
 #[derive(Debug, Default)]
@@ -56,6 +22,8 @@ pub(crate) struct Hashed {
     table: HashTable<u32>,
     cells: Vec<Cell>,
     vacant: Vec<u32>,
+    /// The cell that was looked at last: a row is mostly read before it is changed.
+    last: u32,
     /// Cells that are dirty, in order of their first change since the last flush.
     unflushed: Vec<u32>,
     /// Cells that are flushed or dirty, in order of their first change since the last commit.
@@ -65,6 +33,8 @@ pub(crate) struct Hashed {
     uncommitted_bytes: usize,
     clean_bytes: usize,
     hand: usize,
+    /// Keys that begin like this, or with less, may have rows below that are not known here; others have none.
+    forgotten: Option<u64>,
 }
 
 /// Changed rows in order; none for a deleted one.
@@ -78,7 +48,7 @@ impl<'a> Iterator for HashedChanges<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (key, &index) = self.range.next()?;
-        Some((key, self.cells[index as usize].value.as_deref()))
+        Some((key, self.cells[index as usize].value()))
     }
 }
 
@@ -86,35 +56,38 @@ impl Hashed {
     /// Where a row is, if anything is known of it.
     #[inline]
     pub(crate) fn slot(&self, key: &[u8]) -> Option<u32> {
-        self.find(self.hasher.hash_one(key), key)
+        self.find(self.hash(key), key)
     }
 
     /// What is known of the row in a slot: none if it is absent.
     #[inline]
     pub(crate) fn value(&mut self, slot: u32) -> Option<&[u8]> {
+        self.last = slot;
         let cell = &mut self.cells[slot as usize];
         cell.referenced = true;
-        cell.value.as_deref()
+        cell.value()
+    }
+
+    /// Whether there may be a row below which has no slot.
+    #[inline]
+    pub(crate) fn may_be_below(&self, key: &[u8]) -> bool {
+        self.forgotten
+            .is_some_and(|forgotten| prefix(key) <= forgotten)
+    }
+
+    /// Says that rows are below which are not known here, none with a key that begins with more than `last`.
+    pub(crate) fn unknown_up_to(&mut self, last: u64) {
+        self.forgotten = self.forgotten.max(Some(last));
     }
 
     /// Changes a row; none deletes it.
     #[inline]
     pub(crate) fn put(&mut self, key: &[u8], value: Option<&[u8]>, logged: Logged) {
-        let hash = self.hasher.hash_one(key);
-        let index = match self.find(hash, key) {
-            Some(index) => index,
-            None => self.insert(hash, key),
-        };
+        let index = self.slot_for(key);
         let cell = &mut self.cells[index as usize];
-        let before = cell.bytes();
-        match (&mut cell.value, value) {
-            (Some(old), Some(new)) => {
-                old.clear();
-                old.extend_from_slice(new);
-            }
-            (old, new) => *old = new.map(<[u8]>::to_vec),
-        }
-        let after = cell.bytes();
+        let before = cell.size();
+        cell.set(value);
+        let after = cell.size();
         cell.referenced = true;
         let state = match logged {
             Logged::At(timestamp) => {
@@ -142,15 +115,31 @@ impl Hashed {
         }
     }
 
+    /// The row's cell, a new one if nothing is known of it.
+    #[inline]
+    fn slot_for(&mut self, key: &[u8]) -> u32 {
+        if let Some(cell) = self.cells.get(self.last as usize)
+            && cell.state != State::Vacant
+            && cell.key() == key
+        {
+            return self.last;
+        }
+        let hash = self.hash(key);
+        match self.find(hash, key) {
+            Some(index) => index,
+            None => self.insert(hash, key),
+        }
+    }
+
     /// Remembers a committed row, or that there is none, which was just read and is not known yet.
     pub(crate) fn remember(&mut self, key: &[u8], value: Option<&[u8]>) -> u32 {
-        let hash = self.hasher.hash_one(key);
+        let hash = self.hash(key);
         debug_assert!(self.find(hash, key).is_none());
         let index = self.insert(hash, key);
         let cell = &mut self.cells[index as usize];
-        cell.value = value.map(<[u8]>::to_vec);
+        cell.set(value);
         cell.state = State::Clean;
-        self.clean_bytes += cell.bytes();
+        self.clean_bytes += cell.size();
         index
     }
 
@@ -162,7 +151,7 @@ impl Hashed {
     ) -> Result<usize, E> {
         for &index in &self.unflushed {
             let cell = &self.cells[index as usize];
-            each(&cell.key, cell.value.as_deref(), cell.timestamp)?;
+            each(cell.key(), cell.value(), cell.timestamp)?;
         }
         let flushed = self.unflushed.len();
         for index in self.unflushed.drain(..) {
@@ -177,12 +166,18 @@ impl Hashed {
         let mut ordered: Vec<_> = self
             .uncommitted
             .drain(..)
-            .map(|index| (prefix(&self.cells[index as usize].key), index))
+            .map(|index| {
+                let key = self.cells[index as usize].key();
+                (
+                    (prefix(key), prefix(key.get(8..).unwrap_or_default())),
+                    index,
+                )
+            })
             .collect();
         ordered.sort_unstable();
         for (_, index) in ordered {
             let cell = &mut self.cells[index as usize];
-            each(&cell.key, cell.value.as_deref());
+            each(cell.key(), cell.value());
             cell.state = State::Clean;
         }
         self.unflushed.clear();
@@ -195,8 +190,9 @@ impl Hashed {
     /// Forgets the changes.
     pub(crate) fn abort(&mut self) {
         for index in std::mem::take(&mut self.uncommitted) {
-            self.uncommitted_bytes -= self.cells[index as usize].bytes();
-            self.remove(index);
+            self.uncommitted_bytes -= self.cells[index as usize].size();
+            // What was there before the change is below.
+            self.forget(index);
         }
         debug_assert_eq!(self.uncommitted_bytes, 0);
         self.unflushed.clear();
@@ -221,8 +217,12 @@ impl Hashed {
             if cell.state != State::Clean || std::mem::take(&mut cell.referenced) {
                 continue;
             }
-            self.clean_bytes -= cell.bytes();
-            self.remove(self.hand as u32);
+            self.clean_bytes -= cell.size();
+            if cell.value().is_some() {
+                self.forget(self.hand as u32);
+            } else {
+                self.remove(self.hand as u32);
+            }
         }
         self.shrink();
     }
@@ -241,11 +241,13 @@ impl Hashed {
         for (index, cell) in self.cells.iter().enumerate() {
             let cells = &self.cells;
             self.table
-                .insert_unique(cell.hash, index as u32, |&index| cells[index as usize].hash);
+                .insert_unique(spread(cell.hash), index as u32, |&index| {
+                    spread(cells[index as usize].hash)
+                });
         }
     }
 
-    /// Forgets everything, changes too.
+    /// Forgets everything, changes too: as if there were no rows below.
     pub(crate) fn clear(&mut self) {
         *self = Self {
             hasher: self.hasher.clone(),
@@ -264,7 +266,7 @@ impl Hashed {
         let index = index.get_or_insert_with(|| {
             uncommitted
                 .iter()
-                .map(|&index| (cells[index as usize].key.clone(), index))
+                .map(|&index| (cells[index as usize].key().into(), index))
                 .collect()
         });
         HashedChanges {
@@ -289,22 +291,24 @@ impl Hashed {
     }
 
     #[inline]
-    fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+    fn hash(&self, key: &[u8]) -> u32 {
+        let hash = self.hasher.hash_one(key);
+        (hash ^ (hash >> 32)) as u32
+    }
+
+    #[inline]
+    fn find(&self, hash: u32, key: &[u8]) -> Option<u32> {
         self.table
-            .find(hash, |&index| *self.cells[index as usize].key == *key)
+            .find(spread(hash), |&index| {
+                let cell = &self.cells[index as usize];
+                cell.hash == hash && cell.key() == key
+            })
             .copied()
     }
 
     /// A new cell, in no list and not counted yet.
-    fn insert(&mut self, hash: u64, key: &[u8]) -> u32 {
-        let cell = Cell {
-            hash,
-            key: key.into(),
-            value: None,
-            timestamp: -1,
-            state: State::Vacant,
-            referenced: false,
-        };
+    fn insert(&mut self, hash: u32, key: &[u8]) -> u32 {
+        let cell = Cell::new(hash, key);
         let index = if let Some(index) = self.vacant.pop() {
             self.cells[index as usize] = cell;
             index
@@ -313,164 +317,39 @@ impl Hashed {
             u32::try_from(self.cells.len() - 1).expect("fewer than 4 billion rows are in memory")
         };
         let cells = &self.cells;
-        self.table
-            .insert_unique(hash, index, |&index| cells[index as usize].hash);
+        self.table.insert_unique(spread(hash), index, |&index| {
+            spread(cells[index as usize].hash)
+        });
         index
+    }
+
+    /// Takes a cell out of the table that may have a row below; the caller has taken it off the counts.
+    fn forget(&mut self, index: u32) {
+        self.forgotten = self
+            .forgotten
+            .max(Some(prefix(self.cells[index as usize].key())));
+        self.remove(index);
     }
 
     /// Takes a cell out of the table; the caller has taken it off the counts.
     fn remove(&mut self, index: u32) {
         let cell = &mut self.cells[index as usize];
-        if let Ok(entry) = self.table.find_entry(cell.hash, |&other| other == index) {
+        if let Ok(entry) = self
+            .table
+            .find_entry(spread(cell.hash), |&other| other == index)
+        {
             entry.remove();
         }
-        cell.state = State::Vacant;
-        cell.key = Box::default();
-        cell.value = None;
+        cell.vacate();
         self.vacant.push(index);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, PartialEq)]
-    enum Known<'a> {
-        Nothing,
-        Absent,
-        Value(&'a [u8]),
-    }
-
-    fn get<'a>(overlay: &'a mut Hashed, key: &[u8]) -> Known<'a> {
-        match overlay.slot(key) {
-            None => Known::Nothing,
-            Some(slot) => overlay.value(slot).map_or(Known::Absent, Known::Value),
-        }
-    }
-
-    fn committed(overlay: &mut Hashed) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let mut rows = Vec::new();
-        overlay.commit(|key, value| rows.push((key.to_vec(), value.map(<[u8]>::to_vec))));
-        rows
-    }
-
-    fn flushed(overlay: &mut Hashed) -> Vec<Vec<u8>> {
-        let mut keys = Vec::new();
-        overlay
-            .flush(|key, _, _| -> Result<(), ()> {
-                keys.push(key.to_vec());
-                Ok(())
-            })
-            .expect("nothing fails");
-        keys
-    }
-
-    #[test]
-    fn a_key_is_flushed_once_with_its_last_value_and_again_after_a_further_change() {
-        let mut overlay = Hashed::default();
-        overlay.put(b"b", Some(b"1"), Logged::At(1));
-        overlay.put(b"a", Some(b"1"), Logged::At(1));
-        overlay.put(b"b", Some(b"2"), Logged::At(1));
-        overlay.put(b"derived", Some(b"x"), Logged::No);
-        assert_eq!(flushed(&mut overlay), [b"b", b"a"]);
-        assert!(flushed(&mut overlay).is_empty());
-        overlay.put(b"b", None, Logged::At(1));
-        assert_eq!(flushed(&mut overlay), [b"b"]);
-        assert_eq!(
-            committed(&mut overlay),
-            [
-                (b"a".to_vec(), Some(b"1".to_vec())),
-                (b"b".to_vec(), None),
-                (b"derived".to_vec(), Some(b"x".to_vec())),
-            ]
-        );
-        assert!(committed(&mut overlay).is_empty());
-    }
-
-    #[test]
-    fn a_failed_flush_leaves_everything_to_be_flushed_again() {
-        let mut overlay = Hashed::default();
-        overlay.put(b"a", Some(b"1"), Logged::At(1));
-        overlay.put(b"b", Some(b"1"), Logged::At(1));
-        let mut left = 1;
-        let result = overlay.flush(|_, _, _| {
-            left -= 1;
-            if left < 0 { Err(()) } else { Ok(()) }
-        });
-        assert_eq!(result, Err(()));
-        assert_eq!(flushed(&mut overlay).len(), 2);
-    }
-
-    #[test]
-    fn aborted_changes_are_unknown_again_and_counted_no_more() {
-        let mut overlay = Hashed::default();
-        overlay.put(b"a", Some(b"1"), Logged::At(1));
-        committed(&mut overlay);
-        overlay.put(b"a", Some(b"22"), Logged::At(1));
-        overlay.put(b"b", Some(b"1"), Logged::At(1));
-        assert!(overlay.uncommitted_bytes() > 0);
-        overlay.abort();
-        assert_eq!(get(&mut overlay, b"a"), Known::Nothing);
-        assert_eq!(get(&mut overlay, b"b"), Known::Nothing);
-        assert_eq!((overlay.uncommitted_bytes(), overlay.clean_bytes()), (0, 0));
-        assert!(committed(&mut overlay).is_empty());
-    }
-
-    #[test]
-    fn clean_rows_are_forgotten_when_over_the_limit_and_changes_never() {
-        let mut overlay = Hashed::default();
-        for key in 0..100_u8 {
-            overlay.remember(&[key], Some(&[key; 10]));
-        }
-        overlay.put(b"changed", Some(&[0; 500]), Logged::At(1));
-        assert_eq!(get(&mut overlay, &[7]), Known::Value(&[7; 10]));
-        overlay.trim(overlay.clean_bytes() - 1);
-        assert_eq!(
-            get(&mut overlay, &[7]),
-            Known::Value(&[7; 10]),
-            "read of late"
-        );
-        overlay.trim(0);
-        assert_eq!(overlay.clean_bytes(), 0);
-        assert_eq!(get(&mut overlay, &[7]), Known::Nothing);
-        assert_eq!(get(&mut overlay, b"changed"), Known::Value(&[0; 500]));
-        overlay.remember(b"absent", None);
-        assert_eq!(get(&mut overlay, b"absent"), Known::Absent);
-    }
-
-    #[test]
-    fn the_room_of_many_changes_is_given_back() {
-        let mut overlay = Hashed::default();
-        for key in 0..10_000_u32 {
-            overlay.put(&key.to_be_bytes(), Some(b"1"), Logged::At(1));
-        }
-        committed(&mut overlay);
-        overlay.trim(100 * CELL_OVERHEAD * 2);
-        assert!(overlay.cells.capacity() < 1000);
-        let known = (0..10_000_u32)
-            .filter(|key| get(&mut overlay, &key.to_be_bytes()) == Known::Value(b"1"))
-            .count();
-        assert!(known > 50, "{known} rows are still known");
-    }
-
-    #[test]
-    fn changed_rows_come_in_order_however_late_the_order_is_asked_for() {
-        let mut overlay = Hashed::default();
-        overlay.remember(b"clean", Some(b""));
-        overlay.put(b"c", Some(b"1"), Logged::At(1));
-        overlay.put(b"a", Some(b"1"), Logged::At(1));
-        let keys = |overlay: &mut Hashed| -> Vec<Vec<u8>> {
-            overlay
-                .changed(Bound::Unbounded, Bound::Excluded(b"d"))
-                .map(|(key, _)| key.to_vec())
-                .collect()
-        };
-        assert_eq!(keys(&mut overlay), [b"a", b"c"]);
-        overlay.put(b"b", None, Logged::At(1));
-        overlay.put(b"e", None, Logged::At(1));
-        assert_eq!(keys(&mut overlay), [b"a", b"b", b"c"]);
-        overlay.abort();
-        assert!(keys(&mut overlay).is_empty());
-    }
+/// A cell's hash as the table wants it: it looks at the first bits and at the last ones.
+#[inline]
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,9 @@
 mod arrivals;
 mod batch;
 mod cache_budget;
+mod cell;
 mod checkpoint;
+mod clean_up;
 mod clock;
 mod commit_log;
 mod compactor;
@@ -23,6 +25,7 @@ mod join_window;
 mod key_value;
 mod layout;
 mod memory;
+mod memory_budget;
 mod merge;
 mod overlay;
 mod presence;
@@ -60,7 +63,8 @@ pub use spec::{
     ADDITIONAL_RETENTION_MS, Backend, Caching, Changelog, StoreKind, StoreSpec, WindowLayout,
     changelog_configs, check_retention,
 };
-pub use state::{MemoryBudget, StateDatabase};
+pub use memory_budget::MemoryBudget;
+pub use state::StateDatabase;
 pub use store::{ChangelogEntry, ChangelogRecord, Store};
 pub use stores::{StoreId, Stores};
 pub use time_buffer::{BufferEntry, TimeOrderedBuffer};

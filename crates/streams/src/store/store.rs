@@ -134,12 +134,16 @@ impl Store {
             table.clear()?;
         }
         let mut presence = Presence::complete();
-        if let (Some(checkpoint), Some(_)) = (&checkpoint, last) {
+        let filled = checkpoint.is_some() && last.is_some();
+        let checkpoint = checkpoint.unwrap_or(Checkpoint::EMPTY);
+        if filled {
             presence.unknown_up_to(layout.segment(checkpoint.clock));
         }
-        let checkpoint = checkpoint.unwrap_or(Checkpoint::EMPTY);
         let share = CacheShare::new(std::sync::Arc::clone(state.cache()));
         let mut store = Self::new(spec, Table::Disk(table), share, checkpoint, presence);
+        if filled {
+            store.look_below();
+        }
         store.publish_expiry();
         Ok(store)
     }
@@ -194,7 +198,10 @@ impl Store {
         };
         let slot = match known {
             Some(slot) => slot,
-            None => self.load(key)?,
+            None => match self.load(key)? {
+                Some(slot) => slot,
+                None => return Ok(None),
+            },
         };
         match &mut self.overlay {
             Overlay::Hashed(hashed) => Ok(hashed.value(slot)),
@@ -486,9 +493,22 @@ impl Store {
             sequence: checkpoint.sequence,
         };
         self.committed = self.now;
+        self.look_below();
         self.contents = None;
         self.upcoming = None;
         self.publish_expiry();
+    }
+
+    /// Says that there are committed rows which the overlay does not know.
+    fn look_below(&mut self) {
+        let last = match self.layout {
+            // No row begins after the clock.
+            Layout::TimeFirst | Layout::KeyFirst { .. } => self.layout.segment(self.now.clock),
+            _ => u64::MAX,
+        };
+        if let Overlay::Hashed(hashed) = &mut self.overlay {
+            hashed.unknown_up_to(last);
+        }
     }
 
     pub(crate) fn presence(&mut self) -> &mut Presence {
@@ -500,16 +520,22 @@ impl Store {
         self.entry_bytes = 0;
     }
 
-    /// Reads a row that the overlay does not know from below.
+    /// Reads a row that the overlay does not know from below, unless there can be none.
     #[cold]
-    fn load(&mut self, key: &[u8]) -> Result<u32, StoreError> {
+    fn load(&mut self, key: &[u8]) -> Result<Option<u32>, StoreError> {
+        let Overlay::Hashed(hashed) = &self.overlay else {
+            return Ok(None);
+        };
+        if !hashed.may_be_below(key) {
+            return Ok(None);
+        }
         self.scratch.clear();
         let found = !self.is_dead(key) && self.table.get(key, &mut self.scratch)?;
         self.share.settle(&mut self.overlay);
-        Ok(match &mut self.overlay {
-            Overlay::Hashed(hashed) => hashed.remember(key, found.then_some(&self.scratch)),
-            Overlay::Sorted(_) | Overlay::Arrivals(_) => 0,
-        })
+        let Overlay::Hashed(hashed) = &mut self.overlay else {
+            return Ok(None);
+        };
+        Ok(Some(hashed.remember(key, found.then_some(&self.scratch))))
     }
 }
 

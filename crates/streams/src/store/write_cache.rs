@@ -2,8 +2,10 @@
 //!
 //! Holds what is to be emitted, never what is stored: the store has every update at once.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hash};
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::record::Headers;
 
@@ -30,81 +32,91 @@ pub struct CachedChange<K, V> {
 pub struct WriteCache<K, V> {
     limit: usize,
     bytes: usize,
+    hasher: DefaultHashBuilder,
     /// Entries in order of their first update.
     entries: VecDeque<Slot<K, V>>,
-    places: HashMap<K, u64>,
+    /// The places of entries by key; empty while a commit empties the cache.
+    places: HashTable<u64>,
     /// The place of the first entry.
     first: u64,
 }
 
 #[derive(Debug)]
 struct Slot<K, V> {
+    hash: u64,
     change: CachedChange<K, V>,
     bytes: usize,
 }
 
-impl<K: Clone + Eq + Hash, V> WriteCache<K, V> {
+impl<K: Eq + Hash, V> WriteCache<K, V> {
     /// A cache that holds `limit` bytes: with 0, every update passes on at once.
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
             bytes: 0,
+            hasher: DefaultHashBuilder::default(),
             entries: VecDeque::new(),
-            places: HashMap::new(),
+            places: HashTable::new(),
             first: 0,
         }
     }
 
-    /// Notes an update. `old` is asked for at the first update of a key only; `bytes` is what the operator counts
-    /// for key and value.
-    pub fn update(
-        &mut self,
-        key: &K,
-        old: impl FnOnce() -> Option<V>,
-        new: Option<V>,
-        timestamp: i64,
-        headers: Headers,
-        bytes: usize,
-    ) {
+    /// Notes an update, from the value before it; `bytes` is what the operator counts for key and value.
+    pub fn update(&mut self, change: CachedChange<K, V>, bytes: usize) {
         let bytes = bytes + ENTRY_BYTES;
-        if let Some(place) = self.places.get(key)
-            && let Some(slot) = self.entries.get_mut((place - self.first) as usize)
-        {
-            slot.change.new = new;
-            slot.change.timestamp = timestamp;
-            slot.change.headers = headers;
+        let hash = self.hasher.hash_one(&change.key);
+        let (entries, first) = (&mut self.entries, self.first);
+        let at = |place: u64| (place - first) as usize;
+        let known = self.places.find(hash, |&place| {
+            let slot = &entries[at(place)];
+            slot.hash == hash && slot.change.key == change.key
+        });
+        if let Some(&place) = known {
+            let slot = &mut entries[at(place)];
+            slot.change.new = change.new;
+            slot.change.timestamp = change.timestamp;
+            slot.change.headers = change.headers;
             self.bytes = self.bytes + bytes - slot.bytes;
             slot.bytes = bytes;
             return;
         }
-        let change = CachedChange {
-            key: key.clone(),
-            old: old(),
-            new,
-            timestamp,
-            headers,
-        };
-        self.places
-            .insert(key.clone(), self.first + self.entries.len() as u64);
-        self.entries.push_back(Slot { change, bytes });
+        entries.push_back(Slot {
+            hash,
+            change,
+            bytes,
+        });
         self.bytes += bytes;
+        let place = first + entries.len() as u64 - 1;
+        self.places
+            .insert_unique(hash, place, |&place| entries[at(place)].hash);
     }
 
     /// The change that has waited longest, if the cache is over its limit.
+    #[inline]
     pub fn evict(&mut self) -> Option<CachedChange<K, V>> {
         if self.bytes <= self.limit {
             return None;
         }
-        self.pop()
+        let first = self.first;
+        let slot = self.take_first()?;
+        if let Ok(entry) = self.places.find_entry(slot.hash, |&place| place == first) {
+            entry.remove();
+        }
+        Some(slot.change)
     }
 
     /// The change that has waited longest: called until there is none, at a commit.
     pub fn pop(&mut self) -> Option<CachedChange<K, V>> {
+        // All of them go.
+        self.places.clear();
+        self.take_first().map(|slot| slot.change)
+    }
+
+    fn take_first(&mut self) -> Option<Slot<K, V>> {
         let slot = self.entries.pop_front()?;
         self.first += 1;
         self.bytes -= slot.bytes;
-        self.places.remove(&slot.change.key);
-        Some(slot.change)
+        Some(slot)
     }
 }
 
@@ -118,7 +130,14 @@ mod tests {
         old: Option<u64>,
         new: u64,
     ) {
-        cache.update(&key, || old, Some(new), new as i64, Headers::default(), 8);
+        let change = CachedChange {
+            key,
+            old,
+            new: Some(new),
+            timestamp: new as i64,
+            headers: Headers::default(),
+        };
+        cache.update(change, 8);
     }
 
     #[test]
