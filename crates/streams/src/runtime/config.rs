@@ -80,6 +80,8 @@ pub(crate) struct AppConfig {
     pub(crate) buffered_records: usize,
     /// How often repartition topics are emptied of what is processed.
     pub(crate) purge_interval: Duration,
+    /// How long local state that nobody needs is kept.
+    pub(crate) state_cleanup_delay: Duration,
     pub(crate) on_failure: OnFailure,
     pub(crate) queries: Queries,
     /// How many other instances keep a copy of each store.
@@ -105,6 +107,7 @@ impl AppConfig {
             memory: MemoryBudget::default(),
             buffered_records: 1000,
             purge_interval: Duration::from_secs(30),
+            state_cleanup_delay: Duration::from_mins(10),
             on_failure: Arc::new(|_| WorkerFailure::ShutDown),
             queries: Queries::default(),
             standby_replicas: 0,
@@ -148,6 +151,9 @@ impl AppConfig {
             }
             "stop.timeout.ms" => {
                 self.stop_timeout = Duration::from_millis(number(key, value)?);
+            }
+            "state.cleanup.delay.ms" => {
+                self.state_cleanup_delay = Duration::from_millis(number(key, value)?);
             }
             "state.dir" => self.state_dir = PathBuf::from(value),
             "max.task.idle.ms" => self.task.max_idle_ms = number(key, value)?,

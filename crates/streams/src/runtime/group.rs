@@ -229,6 +229,8 @@ impl Group {
         self.take_events()?;
         self.start_lost()?;
         self.purge();
+        let delay = self.instance.config.state_cleanup_delay;
+        self.instance.database.clean_up(delay);
         self.hold_standbys();
         self.bar.draw(&self.instance.restores);
         let settled = self.settled && self.instance.all_run();

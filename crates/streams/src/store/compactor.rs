@@ -26,6 +26,8 @@ struct Jobs {
     flush: VecDeque<Arc<Tree>>,
     compact: VecDeque<Arc<Tree>>,
     expire: VecDeque<(Arc<Tree>, u64)>,
+    /// Deletes tables that nobody needs, while none is being written.
+    clean: Option<Box<dyn FnOnce() + Send>>,
     /// One that was taken is being done.
     busy: bool,
     stopping: bool,
@@ -41,12 +43,17 @@ impl Jobs {
                 let (tree, front) = self.expire.pop_front()?;
                 Some(Job::DropBefore(tree, front))
             })
+            .or_else(|| self.clean.take().map(Job::Clean))
             .or_else(|| self.compact.pop_front().map(Job::Compact))
     }
 
     #[cfg(test)]
     fn is_idle(&self) -> bool {
-        !self.busy && self.flush.is_empty() && self.compact.is_empty() && self.expire.is_empty()
+        !self.busy
+            && self.flush.is_empty()
+            && self.compact.is_empty()
+            && self.expire.is_empty()
+            && self.clean.is_none()
     }
 }
 
@@ -54,6 +61,7 @@ enum Job {
     Flush(Arc<Tree>),
     Compact(Arc<Tree>),
     DropBefore(Arc<Tree>, u64),
+    Clean(Box<dyn FnOnce() + Send>),
 }
 
 #[derive(Default)]
@@ -118,6 +126,13 @@ impl Compactor {
         }
     }
 
+    /// Calls this when no table is being written, unless an earlier one is still waiting.
+    pub(crate) fn clean(&self, clean: impl FnOnce() + Send + 'static) {
+        let mut jobs = self.desk.jobs();
+        jobs.clean.get_or_insert_with(|| Box::new(clean));
+        self.desk.changed.notify_all();
+    }
+
     /// Waits until no more than `limit` bytes are sealed, or `ready` says so: ten seconds at most, after which the
     /// disk's slowness is its own to report.
     pub(crate) fn wait(&self, limit: u64, ready: impl Fn() -> bool) {
@@ -171,7 +186,10 @@ impl Drop for Compactor {
     fn drop(&mut self) {
         self.desk.jobs().stopping = true;
         self.desk.changed.notify_all();
-        if let Some(thread) = self.thread.take() {
+        // While it cleans up it may be the last that has the database.
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
             let _ = thread.join();
         }
     }
@@ -203,10 +221,29 @@ impl Desk {
 
     fn work(&self, log: &Mutex<CommitLog>) {
         while let Some(job) = self.next() {
-            if let Err(error) = self.do_one(&job, log) {
-                let tree = match job {
-                    Job::Flush(tree) | Job::Compact(tree) | Job::DropBefore(tree, _) => tree,
-                };
+            let (tree, done) = match job {
+                Job::Clean(clean) => {
+                    clean();
+                    continue;
+                }
+                Job::Flush(tree) => {
+                    let flushed = self.flush(&tree);
+                    (tree, flushed)
+                }
+                Job::Compact(tree) => {
+                    let compacted = self.compact(&tree);
+                    (tree, compacted)
+                }
+                Job::DropBefore(tree, front) => {
+                    if let Err(error) = tree.drop_before(front) {
+                        // Nothing is lost but room on disk, and the next attempt may go better.
+                        tracing::warn!(table = %tree.name, %error, "expired rows could not be dropped from disk");
+                    }
+                    (tree, Ok(()))
+                }
+            };
+            let _no_commit = log.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = done.and_then(|()| tree.forget_past()) {
                 let told = store_error(Path::new(&*tree.name), &error);
                 tracing::error!(table = %tree.name, %error, "the state cannot be written");
                 self.fail(format!("writing {}: {told}", tree.name));
@@ -214,30 +251,18 @@ impl Desk {
         }
     }
 
-    fn do_one(&self, job: &Job, log: &Mutex<CommitLog>) -> lsm_tree::Result<()> {
-        let tree = match job {
-            Job::Flush(tree) => {
-                let bytes = tree.flush()?;
-                self.drop_sealed(bytes);
-                enqueue(&mut self.jobs().compact, tree);
-                tree
-            }
-            Job::Compact(tree) => {
-                if tree.compact()? {
-                    enqueue(&mut self.jobs().compact, tree);
-                }
-                tree
-            }
-            Job::DropBefore(tree, front) => {
-                if let Err(error) = tree.drop_before(*front) {
-                    // Nothing is lost but room on disk, and the next attempt may go better.
-                    tracing::warn!(table = %tree.name, %error, "expired rows could not be dropped from disk");
-                }
-                tree
-            }
-        };
-        let _no_commit = log.lock().unwrap_or_else(PoisonError::into_inner);
-        tree.forget_past()
+    fn flush(&self, tree: &Arc<Tree>) -> lsm_tree::Result<()> {
+        let bytes = tree.flush()?;
+        self.drop_sealed(bytes);
+        enqueue(&mut self.jobs().compact, tree);
+        Ok(())
+    }
+
+    fn compact(&self, tree: &Arc<Tree>) -> lsm_tree::Result<()> {
+        if tree.compact()? {
+            enqueue(&mut self.jobs().compact, tree);
+        }
+        Ok(())
     }
 
     fn drop_sealed(&self, bytes: u64) {

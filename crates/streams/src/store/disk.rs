@@ -10,13 +10,13 @@ use super::error::StoreError;
 use super::expiry::Expiry;
 use super::layout::Layout;
 use super::state::StateDatabase;
-use super::tree::Tree;
+use super::tree::{Held, Tree};
 
 /// The rows, shared with readers.
 #[derive(Clone)]
 pub(crate) struct DiskTable {
     state: StateDatabase,
-    tree: Arc<Tree>,
+    tree: Held,
     expiry: Arc<Expiry>,
     /// Rows of key-value stores begin with a byte of ours on disk: a key may be empty, a row of the database not.
     prefixed: bool,
@@ -27,7 +27,7 @@ const PREFIX: u8 = b'k';
 impl std::fmt::Debug for DiskTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DiskTable")
-            .field("name", &self.tree.name)
+            .field("name", &self.name())
             .finish_non_exhaustive()
     }
 }
@@ -41,7 +41,7 @@ impl DiskTable {
     ) -> Self {
         Self {
             state,
-            tree,
+            tree: Held::new(tree),
             expiry,
             prefixed: layout == Layout::Plain,
         }
@@ -70,11 +70,11 @@ impl DiskTable {
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.tree.name
+        &self.tree().name
     }
 
     pub(crate) fn tree(&self) -> &Arc<Tree> {
-        &self.tree
+        self.tree.tree()
     }
 
     pub(crate) fn expiry(&self) -> &Arc<Expiry> {
@@ -84,7 +84,7 @@ impl DiskTable {
     /// The row's value, appended to `into`; false if there is none.
     pub(crate) fn get(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool, StoreError> {
         let Some(value) = self
-            .tree
+            .tree()
             .get(&self.row(key))
             .map_err(|error| self.state.error(&error))?
         else {
@@ -102,7 +102,7 @@ impl DiskTable {
         mut each: impl FnMut(&[u8], &[u8]) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, StoreError> {
         let (from, to) = (from.map(|key| self.row(key)), to.map(|key| self.row(key)));
-        for row in self.tree.range::<Cow<'_, [u8]>>((from, to)) {
+        for row in self.tree().range::<Cow<'_, [u8]>>((from, to)) {
             let (key, value) = row.into_inner().map_err(|error| self.state.error(&error))?;
             if let ControlFlow::Break(stop) = each(self.key(&key), &value) {
                 return Ok(ControlFlow::Break(stop));
@@ -114,7 +114,7 @@ impl DiskTable {
     /// The key of the last row.
     pub(crate) fn last_key(&self) -> Result<Option<Vec<u8>>, StoreError> {
         let last = self
-            .tree
+            .tree()
             .last_key()
             .map_err(|error| self.state.error(&error))?;
         Ok(last.map(|key| self.key(&key).to_vec()))
@@ -127,23 +127,23 @@ impl DiskTable {
         rows: impl Iterator<Item = (&'r [u8], Option<&'r [u8]>)>,
     ) -> Result<(), StoreError> {
         let rows = rows.map(|(key, value)| (self.row(key), value));
-        self.state.ingest(&self.tree, rows)
+        self.state.ingest(self.tree(), rows)
     }
 
     /// Forgets the checkpoint and all rows.
     pub(crate) fn clear(&self) -> Result<(), StoreError> {
-        self.state.clear(&self.tree)?;
+        self.state.clear(self.tree())?;
         self.expiry.reset();
         Ok(())
     }
 
     /// An estimate: rows that were overwritten count more than once until they are compacted.
     pub(crate) fn approximate_len(&self) -> usize {
-        self.tree.approximate_len()
+        self.tree().approximate_len()
     }
 
     /// Bytes on disk and in the write buffer.
     pub(crate) fn bytes(&self) -> u64 {
-        self.tree.disk_space() + self.tree.buffered()
+        self.tree().disk_space() + self.tree().buffered()
     }
 }

@@ -11,7 +11,6 @@
 mod arrivals;
 mod batch;
 mod cache_budget;
-mod cell;
 mod checkpoint;
 mod clean_up;
 mod clock;
@@ -56,6 +55,7 @@ pub use checkpoint::{ChangelogState, Checkpoint, Restore, WipeReason};
 pub use error::StoreError;
 pub use join_window::{Arrived, JoinWindow};
 pub use key_value::KeyValue;
+pub use memory_budget::MemoryBudget;
 pub use reader::{Stamped, StoreReader, WindowRow};
 pub use session::{SessionEntry, SessionStore};
 pub(crate) use spec::RestoreCheck;
@@ -63,7 +63,6 @@ pub use spec::{
     ADDITIONAL_RETENTION_MS, Backend, Caching, Changelog, StoreKind, StoreSpec, WindowLayout,
     changelog_configs, check_retention,
 };
-pub use memory_budget::MemoryBudget;
 pub use state::StateDatabase;
 pub use store::{ChangelogEntry, ChangelogRecord, Store};
 pub use stores::{StoreId, Stores};

@@ -9,7 +9,7 @@
 //!   FORMAT             the version of all this
 //!   log/               the log of commits
 //!   tables/<name>/     a table: an LSM tree, opened when it is first asked for
-//!   deleted/           tables on their way out
+//!   deleted/<name>/    a table on its way out
 //! ```
 //!
 //! One log serves all stores, so the changes of several commit in one atomic batch together with their checkpoints.
@@ -24,21 +24,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use lsm_tree::{Cache, DescriptorTable, SeqNo};
 
 use super::batch::Batch;
 use super::cache_budget::CacheBudget;
 use super::checkpoint::Checkpoint;
+use super::clean_up::table_path;
 use super::commit_log::{Change, Changes, CommitLog, LeftLog};
 use super::compactor::Compactor;
 use super::disk::DiskTable;
 use super::error::StoreError;
 use super::expiry::{Expiry, Fronts};
 use super::layout::Layout;
+use super::memory_budget::MemoryBudget;
 use super::tree::{Sequence, Tree, TreeShares, is_damage, store_error};
-
-const MIB: u64 = 1024 * 1024;
 
 /// The name of the table of checkpoints; those of stores contain a dot.
 const CHECKPOINTS: &str = "checkpoints";
@@ -57,66 +58,39 @@ const MOST_LOGS: usize = 8;
 /// Runs of tables that lie unsorted at which commits wait for the compactor.
 const MOST_RUNS: usize = 20;
 
-/// How the memory of all stores of an application is divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemoryBudget {
-    /// Blocks read from disk.
-    pub block_cache_bytes: u64,
-    /// Committed rows that are not in a table on disk yet.
-    pub write_buffer_bytes: u64,
-    /// Clean rows in front of the stores, beside the changes of open transactions.
-    pub row_cache_bytes: u64,
-}
-
-impl MemoryBudget {
-    /// Divides `total_bytes`; at least 16 MiB.
-    pub fn of(total_bytes: u64) -> Self {
-        let eighth = total_bytes.max(16 * MIB) / 8;
-        Self {
-            block_cache_bytes: 3 * eighth,
-            write_buffer_bytes: 2 * eighth,
-            row_cache_bytes: 3 * eighth,
-        }
-    }
-}
-
-impl Default for MemoryBudget {
-    /// 96 MiB in all.
-    fn default() -> Self {
-        Self::of(96 * MIB)
-    }
-}
-
 /// The database of all stores on disk of one application in one process. Cheap to clone; closed when the last clone,
 /// store and reader is gone.
 #[derive(Clone)]
 pub struct StateDatabase {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
-    directory: PathBuf,
+pub(super) struct Shared {
+    pub(super) directory: PathBuf,
     budget: MemoryBudget,
     cache: Arc<CacheBudget>,
-    fronts: Fronts,
+    pub(super) fronts: Fronts,
     // Its thread ends before the trees close.
-    compactor: Compactor,
+    pub(super) compactor: Compactor,
     /// Whoever has it, commits.
     log: Arc<Mutex<CommitLog>>,
     /// The logs that were ended and are still needed.
     ended: Mutex<VecDeque<EndedLog>>,
-    trees: Mutex<HashMap<Arc<str>, Arc<Tree>>>,
+    pub(super) trees: Mutex<HashMap<Arc<str>, Arc<Tree>>>,
     /// Bytes in write buffers that are not being written out.
-    buffered: AtomicU64,
-    checkpoints: Arc<Tree>,
-    shares: TreeShares,
+    pub(super) buffered: AtomicU64,
+    pub(super) checkpoints: Arc<Tree>,
+    pub(super) shares: TreeShares,
+    /// When it was opened, and when tables that nobody needs are looked for next.
+    pub(super) opened: Instant,
+    pub(super) next_clean_up: Mutex<Instant>,
     _lock: File,
 }
 
 /// A log that is needed until these trees have written what was committed below the number.
-struct EndedLog {
+pub(super) struct EndedLog {
     path: PathBuf,
-    trees: Vec<Arc<Tree>>,
+    pub(super) trees: Vec<Arc<Tree>>,
     below: SeqNo,
 }
 
@@ -167,6 +141,8 @@ impl StateDatabase {
                 buffered: AtomicU64::new(0),
                 checkpoints,
                 shares,
+                opened: Instant::now(),
+                next_clean_up: Mutex::new(Instant::now()),
                 _lock: lock,
             }),
         };
@@ -264,24 +240,29 @@ impl StateDatabase {
 
     /// Forgets a table's checkpoint, then its rows.
     pub(crate) fn clear(&self, tree: &Arc<Tree>) -> Result<(), StoreError> {
-        let mut log = self.log();
-        self.forget(&mut log, tree)
-    }
-
-    fn forget(&self, log: &mut CommitLog, tree: &Arc<Tree>) -> Result<(), StoreError> {
         let shared = &self.shared;
-        let mut changes = Changes::default();
-        changes.of(&shared.checkpoints.name);
-        changes.remove(&[tree.name.as_bytes()]);
-        changes.of(&tree.name);
-        changes.void();
-        self.append(log, &changes)?;
-        let at = shared.shares.sequence.take();
-        shared.checkpoints.remove(tree.name.as_bytes(), at);
+        let mut log = self.log();
+        self.void(&mut log, &tree.name)?;
         let unsealed = tree.unsealed();
         let gone = tree.clear().map_err(|error| self.error(&error))?;
         shared.buffered.fetch_sub(unsealed, Ordering::Relaxed);
         shared.compactor.dropped(gone - unsealed);
+        Ok(())
+    }
+
+    /// Forgets how far a table has come, and all earlier changes of it.
+    pub(super) fn void(&self, log: &mut CommitLog, table: &Arc<str>) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        let mut changes = Changes::default();
+        changes.of(&shared.checkpoints.name);
+        changes.remove(&[table.as_bytes()]);
+        changes.of(table);
+        changes.void();
+        self.append(log, &changes)?;
+        let at = shared.shares.sequence.take();
+        shared.checkpoints.remove(table.as_bytes(), at);
+        shared.checkpoints.buffer(ROW_OVERHEAD);
+        shared.buffered.fetch_add(ROW_OVERHEAD, Ordering::Relaxed);
         Ok(())
     }
 
@@ -318,14 +299,14 @@ impl StateDatabase {
         Ok(())
     }
 
-    fn log(&self) -> MutexGuard<'_, CommitLog> {
+    pub(super) fn log(&self) -> MutexGuard<'_, CommitLog> {
         self.shared
             .log
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append(&self, log: &mut CommitLog, changes: &Changes) -> Result<(), StoreError> {
+    pub(super) fn append(&self, log: &mut CommitLog, changes: &Changes) -> Result<(), StoreError> {
         log.append(changes).map_err(|error| {
             // What follows a torn record would be lost.
             self.shared
@@ -472,7 +453,7 @@ impl StateDatabase {
         }
     }
 
-    fn ended(&self) -> MutexGuard<'_, VecDeque<EndedLog>> {
+    pub(super) fn ended(&self) -> MutexGuard<'_, VecDeque<EndedLog>> {
         self.shared
             .ended
             .lock()
@@ -500,6 +481,7 @@ fn prepare(directory: &Path) -> Result<File, StoreError> {
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
     check_format(directory)?;
+    super::clean_up::finish_deletes(directory).map_err(failed)?;
     for part in ["log", "tables"] {
         fs::create_dir_all(directory.join(part)).map_err(failed)?;
     }
@@ -528,24 +510,7 @@ fn check_format(directory: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// A table's directory: what no file name should have in it is written as in an address.
-fn table_path(directory: &Path, name: &str) -> PathBuf {
-    let mut file = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => {
-                file.push(char::from(byte));
-            }
-            other => {
-                use std::fmt::Write;
-                let _ = write!(file, "%{other:02x}");
-            }
-        }
-    }
-    directory.join("tables").join(file)
-}
-
-fn disk_error(directory: &Path, error: &io::Error) -> StoreError {
+pub(super) fn disk_error(directory: &Path, error: &io::Error) -> StoreError {
     let directory = directory.to_owned();
     let reason = error.to_string();
     if is_damage(error.kind()) {

@@ -7,8 +7,9 @@ use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use lsm_tree::compaction::Leveled;
 use lsm_tree::compaction::filter::Factory;
@@ -88,6 +89,38 @@ pub(crate) struct Tree {
     /// Commits below these numbers are sealed, and on disk.
     sealed_below: AtomicU64,
     flushed_below: AtomicU64,
+    /// How many hold it, and since when nobody does.
+    holders: AtomicUsize,
+    idle_since: Mutex<Instant>,
+}
+
+/// A tree that somebody uses: as long as one of these lives, it is not deleted.
+pub(crate) struct Held(Arc<Tree>);
+
+impl Held {
+    /// To be made by who has the log of commits, as deletes are.
+    pub(crate) fn new(tree: Arc<Tree>) -> Self {
+        tree.holders.fetch_add(1, Ordering::AcqRel);
+        Self(tree)
+    }
+
+    pub(crate) fn tree(&self) -> &Arc<Tree> {
+        &self.0
+    }
+}
+
+impl Clone for Held {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Noted before it counts as idle, so that nobody takes the time before it was held for this one.
+        *self.0.idle_since() = Instant::now();
+        self.0.holders.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl std::fmt::Debug for Tree {
@@ -149,7 +182,20 @@ impl Tree {
             sealed: AtomicU64::new(0),
             sealed_below: AtomicU64::new(0),
             flushed_below: AtomicU64::new(0),
+            holders: AtomicUsize::new(0),
+            idle_since: Mutex::new(Instant::now()),
         })
+    }
+
+    fn idle_since(&self) -> MutexGuard<'_, Instant> {
+        self.idle_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nobody has held it for so long.
+    pub(crate) fn is_idle(&self, delay: Duration) -> bool {
+        self.holders.load(Ordering::Acquire) == 0 && self.idle_since().elapsed() >= delay
     }
 
     /// The row's value.

@@ -171,20 +171,6 @@ fn a_locked_or_damaged_directory_is_named_with_the_remedy() {
     assert!(refused > 0);
 }
 
-fn files(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            found.append(&mut files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
 #[test]
 fn rows_beyond_the_caches_and_write_buffers_come_back_from_disk() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -316,20 +302,6 @@ fn a_key_that_no_store_could_take_is_refused() {
         error.contains("store \"store\"") && error.contains("65000"),
         "{error}"
     );
-}
-
-/// A copy of the directory as it is at this moment: what a kill would leave.
-fn as_killed(directory: &TempDir, state: &StateDatabase) -> TempDir {
-    state.rest();
-    let copy = tempfile::tempdir().expect("a directory");
-    for path in files(directory.path()) {
-        let to = copy
-            .path()
-            .join(path.strip_prefix(directory.path()).expect("within"));
-        std::fs::create_dir_all(to.parent().expect("a parent")).expect("made");
-        std::fs::copy(path, to).expect("copied");
-    }
-    copy
 }
 
 fn record<'a>(key: &'a [u8], value: &'a [u8], offset: i64) -> ChangelogRecord<'a> {

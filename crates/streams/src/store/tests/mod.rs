@@ -1,6 +1,7 @@
 //! The stores against models: whatever is put, committed, rolled back, reopened and restored, on each backend.
 
 mod buffer;
+mod clean_up;
 mod durability;
 mod join_window;
 mod key_value;
@@ -147,6 +148,35 @@ impl Rig {
         store.finish_restore(5).expect("restored");
         self.changelog = changelog;
     }
+}
+
+/// All files below a directory.
+fn files(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.append(&mut files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A copy of the directory as it is at this moment: what a kill would leave.
+fn as_killed(directory: &TempDir, state: &StateDatabase) -> TempDir {
+    state.rest();
+    let copy = tempfile::tempdir().expect("a directory");
+    for path in files(directory.path()) {
+        let to = copy
+            .path()
+            .join(path.strip_prefix(directory.path()).expect("within"));
+        std::fs::create_dir_all(to.parent().expect("a parent")).expect("made");
+        std::fs::copy(path, to).expect("copied");
+    }
+    copy
 }
 
 /// Cases of a property on a backend: opening a database costs syncs.
