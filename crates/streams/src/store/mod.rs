@@ -11,6 +11,7 @@
 mod arrivals;
 mod batch;
 mod cache_budget;
+mod cell;
 mod checkpoint;
 mod clean_up;
 mod clock;
