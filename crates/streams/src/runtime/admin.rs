@@ -13,7 +13,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
@@ -146,6 +149,34 @@ impl Admin {
             .collect())
     }
 
+    /// All topics of the cluster, with their partition counts where these can be told at present.
+    pub(crate) fn present_topics(&self) -> Result<BTreeMap<String, Option<i32>>, ClientError> {
+        let metadata = self
+            .client
+            .inner()
+            .fetch_metadata(None, self.limit)
+            .map_err(|error| of_kafka("listing topics", &error))?;
+        let present = metadata.topics().iter().filter_map(|topic| {
+            let error = topic.error().map(RDKafkaErrorCode::from);
+            let count = match error {
+                None => Some(topic.partitions().len() as i32),
+                Some(RDKafkaErrorCode::UnknownTopicOrPartition) => return None,
+                Some(_) => None,
+            };
+            Some((topic.name().to_owned(), count))
+        });
+        Ok(present.collect())
+    }
+
+    /// Asks for a topic as a producer does, which makes it if the cluster makes topics that are asked for
+    /// (`auto.create.topics.enable`).
+    pub(crate) fn ask_for(&self, topic: &str) -> Result<(), ClientError> {
+        let asked = self.client.inner().fetch_metadata(Some(topic), self.limit);
+        asked
+            .map(drop)
+            .map_err(|error| of_kafka(&format!("asking for topic {topic}"), &error))
+    }
+
     /// The ids of those of the topics that exist, from clusters that have them.
     pub(crate) fn topic_ids(
         &self,
@@ -172,6 +203,33 @@ impl Admin {
         let value = found.get(key).and_then(|entry| entry.value.clone());
         value
             .ok_or_else(|| ClientError::own(ErrorKind::Fatal, action(), format!("no config {key}")))
+    }
+
+    /// Values of some configs of those of the topics that exist, in the order of `keys`.
+    pub(crate) fn topic_configs(
+        &self,
+        topics: &[&str],
+        keys: &[&str],
+    ) -> Result<BTreeMap<String, Vec<Option<String>>>, ClientError> {
+        if topics.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let resources: Vec<_> = topics
+            .iter()
+            .map(|topic| ResourceSpecifier::Topic(topic))
+            .collect();
+        let described = wait(self.client.describe_configs(&resources, &self.options()))
+            .map_err(|error| of_kafka("describing topics", &error))?;
+        let mut configs = BTreeMap::new();
+        for found in described {
+            let found = found.map_err(|code| of_code("describing topics".to_owned(), code))?;
+            let OwnedResourceSpecifier::Topic(topic) = &found.specifier else {
+                continue;
+            };
+            let value = |key: &&str| found.get(key).and_then(|entry| entry.value.clone());
+            configs.insert(topic.clone(), keys.iter().map(value).collect());
+        }
+        Ok(configs)
     }
 
     /// Deletes the records below these offsets.

@@ -224,6 +224,13 @@ impl Consumer {
         ClientError::check(code, || format!("subscribing to {}", topics.join(", ")))
     }
 
+    /// Leaves the group.
+    pub(crate) fn unsubscribe(&self) -> Result<(), ClientError> {
+        // SAFETY: the handle is valid.
+        let code = unsafe { native::rd_kafka_unsubscribe(self.handle.ptr()) };
+        ClientError::check(code, || "leaving the group".to_owned())
+    }
+
     /// Waits up to `timeout` for something to be told. To be called all the while, or the member loses its place.
     pub(crate) fn poll(&self, timeout: Duration) -> Option<Signal> {
         // SAFETY: the queue is valid; the event is destroyed below.

@@ -4,6 +4,8 @@
 //! workers commit and let go of their tasks, stores left open, and on an assignment the tasks that are still ours go
 //! on where they are.
 
+mod gone_offsets;
+mod hung;
 mod rebalance;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,9 +25,11 @@ use super::progress::Bar;
 use super::run_state::State;
 use super::running_task::{InputStart, TaskStart};
 use super::standby::{self, Standbys};
+use super::topic_watch::TopicWatch;
 use super::worker::{Command, Event, Worker, start_offset, told};
 use super::{TaskId, TopicPartition};
 use crate::error::StreamsError;
+use hung::{Hung, Pulses};
 
 /// How long one poll of the consumer waits.
 const POLL: Duration = Duration::from_millis(25);
@@ -75,6 +79,11 @@ pub(crate) struct Group {
     next_standbys: Instant,
     /// When tasks that were lost are started again if no rebalance comes.
     lost: Option<Instant>,
+    topic_watch: TopicWatch,
+    pulses: Pulses,
+    max_poll_interval: Duration,
+    /// Workers that do not come back, for which the group was left.
+    hung: Option<Hung>,
 }
 
 impl Group {
@@ -107,6 +116,10 @@ impl Group {
             .collect::<Result<_, StreamsError>>()?;
         let standbys = Standbys::start(&instance)?;
         let mut group = Self {
+            topic_watch: TopicWatch::start(&instance)?,
+            pulses: Pulses::of(instance.config.threads),
+            max_poll_interval: hung::max_poll_interval(&instance.config.clients),
+            hung: None,
             next_purge: Instant::now() + instance.config.purge_interval,
             instance,
             admin,
@@ -129,7 +142,7 @@ impl Group {
     fn wait_for_workers(&mut self) -> Result<(), StreamsError> {
         for _ in 0..self.workers.len() {
             match self.events.recv() {
-                Ok(Event::Ready | Event::Lost) => {}
+                Ok(Event::Ready | Event::Lost | Event::Gone) => {}
                 Ok(Event::Failed(error)) => {
                     self.stop_workers();
                     return Err(error);
@@ -227,6 +240,10 @@ impl Group {
             None => {}
         }
         self.take_events()?;
+        self.look_after_workers()?;
+        if let Some(wrong) = self.topic_watch.found() {
+            return Err(wrong);
+        }
         self.start_lost()?;
         self.purge();
         let delay = self.instance.config.state_cleanup_delay;
@@ -261,6 +278,7 @@ impl Group {
             match event {
                 Event::Ready => {}
                 Event::Lost => self.lost = Some(Instant::now() + REBALANCE_LIMIT),
+                Event::Gone => self.lost = Some(Instant::now() + gone_offsets::PAUSE),
                 Event::Failed(error) => return Err(error),
             }
         }
@@ -357,6 +375,7 @@ impl Group {
             partitions
         };
         let mut committed = self.committed(&partitions)?;
+        self.replace_gone(&mut committed)?;
         let mut assigned = Vec::with_capacity(partitions.len());
         for partition in &partitions {
             let known = committed.get(partition).and_then(Option::as_ref);
@@ -407,11 +426,13 @@ impl Group {
         Ok(answer.into_iter().collect())
     }
 
-    /// Has all workers commit and let go of their tasks, and waits for it.
+    /// Has all workers commit and let go of their tasks, and waits for it; but for those that do not come back.
     fn suspend_all(&self) {
         let (done, finished) = sync_channel(self.workers.len());
-        for worker in &self.workers {
-            worker.send(Command::Suspend(done.clone()));
+        for (index, worker) in self.workers.iter().enumerate() {
+            if self.hung.as_ref().is_none_or(|hung| !hung.has(index)) {
+                worker.send(Command::Suspend(done.clone()));
+            }
         }
         drop(done);
         // Each answers once, or has ended and with it its end of the channel.

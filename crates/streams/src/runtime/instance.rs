@@ -1,7 +1,7 @@
 //! What the threads of one running application share.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -40,6 +40,10 @@ pub(crate) struct Instance {
     pub(crate) uncommitted: Mutex<Vec<Uncommitted>>,
     /// Set while workers may still have tasks that the group has given to others without asking.
     pub(crate) lost: AtomicBool,
+    /// Records that were deleted or passed over before they were read.
+    pub(crate) unread: AtomicU64,
+    /// Inputs that cannot be read on where they were.
+    gone: Mutex<BTreeSet<TopicPartition>>,
     /// What queries need to know.
     pub(crate) known: Known,
     readers: Mutex<Readers>,
@@ -73,6 +77,8 @@ impl Instance {
             ending: Arc::clone(&parts.config.clients.ending),
             uncommitted: Mutex::default(),
             lost: AtomicBool::new(false),
+            unread: AtomicU64::new(0),
+            gone: Mutex::default(),
             known: Known::new(),
             readers: Mutex::default(),
             standby_readers: Mutex::default(),
@@ -121,10 +127,7 @@ impl Instance {
 
     /// What the workers that have ended could not commit, as the error of a stop that took too long.
     pub(crate) fn stopped_late(&self, waited: Duration) -> StreamsError {
-        let mut uncommitted = self
-            .uncommitted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut uncommitted = self.uncommitted.lock().unwrap_or_else(PoisonError::into_inner);
         uncommitted.sort_by(|a, b| a.partition.cmp(&b.partition));
         StreamsError::StopTimeout {
             waited,
@@ -219,6 +222,20 @@ impl Instance {
         self.standby_readers()
             .get(&(name.to_owned(), partition))
             .cloned()
+    }
+
+    fn gone(&self) -> MutexGuard<'_, BTreeSet<TopicPartition>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers an input that cannot be read on where it was.
+    pub(crate) fn is_gone(&self, partition: TopicPartition) {
+        self.gone().insert(partition);
+    }
+
+    /// The inputs that cannot be read on where they were.
+    pub(crate) fn take_gone(&self) -> BTreeSet<TopicPartition> {
+        std::mem::take(&mut *self.gone())
     }
 
     /// Remembers what of the repartition topics is processed.

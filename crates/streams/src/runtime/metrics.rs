@@ -23,6 +23,8 @@ pub(crate) struct WorkerMetrics {
     pub(crate) last_commit_micros: AtomicU64,
     pub(crate) restored_records: AtomicU64,
     pub(crate) full_waits: AtomicU64,
+    /// How often it came back from its tasks; not told.
+    pub(crate) turns: AtomicU64,
     tasks: Mutex<BTreeMap<TaskId, TaskMetrics>>,
 }
 
@@ -60,6 +62,9 @@ pub struct Metrics {
     pub workers: Vec<WorkerSnapshot>,
     /// The restores that are under way.
     pub restores: Vec<RestoreProgress>,
+    /// Records of the inputs that were deleted, or passed over, before they were read: offsets of which a partition's
+    /// committed one was out of range.
+    pub unread: u64,
 }
 
 impl Metrics {

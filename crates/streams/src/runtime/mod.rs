@@ -33,7 +33,9 @@ mod state_directory;
 pub mod task;
 #[cfg(test)]
 mod test_store;
+mod topic_limits;
 mod topic_partition;
+mod topic_watch;
 mod topics;
 mod worker;
 

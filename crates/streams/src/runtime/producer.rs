@@ -1,11 +1,14 @@
 //! The producer of a worker: idempotent, or transactional under exactly-once.
 //!
 //! It is used by one thread. What was sent is waited for at a commit; an error of any record sent since the last
-//! commit fails that commit, and names the topic and partition.
+//! commit fails that commit, and names the topic and partition. One that the cluster blames on its record is
+//! remembered, and told when that record is sent again ([`refusals`]).
 
 mod deliveries;
+mod refusals;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -22,10 +25,12 @@ use super::TopicPartition;
 use super::client::{ClientError, ClientRole, ClientSettings, DeliveryReports, ErrorKind, Handle};
 use super::consumer::{GroupMetadata, OffsetToCommit};
 use super::ending::{Ending, SLICE};
+use super::topic_limits::{Limits, TopicLimits};
 use crate::collector::{Collector, Outgoing};
 use crate::error::StreamsError;
 use crate::record::Headers;
 use deliveries::Deliveries;
+use refusals::Refusals;
 
 /// How long a record may wait for room in the local queue, and a question about a topic for its answer.
 const MAX_BLOCK: Duration = Duration::from_mins(1);
@@ -55,6 +60,10 @@ pub(crate) struct Producer {
     full_waits: u64,
     /// The worst that a call failed with since the last abort.
     broken: Option<ErrorKind>,
+    /// What the topics take, where that is known.
+    limits: Arc<Limits>,
+    /// What the cluster refused.
+    refusals: Refusals,
 }
 
 /// A topic that was written to.
@@ -62,6 +71,7 @@ struct Topic {
     native: NonNull<native::rd_kafka_topic_t>,
     name: Arc<str>,
     partitions: Option<i32>,
+    limits: Option<TopicLimits>,
 }
 
 // SAFETY: a producer is used by one thread at a time; librdkafka's objects may be used from any, and the callback
@@ -109,7 +119,15 @@ impl Producer {
             pending_bytes: 0,
             full_waits: 0,
             broken: None,
+            limits: Arc::default(),
+            refusals: Refusals::default(),
         })
+    }
+
+    /// The same, that refuses itself what these topics do not take.
+    pub(crate) fn with_limits(mut self, limits: Arc<Limits>) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// What the last failed call asks for, however the error went on from there; none after an abort.
@@ -224,8 +242,14 @@ impl Producer {
     /// Throws the open transaction away, with what has not been sent yet.
     pub(crate) fn abort(&mut self) -> Result<(), ClientError> {
         self.pending_bytes = 0;
-        let whole = self.broken.take().is_none() && !self.is_dead();
+        let broken = self.broken.take();
+        let whole = broken.is_none() && !self.is_dead();
         if !self.in_transaction || self.ending.has_given_up() {
+            if broken == Some(ErrorKind::Refused) {
+                // What else is refused of what was sent is remembered too, and not told again.
+                self.drain(MAX_DRAIN);
+                self.forget_failures();
+            }
             return Ok(());
         }
         if whole {
@@ -238,7 +262,7 @@ impl Producer {
             // SAFETY: the handle is valid.
             unsafe { native::rd_kafka_abort_transaction(handle.ptr(), left) }
         });
-        self.deliveries.borrow_mut().forget();
+        self.forget_failures();
         self.in_transaction = false;
         result
     }
@@ -271,21 +295,26 @@ impl Producer {
     /// # Errors
     /// A record that was sent since the last commit did not arrive.
     pub(crate) fn flush(&mut self) -> Result<(), ClientError> {
-        let until = Instant::now() + MAX_COMMIT;
-        let code = loop {
+        let code = self.drain(MAX_COMMIT);
+        self.failed()?;
+        let flushed = ClientError::check(code, || "sending what waits".to_owned());
+        self.note(flushed)?;
+        self.pending_bytes = 0;
+        self.refusals.committed();
+        Ok(())
+    }
+
+    fn drain(&self, limit: Duration) -> Code {
+        let until = Instant::now() + limit;
+        loop {
             let left = self.left(until);
             // SAFETY: the handle is valid; reports are delivered within the call.
             let code =
                 unsafe { native::rd_kafka_flush(self.handle.ptr(), milliseconds(left.min(SLICE))) };
             if code != Code::RD_KAFKA_RESP_ERR__TIMED_OUT || left.is_zero() {
-                break code;
+                return code;
             }
-        };
-        self.failed()?;
-        let flushed = ClientError::check(code, || "sending what waits".to_owned());
-        self.note(flushed)?;
-        self.pending_bytes = 0;
-        Ok(())
+        }
     }
 
     /// Takes note of what was delivered, without waiting.
@@ -300,35 +329,6 @@ impl Producer {
     fn serve(&self, wait_ms: i32) {
         // SAFETY: the handle is valid; reports are delivered within the call.
         unsafe { native::rd_kafka_poll(self.handle.ptr(), wait_ms) };
-    }
-
-    /// The first delivery that failed since the last commit.
-    fn failed(&mut self) -> Result<(), ClientError> {
-        let failed = self.deliveries.borrow_mut().take_failed();
-        let Some(failed) = failed else {
-            return Ok(());
-        };
-        let topic = &self.topics[failed.topic];
-        let action = format!("writing to {}-{}", topic.name, failed.partition);
-        let told = self.handle.fatal_error();
-        let error = told.map_or_else(
-            || {
-                let mut error = ClientError::of_code(action.clone(), failed.code);
-                // librdkafka tried for as long as it may: the transaction is lost, not the producer. Neither the
-                // producer nor the record is to blame for what went with it, or for a gap in the sequence.
-                if self.is_transactional()
-                    && (error.kind == ErrorKind::Retriable || deliveries::is_lost(failed.code))
-                {
-                    error.kind = ErrorKind::AbortTransaction;
-                }
-                error
-            },
-            |mut fatal| {
-                fatal.action.clone_from(&action);
-                fatal
-            },
-        );
-        self.note(Err(error))
     }
 
     /// The highest offset of this partition that the cluster has acknowledged to this producer.
@@ -379,6 +379,7 @@ impl Producer {
             native,
             name: Arc::clone(name),
             partitions: None,
+            limits: self.limits.get(name).copied(),
         });
         let index = self.topics.len() - 1;
         self.names.insert(Arc::clone(name), index);
@@ -395,6 +396,14 @@ impl Producer {
         debug_assert!(record.timestamp >= 0, "a record's time is never negative");
         self.begin()?;
         let index = self.topic(record.topic)?;
+        self.check_limits(index, record)?;
+        if !self.refusals.is_empty() {
+            return self.produce_watched(index, record);
+        }
+        self.hand_over(index, record)
+    }
+
+    fn hand_over(&mut self, index: usize, record: &Outgoing<'_>) -> Result<(), ClientError> {
         let headers = NativeHeaders::new(record.headers);
         let mut until = LazyDeadline::new(MAX_BLOCK);
         loop {
@@ -411,6 +420,9 @@ impl Producer {
                 {
                     self.full_waits += 1;
                     self.serve(FULL_POLL_MS);
+                }
+                code if refusals::is_refusal(code) => {
+                    return Err(self.refusal(index, record, code));
                 }
                 code => {
                     let action = format!("writing to {}-{}", record.topic, record.partition);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::client::ClientError;
+use super::client::{ClientError, ErrorKind};
 use super::consumer::{Committed, PartitionQueue};
 use super::instance::{Instance, Trouble, wall_clock};
 use super::metrics::TaskMetrics;
@@ -47,6 +47,8 @@ pub(crate) struct RunningTask {
     pub(crate) task: Task<RawRecord>,
     /// By the task's number of the input.
     inputs: Vec<PartitionQueue>,
+    /// Inputs that cannot be read on where they are, until that is told.
+    gone: Vec<usize>,
 }
 
 impl RunningTask {
@@ -92,7 +94,11 @@ impl RunningTask {
         let id = start.id;
         task.initialize(producer)
             .map_err(|failure| Trouble::Task(id, failure))?;
-        Ok(Self { task, inputs })
+        Ok(Self {
+            task,
+            inputs,
+            gone: Vec::new(),
+        })
     }
 
     /// Takes what the client has, up to `limit` records waiting for each input; returns how many came.
@@ -108,10 +114,18 @@ impl RunningTask {
             if waiting > limit / 2 {
                 continue;
             }
-            let polled = queue.poll(limit - waiting, scratch)?;
-            fetched += polled.records;
+            let polled = match queue.poll(limit - waiting, scratch) {
+                Ok(polled) => polled.records,
+                Err(error) if error.kind == ErrorKind::OffsetOutOfRange => {
+                    tracing::warn!(%error, "it is read on elsewhere when what came before is processed");
+                    self.gone.push(index);
+                    scratch.len()
+                }
+                Err(error) => return Err(error),
+            };
+            fetched += polled;
             self.task.add_records(index, scratch.drain(..));
-            if waiting + polled.records == 0 {
+            if waiting + polled == 0 {
                 let caught_up = queue.is_caught_up();
                 self.task.set_caught_up(index, caught_up);
             } else {
@@ -131,6 +145,14 @@ impl RunningTask {
                 to,
             })
         })
+    }
+
+    /// An input that cannot be read on where it is, once, when all that was read of it is processed.
+    pub(crate) fn take_gone(&mut self) -> Option<TopicPartition> {
+        let processed = |index: &usize| self.task.buffered(*index) == 0;
+        let place = self.gone.iter().position(processed)?;
+        let index = self.gone.swap_remove(place);
+        Some(self.inputs[index].partition().clone())
     }
 
     /// What is left when the task ends: its stores, as they are, and its inputs' queues.

@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use super::admin::{Admin, TopicToMake};
 use super::config::AppConfig;
+use super::topic_limits::{self, Limits};
 use crate::error::StreamsError;
 use crate::store::changelog_configs;
-use crate::topology::{InternalTopicKind, PartitionCounts, Topology};
+use crate::topology::{COMPUTED, InternalTopicKind, NodeKind, PartitionCounts, Topology};
 
 /// How long a topic that was made may take to be seen.
 const VISIBLE_LIMIT: Duration = Duration::from_secs(30);
+/// How long a cluster that makes topics by itself may take for it.
+const MAKING_LIMIT: Duration = Duration::from_secs(3);
 
 /// What the cluster has for a topology.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct Topics {
     pub(crate) delete_retention_ms: BTreeMap<Arc<str>, i64>,
     /// The ids of the topics that stores are restored from, where the cluster has them.
     pub(crate) ids: BTreeMap<Arc<str>, [u8; 16]>,
+    /// What the topics that are written to take.
+    pub(crate) limits: Arc<Limits>,
 }
 
 /// Checks the inputs, and makes the internal topics that are missing.
@@ -36,6 +41,8 @@ pub(crate) fn prepare(
     let existing = admin.partition_counts()?;
     let counts = PartitionCounts::resolve(topology, |topic| existing.get(topic).copied())?;
     check_stateful(topology, &counts)?;
+    let outputs = outputs(topology, config);
+    check_outputs(&outputs, |topic| existing.contains_key(topic), admin)?;
     let mut missing = Vec::new();
     for topic in internal(topology, config) {
         let Some(wanted) = counts.of(&topic.name) else {
@@ -57,8 +64,77 @@ pub(crate) fn prepare(
     Ok(Topics {
         delete_retention_ms: delete_retentions(topology, admin)?,
         ids: ids(topology, admin)?,
+        limits: Arc::new(topic_limits::read(
+            &written(topology, config, outputs),
+            &config.clients,
+            admin,
+        )),
         counts,
     })
+}
+
+/// The topics that are written to, where no record chooses them.
+fn written(topology: &Topology, config: &AppConfig, outputs: Vec<Arc<str>>) -> Vec<Arc<str>> {
+    let internal = internal(topology, config).into_iter();
+    let mut topics: Vec<_> = outputs
+        .into_iter()
+        .chain(internal.map(|topic| topic.name))
+        .collect();
+    topics.sort();
+    topics.dedup();
+    topics
+}
+
+/// Outputs are the program's to make, or the cluster's if it makes what a producer asks for, as Kafka Streams' outputs
+/// are. What neither has made is told at the start, and not with the first result.
+fn check_outputs(
+    outputs: &[Arc<str>],
+    exists: impl Fn(&str) -> bool,
+    admin: &Admin,
+) -> Result<(), StreamsError> {
+    let mut missing: Vec<_> = outputs.iter().filter(|topic| !exists(topic)).collect();
+    let until = Instant::now() + MAKING_LIMIT;
+    while !missing.is_empty() {
+        for topic in &missing {
+            admin.ask_for(topic)?;
+        }
+        let found = admin.partition_counts()?;
+        missing.retain(|topic| match found.get(&***topic) {
+            Some(partitions) => {
+                tracing::warn!(%topic, partitions, "the output was missing, and the cluster made it");
+                false
+            }
+            None => true,
+        });
+        if !missing.is_empty() && Instant::now() >= until {
+            let names: Vec<_> = missing.iter().map(|topic| &***topic).collect();
+            return Err(StreamsError::Topics(format!(
+                "these output topics do not exist, and the cluster makes none by itself                  (auto.create.topics.enable): {}. Create them before the application is started",
+                names.join(", ")
+            )));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// The topics that the program writes to, with that of its dead letters.
+fn outputs(topology: &Topology, config: &AppConfig) -> Vec<Arc<str>> {
+    let own = |topic: &Arc<str>| {
+        let mut internal = topology.internal_topics().iter();
+        internal.any(|internal| internal.name == *topic)
+    };
+    let sinks = topology.nodes().iter().filter_map(|node| match &node.kind {
+        NodeKind::Sink { topic } if &**topic != COMPUTED && !own(topic) => Some(Arc::clone(topic)),
+        _ => None,
+    });
+    let policies = &config.task.policies;
+    let letters = policies.dead_letter.iter().cloned();
+    let letters = letters.filter(|_| policies.send_dead_letters());
+    let mut outputs: Vec<_> = sinks.chain(letters).collect();
+    outputs.sort();
+    outputs.dedup();
+    outputs
 }
 
 /// Waits until the cluster shows the topics, which on several brokers comes after their creation.

@@ -20,6 +20,7 @@ use super::producer::Producer;
 use super::raw_record::RawRecord;
 use super::restore::Restorer;
 use super::running_task::{InputStart, RunningTask, TaskStart};
+use super::topic_limits;
 use super::{TaskId, TopicPartition};
 use crate::context::Origin;
 use crate::error::{Failure, StreamsError};
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Start(Vec<TaskStart>),
     /// Commit and let go of all tasks, keeping their stores open; then answer.
     Suspend(SyncSender<()>),
+    /// Drop what is not committed, and let go of all tasks; then answer.
+    Drop(SyncSender<()>),
     /// These tasks do not come back: close their stores.
     Close(Vec<TaskId>),
     /// End. What is not committed is dropped: suspend before.
@@ -57,6 +60,8 @@ pub(crate) enum Event {
     Ready,
     /// It was fenced, and has let go of its tasks.
     Lost,
+    /// An input cannot be read on where it was.
+    Gone,
     /// It failed, and has ended.
     Failed(StreamsError),
 }
@@ -148,6 +153,7 @@ impl Worker {
 
     /// One round; true if there may be more to do at once.
     fn turn(&mut self) -> Result<bool, Trouble> {
+        self.metrics().turns.fetch_add(1, Ordering::Release);
         let mut busy = self.take_commands()?;
         busy |= self.restore()?;
         busy |= self.process()?;
@@ -166,6 +172,14 @@ impl Worker {
                 Ok(Command::Start(starts)) => self.start(starts)?,
                 Ok(Command::Suspend(done)) => {
                     self.suspend();
+                    let _ = done.send(());
+                }
+                Ok(Command::Drop(done)) => {
+                    if !self.running.is_empty() || self.restorer.len() > 0 {
+                        self.metrics().rollbacks.fetch_add(1, Ordering::Relaxed);
+                        self.reset_producer();
+                        self.let_go();
+                    }
                     let _ = done.send(());
                 }
                 Ok(Command::Close(tasks)) => {
@@ -250,6 +264,10 @@ impl Worker {
             {
                 let ran = running.task.punctuate(&mut self.producer, now_ms);
                 busy |= ran.map_err(failed)? > 0;
+            }
+            if let Some(partition) = running.take_gone() {
+                self.instance.is_gone(partition);
+                let _ = self.events.send(Event::Gone);
             }
         }
         if records > 0 {
@@ -375,28 +393,33 @@ impl Worker {
             Trouble::Client(error)
                 if matches!(
                     error.kind,
-                    ErrorKind::Retriable | ErrorKind::AbortTransaction
+                    ErrorKind::Retriable | ErrorKind::AbortTransaction | ErrorKind::Refused
                 ) =>
             {
-                tracing::warn!(%error, worker = self.index, "back to the last commit");
-                std::thread::sleep(BACKOFF);
-                self.roll_back();
+                self.go_back(&error, error.kind);
             }
             // A result could not be sent, and no policy settled it: not the record's fault.
             Trouble::Task(_, Failure::Fatal(error))
-                if matches!(
-                    broken,
-                    Some(ErrorKind::Retriable | ErrorKind::AbortTransaction)
-                ) =>
+                if let Some(
+                    kind
+                    @ (ErrorKind::Retriable | ErrorKind::AbortTransaction | ErrorKind::Refused),
+                ) = broken =>
             {
-                tracing::warn!(%error, worker = self.index, "back to the last commit");
-                std::thread::sleep(BACKOFF);
-                self.roll_back();
+                self.go_back(&error, kind);
             }
             Trouble::Task(_, Failure::Fatal(error)) => self.fail(Box::new(error).into()),
             Trouble::Client(error) => self.fail(error.into()),
             Trouble::Streams(error) => self.fail(error),
         }
+    }
+
+    fn go_back(&mut self, error: &dyn std::error::Error, kind: ErrorKind) {
+        tracing::warn!(%error, worker = self.index, "back to the last commit");
+        if kind != ErrorKind::Refused {
+            // A record that is refused is so at any time.
+            std::thread::sleep(BACKOFF);
+        }
+        self.roll_back();
     }
 
     /// What the application's policy says for a worker that cannot go on.
@@ -437,8 +460,9 @@ impl Worker {
         if (usable && !self.producer.is_dead()) || self.instance.is_stopping() {
             return;
         }
-        match producer(&self.instance, self.index) {
-            Ok(producer) => self.producer = producer,
+        let made = producer(&self.instance, self.index);
+        match made.and_then(|made| made.succeed(&mut self.producer)) {
+            Ok(()) => {}
             Err(error) => {
                 self.stopped = true;
                 let _ = self.events.send(Event::Failed(error.into()));
@@ -564,15 +588,20 @@ fn unread(queue: super::consumer::PartitionQueue) -> InputStart {
 
 /// A producer for worker `index`; under exactly-once, with its predecessor's transaction ended.
 fn producer(instance: &Instance, index: usize) -> Result<Producer, super::client::ClientError> {
-    let clients = &instance.config.clients;
-    match instance.config.guarantee {
-        Guarantee::AtLeastOnce => Producer::idempotent(clients),
+    let limits = &instance.topics.limits;
+    let clients = match topic_limits::smallest(limits) {
+        Some(bytes) => &instance.config.clients.with_batches_of(bytes),
+        None => &instance.config.clients,
+    };
+    let producer = match instance.config.guarantee {
+        Guarantee::AtLeastOnce => Producer::idempotent(clients)?,
         Guarantee::ExactlyOnce => {
             let mut producer = Producer::transactional(clients, &instance.transactional_id(index))?;
             producer.init_transactions(ASK_LIMIT)?;
-            Ok(producer)
+            producer
         }
-    }
+    };
+    Ok(producer.with_limits(Arc::clone(limits)))
 }
 
 /// Where reading begins: at the committed offset, or where the topic says.

@@ -14,6 +14,8 @@ pub(crate) enum ErrorKind {
     Retriable,
     /// The transaction cannot be committed: abort it, drop what is uncommitted, and go back to the last commit.
     AbortTransaction,
+    /// A record that was sent before is not taken: go back to the last commit, and it is refused when it is sent again.
+    Refused,
     /// Another instance has taken over: drop what is uncommitted and hand the tasks over.
     Fenced,
     /// The offset to read from is not in the partition.
@@ -141,7 +143,7 @@ impl From<ClientError> for StreamsError {
         Self::Client {
             retriable: matches!(
                 error.kind,
-                ErrorKind::Retriable | ErrorKind::AbortTransaction
+                ErrorKind::Retriable | ErrorKind::AbortTransaction | ErrorKind::Refused
             ),
             reason: format!("{} ({})", error.reason, error.code),
             action: error.action,
@@ -165,6 +167,7 @@ fn kind_of(code: Code) -> ErrorKind {
         | Code::RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST
         | Code::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS => ErrorKind::Fenced,
         Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
+        | Code::RD_KAFKA_RESP_ERR__LOG_TRUNCATION
         | Code::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE => ErrorKind::OffsetOutOfRange,
         Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
         | Code::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC

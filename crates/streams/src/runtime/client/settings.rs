@@ -66,7 +66,8 @@ const GROUP_DEFAULTS: &[(&str, &str)] = &[
     ("heartbeat.interval.ms", "500"),
     // Keeps the partitions of one number of all topics together, as a task needs them.
     ("partition.assignment.strategy", "range"),
-    ("auto.offset.reset", "earliest"),
+    // An offset that is not there is told, and goes where its topic's reset says.
+    ("auto.offset.reset", "error"),
     // How soon a topic is found that did not exist, or has more partitions.
     ("topic.metadata.refresh.interval.ms", "30000"),
     // Per partition: what is not polled stays here, and then with the broker.
@@ -97,6 +98,9 @@ const PRODUCER_DEFAULTS: &[(&str, &str)] = &[
 
 /// What belongs to the classic group protocol, and is refused with that of KIP-848.
 const CLASSIC_ONLY: &[&str] = &[
+/// librdkafka's.
+const DEFAULT_BATCH_SIZE: usize = 1_000_000;
+
     "session.timeout.ms",
     "heartbeat.interval.ms",
     "partition.assignment.strategy",
@@ -146,6 +150,18 @@ impl ClientSettings {
 
     /// The settings of one client; `required` goes over everything.
     pub(crate) fn config(&self, role: ClientRole, required: &[(&str, &str)]) -> ClientConfig {
+    /// The same settings with batches of this size at most: a topic refuses a larger one, whatever is in it.
+    pub(crate) fn with_batches_of(&self, bytes: usize) -> Self {
+        let config = self.config(ClientRole::Producer, &[]);
+        let size = config.get("batch.size").and_then(|size| size.parse().ok());
+        let mut settings = self.clone();
+        if bytes < size.unwrap_or(DEFAULT_BATCH_SIZE) {
+            let key = "producer.batch.size".to_owned();
+            settings.user.insert(key, bytes.max(1).to_string());
+        }
+        settings
+    }
+
         let mut config = ClientConfig::new();
         for (key, value) in role.defaults() {
             config.set(*key, *value);
@@ -228,6 +244,25 @@ mod tests {
 
     #[test]
     fn the_group_protocol_of_kip_848_goes_without_the_classic_settings() {
+    #[test]
+    fn batches_are_made_smaller_for_a_topic_that_takes_no_larger_ones_and_never_larger() {
+        let mut settings = ClientSettings::new("127.0.0.1:9");
+        let size = |settings: &ClientSettings| {
+            let config = settings.config(ClientRole::Producer, &[]);
+            config.get("batch.size").map(str::to_owned)
+        };
+        assert_eq!(size(&settings.with_batches_of(1_048_588)), None);
+        assert_eq!(
+            size(&settings.with_batches_of(2000)).as_deref(),
+            Some("2000")
+        );
+        settings.set("producer.batch.size", "500").unwrap();
+        assert_eq!(
+            size(&settings.with_batches_of(2000)).as_deref(),
+            Some("500")
+        );
+    }
+
         let mut settings = ClientSettings::new("127.0.0.1:9");
         settings.set("group.protocol", "consumer").unwrap();
         let config = settings.config(ClientRole::Group, &[]);

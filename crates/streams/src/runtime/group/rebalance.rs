@@ -49,7 +49,8 @@ impl Group {
             self.read.clear();
             self.settled = false;
             if lost {
-                self.instance.lost.store(false, Ordering::Release);
+                let hung = self.hung.is_some();
+                self.instance.lost.store(hung, Ordering::Release);
                 return Ok(());
             }
             return Ok(self.instance.consumer.unassign()?);

@@ -6,11 +6,15 @@ use std::ffi::c_void;
 use rdkafka::bindings as native;
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 
+use super::refusals::{MAX_REMEMBERED, Print, Refused, is_refusal};
+
 /// Deliveries of one producer, by the topics' indexes.
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
     acknowledged: Vec<Vec<i64>>,
     failed: Option<Failed>,
+    /// What the cluster blamed on its record.
+    refused: Vec<Refused>,
 }
 
 /// The first record since the last commit that did not arrive.
@@ -30,6 +34,17 @@ impl Deliveries {
 
     pub(super) fn take_failed(&mut self) -> Option<Failed> {
         self.failed.take()
+    }
+
+    /// What the cluster blamed on its record, once.
+    pub(super) fn take_refused(&mut self) -> Vec<Refused> {
+        std::mem::take(&mut self.refused)
+    }
+
+    fn refuse(&mut self, refused: Refused) {
+        if self.refused.len() < MAX_REMEMBERED {
+            self.refused.push(refused);
+        }
     }
 
     /// After an abort: what was thrown away has not failed.
@@ -89,12 +104,38 @@ pub(super) unsafe extern "C" fn delivered(
 ) {
     // SAFETY: librdkafka passes a valid message, and what the producer was made with.
     let (message, deliveries) = unsafe { (&*message, &*opaque.cast::<RefCell<Deliveries>>()) };
-    deliveries.borrow_mut().report(
+    let mut deliveries = deliveries.borrow_mut();
+    if is_refusal(message.err) {
+        // SAFETY: a report's message has its record's bytes.
+        let print = unsafe { print_of(message) };
+        deliveries.refuse(Refused {
+            print,
+            code: message.err,
+        });
+    }
+    deliveries.report(
         message._private as usize,
         message.partition,
         message.err,
         message.offset,
     );
+}
+
+/// # Safety
+/// The message is valid, and of a record that was sent.
+unsafe fn print_of(message: &native::rd_kafka_message_t) -> Print {
+    // SAFETY: pointers and lengths are librdkafka's, of memory that lives as long as the message.
+    unsafe {
+        let bytes = |start: *mut c_void, length: usize| {
+            (!start.is_null()).then(|| std::slice::from_raw_parts(start.cast::<u8>(), length))
+        };
+        Print::of(
+            message._private as usize,
+            message.partition,
+            bytes(message.key, message.key_len),
+            bytes(message.payload, message.len),
+        )
+    }
 }
 
 #[cfg(test)]

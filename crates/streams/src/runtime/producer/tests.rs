@@ -74,12 +74,15 @@ fn what_a_failed_transaction_refuses_is_told_with_the_record_that_it_failed_with
     let error = eventually("the transaction has failed", || {
         produce(&mut producer, 0, 1).err()
     });
-    assert_eq!(error.kind, ErrorKind::Fatal, "{error}");
+    assert_eq!(error.kind, ErrorKind::Refused, "{error}");
     assert!(error.action.contains("results-1"), "{error}");
     // Told once: what else the transaction refuses is to be sent again in another.
     let error = produce(&mut producer, 0, 1).unwrap_err();
     assert_eq!(error.kind, ErrorKind::AbortTransaction, "{error}");
-    producer.abort().unwrap();
+    if producer.abort().is_err() {
+        // It was about to get a new epoch: as the worker does.
+        producer = transactional(&store, "tx");
+    }
     send(&mut producer, TOPIC, 0, 7..8);
     producer.commit().unwrap();
     assert_eq!(store.values(TOPIC, 0), ["7"]);
@@ -262,4 +265,138 @@ fn time_zero_is_written_as_one_and_not_as_now() {
         .map(SourceRecord::timestamp)
         .collect();
     assert_eq!(times, [1, 1, 2]);
+}
+
+fn produce(
+    producer: &mut Producer,
+    partition: i32,
+    key: Option<&[u8]>,
+    size: usize,
+) -> Result<(), ClientError> {
+    producer.produce(&Outgoing {
+        topic: &TOPIC.into(),
+        partition,
+        key,
+        value: Some(&vec![7; size]),
+        timestamp: 1,
+        headers: &Headers::default(),
+    })
+}
+
+/// Sends small records and one that the store refuses, whoever of their batch is to blame, as often as the worker
+/// would: until all that is left is refused on the spot.
+fn produce_until_refused(store: &TestStore, producer: &mut Producer) {
+    for _ in 0..10 {
+        let mut refused = 0;
+        let sent = (0..10).try_for_each(|n| {
+            let size = if n == 4 { 5000 } else { 10 + n };
+            match produce(producer, 0, Some(b"key"), size) {
+                Err(error) if error.kind == ErrorKind::Fatal => {
+                    assert_eq!(n, 4, "{error}");
+                    assert!(error.reason.contains("max.message.bytes"), "{error}");
+                    refused += 1;
+                    Ok(())
+                }
+                other => other,
+            }
+        });
+        let ended = sent.and_then(|()| {
+            if producer.is_transactional() {
+                producer.commit()
+            } else {
+                producer.flush()
+            }
+        });
+        let Err(error) = ended else {
+            assert_eq!(refused, 1);
+            return;
+        };
+        // What went with a transaction is told now and then before why it went.
+        assert!(
+            matches!(error.kind, ErrorKind::Refused | ErrorKind::AbortTransaction),
+            "{error}"
+        );
+        if producer.abort().is_err() {
+            // As the worker does.
+            let successor = transactional(store, "tx");
+            successor.succeed(producer).unwrap();
+        }
+    }
+    panic!("it is refused again and again");
+}
+
+#[test]
+fn a_record_that_the_store_refused_late_is_refused_on_the_spot_when_it_is_sent_again() {
+    let store = TestStore::start();
+    store.make(TOPIC, 1, &[("max.message.bytes", "1000")]);
+    let mut producer = Producer::idempotent(&store.settings).unwrap();
+    produce_until_refused(&store, &mut producer);
+    assert!(producer.refusals.is_empty(), "a commit has passed it");
+}
+
+#[test]
+fn a_transaction_that_a_refused_record_broke_is_done_again_without_it() {
+    let store = TestStore::start();
+    store.make(TOPIC, 1, &[("max.message.bytes", "1000")]);
+    let mut producer = transactional(&store, "tx");
+    produce_until_refused(&store, &mut producer);
+    let sizes = store
+        .read(TOPIC, 0)
+        .iter()
+        .map(|record| record.value().unwrap().len())
+        .collect::<Vec<_>>();
+    assert_eq!(sizes, [10, 11, 12, 13, 15, 16, 17, 18, 19]);
+}
+
+#[test]
+fn what_was_refused_is_known_to_the_producer_that_takes_anothers_place() {
+    let store = TestStore::start();
+    store.make("other", 1, &[]);
+    store.make(TOPIC, 1, &[("max.message.bytes", "1000")]);
+    let mut producer = Producer::idempotent(&store.settings).unwrap();
+    // The successor meets its topics in another order.
+    producer.partition_count(&"other".into()).unwrap();
+    produce(&mut producer, 0, None, 5000).unwrap();
+    let error = producer.flush().unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Refused, "{error}");
+    let successor = Producer::idempotent(&store.settings).unwrap();
+    successor.succeed(&mut producer).unwrap();
+    let error = produce(&mut producer, 0, None, 5000).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Fatal, "{error}");
+}
+
+#[test]
+fn what_a_topic_is_known_not_to_take_is_refused_before_it_is_sent() {
+    let store = TestStore::start();
+    store.make(
+        TOPIC,
+        1,
+        &[("max.message.bytes", "1000"), ("cleanup.policy", "compact")],
+    );
+    let limits =
+        crate::runtime::topic_limits::read(&[TOPIC.into()], &store.settings, &store.admin());
+    let settings = store.settings.with_batches_of(1000);
+    let mut producer = Producer::transactional(&settings, "tx")
+        .unwrap()
+        .with_limits(Arc::new(limits));
+    producer.init_transactions(PATIENCE).unwrap();
+    let error = produce(&mut producer, 0, Some(b"key"), 5000).unwrap_err();
+    assert!(
+        error
+            .reason
+            .contains("takes 5073 bytes, and the topic 1000 at most"),
+        "{error}"
+    );
+    let error = produce(&mut producer, 0, None, 1).unwrap_err();
+    assert!(error.reason.contains("without a key"), "{error}");
+    assert_eq!(producer.broken(), None, "and nothing broke");
+    // The largest that goes through, to the byte.
+    let most = (900..1000)
+        .take_while(|size| produce(&mut producer, 0, Some(b"key"), *size).is_ok())
+        .last()
+        .unwrap();
+    producer.commit().unwrap();
+    let read = store.read(TOPIC, 0);
+    assert_eq!(read.last().unwrap().value().unwrap().len(), most);
+    assert_eq!(most, 1000 - 73);
 }

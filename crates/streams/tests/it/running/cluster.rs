@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use headwater_broker::{Broker, BrokerSettings, Durability};
 use headwater_streams::{App, Membership, Running, State};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -114,6 +114,17 @@ impl Cluster {
         assert!(made.unwrap().iter().all(Result::is_ok), "{topic}");
     }
 
+    /// Changes one config of a topic that has no other of its own.
+    pub(crate) fn alter(&self, topic: &str, key: &str, value: &str) {
+        let config = AlterConfig::new(rdkafka::admin::ResourceSpecifier::Topic(topic));
+        let config = config.set(key, value);
+        let altered = self.runtime.block_on(
+            self.admin()
+                .alter_configs([&config], &AdminOptions::new()),
+        );
+        assert!(altered.unwrap().iter().all(Result::is_ok), "{topic}");
+    }
+
     pub(crate) fn delete(&self, topic: &str) {
         let deleted = self
             .runtime
@@ -186,6 +197,25 @@ impl Cluster {
                 )
                 .unwrap();
         }
+        producer.flush(PATIENCE).unwrap();
+    }
+
+    /// Writes one record, of which key and value may be null.
+    pub(crate) fn write_bytes(
+        &self,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        timestamp: i64,
+    ) {
+        let producer: ThreadedProducer<DefaultProducerContext> = self.config().create().unwrap();
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic)
+            .partition(partition)
+            .timestamp(timestamp);
+        record.key = key;
+        record.payload = value;
+        producer.send(record).map_err(|(error, _)| error).unwrap();
         producer.flush(PATIENCE).unwrap();
     }
 

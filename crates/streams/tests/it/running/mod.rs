@@ -8,6 +8,7 @@ mod processes;
 mod queries;
 mod rebalances;
 mod resets;
+mod refusals;
 mod restores;
 mod starts;
 mod state;
