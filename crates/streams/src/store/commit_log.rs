@@ -26,6 +26,10 @@ const MAGIC: &[u8; 8] = b"hwcommit";
 const HEADER: u64 = 24;
 const ENDING: &str = "log";
 
+/// Changes lie in pieces of memory of this size, so that many of them are never copied to make room; a longer change
+/// has a piece of its own.
+const CHUNK_BYTES: usize = 128 * 1024;
+
 const TABLE: u8 = 1;
 const PUT: u8 = 2;
 const REMOVE: u8 = 3;
@@ -36,7 +40,8 @@ const VOID: u8 = 4;
 pub(crate) struct Changes {
     tables: Vec<Arc<str>>,
     current: Option<usize>,
-    bytes: Vec<u8>,
+    /// Each change lies in one of them.
+    chunks: Vec<Vec<u8>>,
 }
 
 /// One of them.
@@ -62,33 +67,36 @@ impl Changes {
         });
         if self.current != Some(index) {
             self.current = Some(index);
-            self.bytes.push(TABLE);
-            self.length(index);
+            let chunk = self.room(5);
+            chunk.push(TABLE);
+            push_length(chunk, index);
         }
     }
 
     pub(crate) fn put(&mut self, key: &[&[u8]], value: &[u8]) {
-        self.bytes.push(PUT);
-        self.length(key.iter().map(|part| part.len()).sum());
-        self.length(value.len());
-        key.iter()
-            .for_each(|part| self.bytes.extend_from_slice(part));
-        self.bytes.extend_from_slice(value);
+        let length = key.iter().map(|part| part.len()).sum();
+        let chunk = self.room(9 + length + value.len());
+        chunk.push(PUT);
+        push_length(chunk, length);
+        push_length(chunk, value.len());
+        key.iter().for_each(|part| chunk.extend_from_slice(part));
+        chunk.extend_from_slice(value);
     }
 
     pub(crate) fn remove(&mut self, key: &[&[u8]]) {
-        self.bytes.push(REMOVE);
-        self.length(key.iter().map(|part| part.len()).sum());
-        key.iter()
-            .for_each(|part| self.bytes.extend_from_slice(part));
+        let length = key.iter().map(|part| part.len()).sum();
+        let chunk = self.room(5 + length);
+        chunk.push(REMOVE);
+        push_length(chunk, length);
+        key.iter().for_each(|part| chunk.extend_from_slice(part));
     }
 
     pub(crate) fn void(&mut self) {
-        self.bytes.push(VOID);
+        self.room(1).push(VOID);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.chunks.is_empty()
     }
 
     /// The tables, in the order of their places.
@@ -97,16 +105,33 @@ impl Changes {
     }
 
     /// Hands them out in order.
-    pub(crate) fn each(&self, each: impl FnMut(Change<'_>)) {
-        let whole = decode(&self.bytes, each);
-        debug_assert!(whole.is_some(), "what was just written can be read");
+    pub(crate) fn each(&self, mut each: impl FnMut(Change<'_>)) {
+        for chunk in &self.chunks {
+            let whole = decode(chunk, &mut each);
+            debug_assert!(whole.is_some(), "what was just written can be read");
+        }
     }
 
-    fn length(&mut self, length: usize) {
-        // The longest row is far below; what is longer is refused before it comes here.
-        let length = u32::try_from(length).expect("a row is shorter than 4 GiB");
-        self.bytes.extend_from_slice(&length.to_le_bytes());
+    /// Where a change of so many bytes goes.
+    fn room(&mut self, length: usize) -> &mut Vec<u8> {
+        let fits = |chunk: &Vec<u8>| chunk.len() + length <= CHUNK_BYTES;
+        if !self.chunks.last().is_some_and(fits) {
+            // The first one grows: most commits are small.
+            let size = if self.chunks.is_empty() {
+                0
+            } else {
+                CHUNK_BYTES
+            };
+            self.chunks.push(Vec::with_capacity(size.max(length)));
+        }
+        self.chunks.last_mut().expect("one with room is there")
     }
+}
+
+fn push_length(bytes: &mut Vec<u8>, length: usize) {
+    // The longest row is far below; what is longer is refused before it comes here.
+    let length = u32::try_from(length).expect("a row is shorter than 4 GiB");
+    bytes.extend_from_slice(&length.to_le_bytes());
 }
 
 /// Hands out changes; none if the bytes are no changes.
@@ -182,17 +207,30 @@ impl CommitLog {
             record.extend_from_slice(&(table.len() as u16).to_le_bytes());
             record.extend_from_slice(table.as_bytes());
         }
-        record.extend_from_slice(&changes.bytes);
-        let length = u32::try_from(record.len() - 8).map_err(|_| {
+        let mut sum = crc32c::crc32c(&record[8..]);
+        let mut payload = record.len() - 8;
+        for chunk in &changes.chunks {
+            sum = crc32c::crc32c_append(sum, chunk);
+            payload += chunk.len();
+        }
+        let length = u32::try_from(payload).map_err(|_| {
             io::Error::new(io::ErrorKind::FileTooLarge, "a commit of more than 4 GiB")
         })?;
-        let sum = crc32c::crc32c(&record[8..]);
         record[..4].copy_from_slice(&length.to_le_bytes());
         record[4..8].copy_from_slice(&sum.to_le_bytes());
+        // In one call, if it is small.
+        let (first, further) = match &changes.chunks[..] {
+            [first, further @ ..] => (&first[..], further),
+            [] => (&[][..], &[][..]),
+        };
+        record.extend_from_slice(first);
         self.file.write_all(record)?;
-        self.length += record.len() as u64;
-        // One large commit is not to keep its room.
-        record.shrink_to(1024 * 1024);
+        for chunk in further {
+            self.file.write_all(chunk)?;
+        }
+        self.length += 8 + payload as u64;
+        // One large row is not to keep its room.
+        record.shrink_to(2 * CHUNK_BYTES);
         Ok(())
     }
 
@@ -389,6 +427,40 @@ mod tests {
         assert_eq!(replayed(directory.path()).unwrap(), expected);
         fs::remove_file(ended).unwrap();
         assert_eq!(replayed(directory.path()).unwrap(), ["0.s", "kd"]);
+    }
+
+    #[test]
+    fn changes_of_many_pieces_are_one_record() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = CommitLog::begin(directory.path(), 1, 0).unwrap();
+        let mut many = Changes::default();
+        let mut expected = vec!["0.s".to_owned()];
+        many.of(&"0.s".into());
+        for (number, length) in [1_000, 100_000, 27_000, 5, 400_000, 0, 131_072]
+            .iter()
+            .enumerate()
+        {
+            many.put(&[number.to_string().as_bytes()], &vec![7; *length]);
+            many.remove(&[b"gone"]);
+            expected.extend([number.to_string(), "-gone".to_owned()]);
+        }
+        assert!(many.chunks.len() > 3);
+        log.append(&many).unwrap();
+        assert_eq!(replayed(directory.path()).unwrap(), expected);
+        assert_eq!(
+            fs::metadata(path_of(directory.path(), 1)).unwrap().len(),
+            log.length
+        );
+        let mut handed_out = Vec::new();
+        many.each(|change| {
+            if let Change::Put(key, value) = change {
+                handed_out.push((key.to_vec(), value.len()));
+            }
+        });
+        assert_eq!(handed_out[4], (b"4".to_vec(), 400_000));
+        let bytes = fs::read(path_of(directory.path(), 1)).unwrap();
+        fs::write(path_of(directory.path(), 1), &bytes[..bytes.len() - 1]).unwrap();
+        assert!(replayed(directory.path()).unwrap().is_empty(), "none of it");
     }
 
     #[test]
