@@ -5,7 +5,9 @@
 //! remembered, and told when that record is sent again ([`refusals`]).
 
 mod deliveries;
+mod held;
 mod refusals;
+mod reports;
 #[cfg(test)]
 mod tests;
 mod watched;
@@ -30,7 +32,9 @@ use crate::collector::{Collector, Outgoing};
 use crate::error::StreamsError;
 use crate::record::Headers;
 use deliveries::Deliveries;
+use held::Held;
 use refusals::Refusals;
+use reports::Reports;
 
 /// How long a record may wait for room in the local queue, and a question about a topic for its answer.
 const MAX_BLOCK: Duration = Duration::from_mins(1);
@@ -45,8 +49,11 @@ const FULL_POLL_MS: i32 = 20;
 pub(crate) struct Producer {
     // Topics go before the instance, the instance before what its callback is given.
     topics: Vec<Topic>,
+    _reports: Reports,
     handle: Arc<Handle>,
     deliveries: Box<RefCell<Deliveries>>,
+    /// What is not with librdkafka yet.
+    held: Held,
     ending: Arc<Ending>,
     /// Indexes in `topics`, by name.
     names: HashMap<Arc<str>, usize>,
@@ -107,10 +114,16 @@ impl Producer {
             callback: deliveries::delivered,
             opaque: std::ptr::from_ref(&*deliveries).cast_mut().cast(),
         };
+        let handle = Arc::new(Handle::producer(&config, &reports)?);
+        let room = config.get("queue.buffering.max.messages");
+        let room: usize = room.and_then(|room| room.parse().ok()).unwrap_or(1);
         Ok(Self {
             topics: Vec::new(),
-            handle: Arc::new(Handle::producer(&config, &reports)?),
+            _reports: Reports::waking(&handle, std::thread::current()),
+            handle,
             deliveries,
+            // What is under way and what waits have room together.
+            held: Held::new((room / 2).max(1)),
             ending: Arc::clone(&settings.ending),
             names: HashMap::new(),
             last: None,
@@ -241,6 +254,7 @@ impl Producer {
 
     /// Throws the open transaction away, with what has not been sent yet.
     pub(crate) fn abort(&mut self) -> Result<(), ClientError> {
+        self.held.clear();
         self.pending_bytes = 0;
         let broken = self.broken.take();
         let whole = broken.is_none() && !self.is_dead();
@@ -295,6 +309,11 @@ impl Producer {
     /// # Errors
     /// A record that was sent since the last commit did not arrive.
     pub(crate) fn flush(&mut self) -> Result<(), ClientError> {
+        let released = self.release_in_turn(Instant::now() + MAX_COMMIT);
+        if released.is_err() {
+            self.failed()?;
+            return released;
+        }
         let code = self.drain(MAX_COMMIT);
         self.failed()?;
         let flushed = ClientError::check(code, || "sending what waits".to_owned());
@@ -323,7 +342,8 @@ impl Producer {
     /// A record that was sent since the last commit did not arrive.
     pub(crate) fn poll(&mut self) -> Result<(), ClientError> {
         self.serve(0);
-        self.failed()
+        self.failed()?;
+        self.release_idle()
     }
 
     fn serve(&self, wait_ms: i32) {
@@ -398,12 +418,28 @@ impl Producer {
         let index = self.topic(record.topic)?;
         self.check_limits(index, record)?;
         if !self.refusals.is_empty() {
+            self.release_all()?;
             return self.produce_watched(index, record);
         }
-        self.hand_over(index, record)
+        self.send_in_turn(index, record)
     }
 
     fn hand_over(&mut self, index: usize, record: &Outgoing<'_>) -> Result<(), ClientError> {
+        match self.put(index, record) {
+            Code::RD_KAFKA_RESP_ERR_NO_ERROR => {}
+            code if refusals::is_refusal(code) => return Err(self.refusal(index, record, code)),
+            code => {
+                let failed = self.put_failed(record, code);
+                return self.note(Err(failed));
+            }
+        }
+        let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+        self.pending_bytes += size as u64;
+        Ok(())
+    }
+
+    /// Gives librdkafka a record; waits while its queue is full.
+    fn put(&mut self, index: usize, record: &Outgoing<'_>) -> Code {
         let headers = NativeHeaders::new(record.headers);
         let mut until = LazyDeadline::new(MAX_BLOCK);
         loop {
@@ -413,7 +449,8 @@ impl Producer {
                     if let Some(headers) = headers {
                         headers.taken_over();
                     }
-                    break;
+                    self.deliveries.borrow_mut().sent(index, record.partition);
+                    return code;
                 }
                 Code::RD_KAFKA_RESP_ERR__QUEUE_FULL
                     if !until.passed() && !self.ending.has_given_up() =>
@@ -421,19 +458,16 @@ impl Producer {
                     self.full_waits += 1;
                     self.serve(FULL_POLL_MS);
                 }
-                code if refusals::is_refusal(code) => {
-                    return Err(self.refusal(index, record, code));
-                }
-                code => {
-                    let action = format!("writing to {}-{}", record.topic, record.partition);
-                    let refused = self.refused(action, code);
-                    return self.note(Err(refused));
-                }
+                code => return code,
             }
         }
-        let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-        self.pending_bytes += size as u64;
-        Ok(())
+    }
+
+    fn put_failed(&mut self, record: &Outgoing<'_>, code: Code) -> ClientError {
+        self.refused(
+            format!("writing to {}-{}", record.topic, record.partition),
+            code,
+        )
     }
 
     fn refused(&mut self, action: String, code: Code) -> ClientError {

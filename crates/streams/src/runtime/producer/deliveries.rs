@@ -7,11 +7,14 @@ use rdkafka::bindings as native;
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 
 use super::refusals::{MAX_REMEMBERED, Print, Refused, is_refusal};
+use crate::collector::Outgoing;
 
 /// Deliveries of one producer, by the topics' indexes.
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
     acknowledged: Vec<Vec<i64>>,
+    /// How many records of a partition are with librdkafka.
+    under_way: Vec<Vec<u32>>,
     failed: Option<Failed>,
     /// What the cluster blamed on its record.
     refused: Vec<Refused>,
@@ -30,6 +33,27 @@ impl Deliveries {
         let partition = usize::try_from(partition).ok()?;
         let offset = *self.acknowledged.get(topic)?.get(partition)?;
         (offset >= 0).then_some(offset)
+    }
+
+    /// Whether librdkafka has told of every record of this partition that it was given.
+    pub(super) fn is_idle(&self, topic: usize, partition: usize) -> bool {
+        let under_way = self.under_way.get(topic).and_then(|all| all.get(partition));
+        under_way.is_none_or(|count| *count == 0)
+    }
+
+    /// A record was given to librdkafka, which will tell of it.
+    pub(super) fn sent(&mut self, topic: usize, partition: i32) {
+        let Ok(partition) = usize::try_from(partition) else {
+            return;
+        };
+        *slot(&mut self.under_way, topic, partition, 0) += 1;
+    }
+
+    /// librdkafka refused a record that was held: it is as if the cluster had.
+    pub(super) fn refuse_late(&mut self, topic: usize, record: &Outgoing<'_>, code: Code) {
+        let print = Print::of_outgoing(topic, record);
+        self.refuse(Refused { print, code });
+        self.fail(topic, record.partition, code);
     }
 
     pub(super) fn take_failed(&mut self) -> Option<Failed> {
@@ -52,32 +76,44 @@ impl Deliveries {
         self.failed = None;
     }
 
-    fn report(&mut self, topic: usize, partition: i32, code: Code, offset: i64) {
-        if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
-            let failed = Failed {
-                topic,
-                partition,
-                code,
-            };
-            match &self.failed {
-                Some(first) if !is_lost(first.code) || is_lost(code) => {}
-                // What went with a transaction does not tell why it failed.
-                _ => self.failed = Some(failed),
-            }
-            return;
-        }
-        let Ok(partition) = usize::try_from(partition) else {
-            return;
+    fn fail(&mut self, topic: usize, partition: i32, code: Code) {
+        let failed = Failed {
+            topic,
+            partition,
+            code,
         };
-        if self.acknowledged.len() <= topic {
-            self.acknowledged.resize(topic + 1, Vec::new());
+        match &self.failed {
+            Some(first) if !is_lost(first.code) || is_lost(code) => {}
+            // What went with a transaction does not tell why it failed.
+            _ => self.failed = Some(failed),
         }
-        let offsets = &mut self.acknowledged[topic];
-        if offsets.len() <= partition {
-            offsets.resize(partition + 1, -1);
-        }
-        offsets[partition] = offsets[partition].max(offset);
     }
+
+    fn report(&mut self, topic: usize, partition: i32, code: Code, offset: i64) {
+        if let Ok(partition) = usize::try_from(partition) {
+            let under_way = slot(&mut self.under_way, topic, partition, 0);
+            *under_way = under_way.saturating_sub(1);
+            if code == Code::RD_KAFKA_RESP_ERR_NO_ERROR {
+                let acknowledged = slot(&mut self.acknowledged, topic, partition, -1);
+                *acknowledged = offset.max(*acknowledged);
+            }
+        }
+        if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
+            self.fail(topic, partition, code);
+        }
+    }
+}
+
+/// The place of a partition, made where it is not there.
+fn slot<T: Clone>(topics: &mut Vec<Vec<T>>, topic: usize, partition: usize, empty: T) -> &mut T {
+    if topics.len() <= topic {
+        topics.resize(topic + 1, Vec::new());
+    }
+    let partitions = &mut topics[topic];
+    if partitions.len() <= partition {
+        partitions.resize(partition + 1, empty);
+    }
+    &mut partitions[partition]
 }
 
 /// Whether the code is of a record that was lost with its transaction: through no fault of its own, and not to be
