@@ -1,6 +1,7 @@
 //! Applications that run, on the event store in this process.
 
 mod cluster;
+mod commits;
 mod crashes;
 mod metrics;
 mod operators;

@@ -159,3 +159,48 @@ fn a_changelog_whose_unread_records_are_gone_is_detected_and_the_store_is_wiped(
     );
     cluster.stop(running);
 }
+
+/// What an instance that was away has of a word that the changelog no longer has, as after a compaction: all that the
+/// instance had seen of it is gone, and there is more that it has not seen.
+fn a_forgotten_word(delete_retention_ms: &str) -> Option<Vec<u8>> {
+    let cluster = cluster(1);
+    let (away, ahead) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let app = |directory: &std::path::Path| {
+        // A topic that is only compacted refuses to be cut.
+        let app = cluster.app(directory);
+        app.set("topic.cleanup.policy", "compact,delete")
+            .set("topic.delete.retention.ms", delete_retention_ms)
+    };
+    write(&cluster, 1, 70);
+    let running = app(away.path()).start(topology).unwrap();
+    wait_for(&cluster, 70);
+    cluster.stop(running);
+    let (_, seen) = cluster.offsets("app-counts-changelog", 0);
+    let running = app(ahead.path()).start(topology).unwrap();
+    cluster.write("words", (0..25).map(|n| (0, "key", "salt", 2000 + n)));
+    eventually("the other one counts on", || {
+        (cluster.table("counts")["salt"] == "35").then_some(())
+    });
+    cluster.stop(running);
+    cluster.delete_records("app-counts-changelog", 0, seen);
+    let (start, end) = cluster.offsets("app-counts-changelog", 0);
+    assert!((start, end > seen) == (seen, true), "{seen} {start} {end}");
+    let running = cluster.run(app(away.path()).start(topology).unwrap());
+    let counts = running.store("counts").unwrap().partitions();
+    let value = |word: &str| Some(counts[&0].get(word.as_bytes()).unwrap()?.value.to_vec());
+    assert_eq!(value("salt"), Some(b"35".to_vec()), "it is up to date");
+    let oil = value("oil");
+    cluster.stop(running);
+    oil
+}
+
+#[test]
+fn an_instance_that_was_away_for_longer_than_tombstones_are_kept_begins_anew() {
+    assert_eq!(a_forgotten_word("2"), None, "a delete may be missing");
+    let day = "86400000";
+    assert_eq!(
+        a_forgotten_word(day),
+        Some(b"10".to_vec()),
+        "nothing can be missing: it is restored from where it was"
+    );
+}
