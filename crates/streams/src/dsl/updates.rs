@@ -17,9 +17,6 @@ use crate::store::{
 use crate::topology::{Builder, NodeId};
 use crate::window::{SessionWindow, TimeWindow, Windowed};
 
-/// What a cache of results holds before it hands on those that waited longest.
-const CACHE_BYTES: usize = 4 * 1024 * 1024;
-
 /// A store as tables see it: a value and its timestamp per key, windows being part of the key.
 pub(crate) trait Rows<K, V>: Send + 'static {
     fn get(&mut self, stores: &mut Stores, key: &K) -> Result<Option<(V, i64)>, StoreError>;
@@ -147,8 +144,8 @@ impl<K: Key, V: Send + 'static, R: Rows<K, V>> Updates<K, V, R> {
         old: OldValues,
         rows: R,
     ) -> Self {
-        let cache = (materialized.caching() == Caching::On)
-            .then(|| builder.cell(WriteCache::new(CACHE_BYTES)));
+        let cache =
+            (materialized.caching() == Caching::On).then(|| builder.cell(WriteCache::new(0)));
         if let Some(cache) = cache {
             builder.on_commit(
                 node,
@@ -233,7 +230,10 @@ impl<K: Key, V: Send + 'static, R: Rows<K, V>> Updates<K, V, R> {
             timestamp,
             headers,
         };
+        // Stores come and go, and with them each one's share.
+        let limit = context.stores.results_each();
         let mut evicted = context.with_cell(cache, |_, cache| {
+            cache.limit_to(limit);
             cache.update(change, bytes);
             cache.evict()
         });

@@ -97,8 +97,9 @@ impl App {
         self
     }
 
-    /// How much memory all state on disk may take for its caches and write buffers together, in bytes: 96 MiB if
-    /// nothing is said.
+    /// How much memory all stores may take together, in bytes, for write buffers, caches of blocks and rows, and results
+    /// that wait for a commit: 96 MiB if nothing is said. Rows of stores in memory, and changes that are not committed,
+    /// come on top.
     pub fn state_memory(mut self, bytes: u64) -> Self {
         self.config.memory = MemoryBudget::of(bytes);
         self

@@ -31,6 +31,8 @@ pub(crate) struct Presence {
     segments: BTreeMap<[u8; 8], Segment>,
     /// Every key may have rows in segments up to this one.
     unknown: Option<[u8; 8]>,
+    /// What the filters take.
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +54,7 @@ impl Presence {
             hasher: DefaultHashBuilder::default(),
             segments: BTreeMap::new(),
             unknown: None,
+            bytes: 0,
         }
     }
 
@@ -91,7 +94,25 @@ impl Presence {
             return;
         }
         let hash = self.hasher.hash_one(prefix);
-        self.segments.entry(*segment).or_default().add(hash);
+        let segment = self.segments.entry(*segment).or_default();
+        let before = segment.bytes();
+        segment.add(hash);
+        self.bytes = self.bytes + segment.bytes() - before;
+    }
+
+    /// What it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Gives up what is known of the oldest segments until it takes no more than `limit` bytes.
+    pub(crate) fn trim(&mut self, limit: usize) {
+        while self.bytes > limit
+            && let Some((segment, known)) = self.segments.pop_first()
+        {
+            self.bytes -= known.bytes();
+            self.unknown = self.unknown.max(Some(segment));
+        }
     }
 
     /// Forgets segments before `front`.
@@ -101,12 +122,17 @@ impl Presence {
         while let Some(entry) = self.segments.first_entry()
             && *entry.key() < front
         {
-            entry.remove();
+            self.bytes -= entry.remove().bytes();
         }
     }
 }
 
 impl Segment {
+    fn bytes(&self) -> usize {
+        let words = self.filters.iter().map(|filter| filter.bits.len());
+        words.sum::<usize>() * size_of::<u64>()
+    }
+
     fn may_contain(&self, hash: u64) -> bool {
         self.overflown || self.filters.iter().any(|filter| filter.may_contain(hash))
     }

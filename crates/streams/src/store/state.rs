@@ -132,7 +132,10 @@ impl StateDatabase {
             shared: Arc::new(Shared {
                 directory: directory.to_owned(),
                 budget,
-                cache: Arc::new(CacheBudget::new(budget.row_cache_bytes as usize)),
+                cache: Arc::new(CacheBudget::new(
+                    budget.row_cache_bytes as usize,
+                    budget.result_cache_bytes as usize,
+                )),
                 fronts,
                 compactor: Compactor::start(directory, Arc::clone(&log))?,
                 log,

@@ -5,7 +5,9 @@
 //! task sees it, and an abort drops it. Never produces or commits anything itself.
 
 use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
 
+use super::batch::Batch;
 use super::cache_budget::{CacheBudget, CacheShare};
 use super::checkpoint::Checkpoint;
 use super::error::StoreError;
@@ -18,12 +20,11 @@ use super::reader::StoreReader;
 use super::restore::RestoreBuffer;
 use super::sorted::Change;
 use super::spec::{Backend, Changelog, StoreSpec};
-use super::batch::Batch;
 use super::state::StateDatabase;
 use super::table::{PutRow, Table, is_empty};
 use super::upcoming::Upcoming;
 
-/// What a store in memory may keep in its cache of rows in front of the sorted ones.
+/// What a store in memory that belongs to no database may keep in front of its sorted rows, and of results.
 const MEMORY_CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Rows that a commit drops from memory because they are too old, above twice those that it adds.
@@ -110,7 +111,12 @@ pub struct Store {
 impl Store {
     /// A partition of a store that lives in memory.
     pub fn in_memory(spec: StoreSpec) -> Self {
-        let share = CacheShare::new(CacheBudget::new(MEMORY_CACHE_BYTES).into());
+        let budget = CacheBudget::new(MEMORY_CACHE_BYTES, MEMORY_CACHE_BYTES);
+        Self::in_memory_within(spec, budget.into())
+    }
+
+    fn in_memory_within(spec: StoreSpec, budget: Arc<CacheBudget>) -> Self {
+        let share = CacheShare::new(budget, spec.caching);
         let table = Table::Memory(MemoryTable::default());
         Self::new(spec, table, share, Checkpoint::EMPTY, Presence::complete())
     }
@@ -123,7 +129,7 @@ impl Store {
         state: &StateDatabase,
     ) -> Result<Self, StoreError> {
         if spec.backend == Backend::Memory {
-            return Ok(Self::in_memory(spec));
+            return Ok(Self::in_memory_within(spec, Arc::clone(state.cache())));
         }
         let layout = Layout::of(spec.kind);
         let table = state.table(&format!("{partition}.{}", spec.name), layout)?;
@@ -139,7 +145,7 @@ impl Store {
         if filled {
             presence.unknown_up_to(layout.segment(checkpoint.clock));
         }
-        let share = CacheShare::new(std::sync::Arc::clone(state.cache()));
+        let share = CacheShare::new(Arc::clone(state.cache()), spec.caching);
         let mut store = Self::new(spec, Table::Disk(table), share, checkpoint, presence);
         if filled {
             store.look_below();
@@ -177,6 +183,11 @@ impl Store {
             dropped: 0,
             scratch: Vec::new(),
         }
+    }
+
+    /// The memory that it shares with others.
+    pub(crate) fn cache_budget(&self) -> &Arc<CacheBudget> {
+        self.share.budget()
     }
 
     /// What it was declared to be.
@@ -395,7 +406,7 @@ impl Store {
         if let Overlay::Arrivals(arrivals) = &mut self.overlay {
             arrivals.expire(front);
         }
-        self.share.settle(&mut self.overlay);
+        self.share.settle(&mut self.overlay, &mut self.presence);
         if let Overlay::Arrivals(arrivals) = &mut self.overlay {
             for row in arrivals.take_forgotten() {
                 self.presence.add(self.layout, &row);
@@ -410,6 +421,13 @@ impl Store {
         self.now = self.committed;
         self.contents = None;
         self.upcoming = None;
+    }
+
+    /// Changes a row of a store in memory that has no tasks and no changelog of its own, at once and for all readers.
+    pub(crate) fn write_through(&self, key: &[u8], value: Option<&[u8]>) {
+        if let Table::Memory(table) = &self.table {
+            table.write(|put| put(key, value));
+        }
     }
 
     /// How far the committed rows have come in the changelog.
@@ -430,7 +448,7 @@ impl Store {
     /// Forgets all rows, changes and the checkpoint.
     pub fn wipe(&mut self) -> Result<(), StoreError> {
         self.overlay.clear();
-        self.share.settle(&mut self.overlay);
+        self.share.settle(&mut self.overlay, &mut self.presence);
         self.forget_entries();
         self.restoring = RestoreBuffer::default();
         match &self.table {
@@ -486,7 +504,7 @@ impl Store {
     /// Takes over what a restore has put below the overlay.
     pub(crate) fn restored(&mut self, checkpoint: Checkpoint) {
         self.overlay.clear();
-        self.share.settle(&mut self.overlay);
+        self.share.settle(&mut self.overlay, &mut self.presence);
         self.checkpoint = checkpoint;
         self.now = Marks {
             clock: checkpoint.clock,
@@ -531,7 +549,7 @@ impl Store {
         }
         self.scratch.clear();
         let found = !self.is_dead(key) && self.table.get(key, &mut self.scratch)?;
-        self.share.settle(&mut self.overlay);
+        self.share.settle(&mut self.overlay, &mut self.presence);
         let Overlay::Hashed(hashed) = &mut self.overlay else {
             return Ok(None);
         };

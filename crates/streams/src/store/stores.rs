@@ -1,6 +1,9 @@
 //! The stores of one task.
 
+use std::sync::Arc;
+
 use super::batch::Batch;
+use super::cache_budget::CacheBudget;
 use super::error::StoreError;
 use super::store::{ChangelogEntry, Store};
 use super::table::Table;
@@ -20,6 +23,8 @@ impl StoreId {
 #[derive(Debug, Default)]
 pub struct Stores {
     stores: Vec<Option<Store>>,
+    /// Of the stores.
+    budget: Option<Arc<CacheBudget>>,
 }
 
 impl Stores {
@@ -28,7 +33,16 @@ impl Stores {
         if self.stores.len() <= id.0 {
             self.stores.resize_with(id.0 + 1, || None);
         }
+        self.budget = Some(Arc::clone(store.cache_budget()));
         self.stores[id.0] = Some(store);
+    }
+
+    /// How many bytes of results one store may have waiting for a commit.
+    #[inline]
+    pub(crate) fn results_each(&self) -> usize {
+        self.budget
+            .as_ref()
+            .map_or(0, |budget| budget.results_each())
     }
 
     /// A store of the task.

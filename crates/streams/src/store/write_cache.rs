@@ -61,6 +61,12 @@ impl<K: Eq + Hash, V> WriteCache<K, V> {
         }
     }
 
+    /// Changes how many bytes it holds: what is too much goes with the next [`evict`](Self::evict).
+    #[inline]
+    pub fn limit_to(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Notes an update, from the value before it; `bytes` is what the operator counts for key and value.
     pub fn update(&mut self, change: CachedChange<K, V>, bytes: usize) {
         let bytes = bytes + ENTRY_BYTES;

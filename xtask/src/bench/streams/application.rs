@@ -44,10 +44,11 @@ pub(super) struct Measured {
     pub(super) peak_bytes: u64,
 }
 
-/// The time it took from its start to some record.
+/// The time it took from its start to its first record, and to its last.
 #[derive(Clone, Copy)]
 pub(super) struct Came {
-    pub(super) elapsed: Duration,
+    pub(super) first: Duration,
+    pub(super) last: Duration,
     pub(super) cpu_seconds: f64,
 }
 
@@ -88,12 +89,14 @@ impl Application {
         })
     }
 
-    /// Waits until it has taken all its records; how long it took from its start.
+    /// Waits until it has taken all its records; how long that took from its start.
     pub(super) fn took_all(&mut self) -> Result<Came> {
         self.mark("first")?;
+        let first = self.started.elapsed();
         self.mark("done")?;
         Ok(Came {
-            elapsed: self.started.elapsed(),
+            first,
+            last: self.started.elapsed(),
             cpu_seconds: self.cpu_seconds()?,
         })
     }
