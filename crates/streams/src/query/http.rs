@@ -5,10 +5,14 @@
 //! see it, and makes every instance a client of all others; a client that follows has the owner's address for its
 //! next question. A question that was sent on once is not sent on again.
 //!
+//! Who asks shows a token, where the application has one. Requests and answers are as they are on the wire: beyond a
+//! network that is trusted, a proxy that speaks TLS belongs before it.
+//!
 //! Everything is bounded: how many questions are answered at once, how long one waits, how many rows and bytes an
 //! answer has; where rows are left, it has a cursor.
 
 mod answers;
+mod bearer;
 mod refusal;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -100,8 +104,10 @@ async fn serve(listener: TcpListener, instance: &Arc<Instance>) -> Result<(), st
         permits: Arc::new(Semaphore::new(AT_ONCE)),
         waiting: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
     };
+    let token = instance.config.queries.token.clone();
+    let router = router(service, is_loopback, token);
     let serving =
-        axum::serve(listener, router(service, is_loopback)).with_graceful_shutdown(async move {
+        axum::serve(listener, router).with_graceful_shutdown(async move {
             let _ = states.wait_for(|state| state.is_final()).await;
         });
     let too_long = async move {
@@ -114,14 +120,18 @@ async fn serve(listener: TcpListener, instance: &Arc<Instance>) -> Result<(), st
     }
 }
 
-fn router(service: Service, is_loopback: bool) -> Router {
-    let routes = Router::new()
+fn router(service: Service, is_loopback: bool, token: Option<Arc<str>>) -> Router {
+    let mut routes = Router::new()
         .route("/stores", get(stores))
         .route("/stores/{name}/get", get(one))
         .route("/stores/{name}/range", get(range))
         .route("/stores/{name}/window", get(window))
         .fallback(async || Refusal::no_such_path())
         .with_state(service);
+    if let Some(token) = token {
+        let only_bearers = axum::middleware::from_fn_with_state(token, bearer::only_bearers);
+        routes = routes.layer(only_bearers);
+    }
     if is_loopback {
         return routes.layer(axum::middleware::from_fn(only_local));
     }

@@ -123,10 +123,9 @@ pub(super) fn latest<K: Key>(
     key: &K,
 ) -> Result<(Option<Stamped>, super::Position), QueryError> {
     let partition = partition.unwrap_or_else(|| store.partition_of(key));
-    let (reader, position) = store.reader(partition)?;
     let mut bytes = Vec::new();
     key.write(&mut bytes);
-    Ok((reader.get(&bytes)?, position))
+    store.find(partition, &bytes)
 }
 
 fn stamped<V>(values: &Values<V>, found: &Stamped) -> Result<(V, i64), QueryError> {

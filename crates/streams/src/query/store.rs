@@ -1,16 +1,17 @@
 //! A store as queries find it: which of its partitions are here, how far they are, and who has the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::upstream::{self, Upstream};
 use super::{KeyValueView, Position, QueryError, SessionView, VersionedView, WindowView};
+use crate::dsl::GlobalStore;
 use crate::key::Key;
 use crate::partitioner::partition_for;
 use crate::runtime::{Instance, InstanceInfo, State, TaskId, TopicPartition};
 use crate::serde::{Codec, Value};
-use crate::store::{StoreKind, StoreReader, StoreSpec};
+use crate::store::{Stamped, StoreKind, StoreReader, StoreSpec};
 
 /// How long is waited between two questions to the cluster.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
@@ -24,7 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 pub struct StoreQuery {
     instance: Weak<Instance>,
     spec: Arc<StoreSpec>,
-    sub_topology: usize,
+    /// Whose rows it reads.
+    place: Place,
     partition_count: i32,
     /// The topic whose name serdes are told.
     topic: Arc<str>,
@@ -33,6 +35,15 @@ pub struct StoreQuery {
     at_least: Position,
     /// Whether copies that may be old will do.
     stale: bool,
+}
+
+/// Whose rows a query reads.
+#[derive(Clone)]
+enum Place {
+    /// Those of the tasks of this sub-topology.
+    Tasks(usize),
+    /// A global table's, which are all in each instance.
+    Global(Arc<GlobalStore>),
 }
 
 impl std::fmt::Debug for StoreQuery {
@@ -57,6 +68,10 @@ pub(super) fn kind_name(kind: StoreKind) -> Option<&'static str> {
 impl StoreQuery {
     pub(crate) fn new(instance: &Arc<Instance>, name: &str) -> Result<Self, QueryError> {
         let topology = &instance.topology;
+        let globals = topology.global_stores();
+        if let Some(store) = globals.iter().find(|store| store.name() == name) {
+            return Ok(Self::of_global(instance, store));
+        }
         let stores = topology.stores();
         let known = |spec: &&StoreSpec| kind_name(spec.kind).is_some();
         let index = stores.iter().position(|spec| spec.name == name);
@@ -75,7 +90,7 @@ impl StoreQuery {
                     .cloned()
                     .collect(),
                 spec: Arc::new(stores[index].clone()),
-                sub_topology,
+                place: Place::Tasks(sub_topology),
                 at_least: Position::new(),
                 stale: false,
             }),
@@ -85,8 +100,22 @@ impl StoreQuery {
                     .iter()
                     .filter(known)
                     .map(|spec| spec.name.clone())
+                    .chain(globals.iter().map(|store| store.name().to_owned()))
                     .collect(),
             }),
+        }
+    }
+
+    fn of_global(instance: &Arc<Instance>, store: &Arc<GlobalStore>) -> Self {
+        Self {
+            instance: Arc::downgrade(instance),
+            spec: Arc::new(store.spec().clone()),
+            partition_count: i32::try_from(store.readers().len()).unwrap_or(1),
+            topic: Arc::clone(store.topic()),
+            inputs: [Arc::clone(store.topic())].into(),
+            place: Place::Global(Arc::clone(store)),
+            at_least: Position::new(),
+            stale: false,
         }
     }
 
@@ -116,15 +145,16 @@ impl StoreQuery {
 
     /// The partitions that are here, to be read as bytes.
     pub fn partitions(&self) -> BTreeMap<i32, StoreReader> {
-        match self.instance.upgrade() {
-            Some(instance) => instance.store(&self.spec.name),
-            None => BTreeMap::new(),
+        match (self.instance.upgrade(), &self.place) {
+            (Some(instance), Place::Tasks(_)) => instance.store(&self.spec.name),
+            (Some(_), Place::Global(store)) => (0..).zip(store.readers()).collect(),
+            (None, _) => BTreeMap::new(),
         }
     }
 
     /// The `host:port` of the instance that has a partition, if one told that it has.
     pub fn owner(&self, partition: i32) -> Option<String> {
-        let task = self.task(partition);
+        let task = self.task(partition)?;
         let instances = self.instance.upgrade()?.known.instances().into_iter();
         // The one that told last, while a task moves.
         let owner = instances
@@ -137,7 +167,7 @@ impl StoreQuery {
     pub(super) fn other_owner(&self, partition: i32) -> Option<String> {
         let instance = self.instance.upgrade()?;
         let own = instance.directory.process_id();
-        let task = self.task(partition);
+        let task = self.task(partition)?;
         let instances = instance.known.instances().into_iter();
         let other = instances
             .filter(|info| info.process_id != own && has_task(info, task))
@@ -145,11 +175,20 @@ impl StoreQuery {
         Some(other.address)
     }
 
-    fn task(&self, partition: i32) -> TaskId {
-        TaskId {
-            sub_topology: self.sub_topology,
-            partition,
+    /// None of a global table's.
+    fn task(&self, partition: i32) -> Option<TaskId> {
+        match self.place {
+            Place::Tasks(sub_topology) => Some(TaskId {
+                sub_topology,
+                partition,
+            }),
+            Place::Global(_) => None,
         }
+    }
+
+    /// Whether a partition of the inputs is read by this instance.
+    fn is_here(&self, assigned: &BTreeSet<TaskId>, partition: i32) -> bool {
+        self.task(partition).is_none_or(|task| assigned.contains(&task))
     }
 
     /// The same, reading the copies that this instance keeps for others too ([`App::standbys`](crate::App::standbys),
@@ -306,8 +345,14 @@ impl StoreQuery {
     ) -> Result<(Position, Position), QueryError> {
         let (mut direct, mut above) = (Position::new(), Position::new());
         let parts = instance.topology.sub_topologies();
-        let leading = upstream::leading(instance, self.sub_topology);
-        let inputs = || leading.iter().flat_map(|part| &parts[*part].sources);
+        let leading = match self.place {
+            Place::Tasks(sub_topology) => upstream::leading(instance, sub_topology),
+            Place::Global(_) => BTreeSet::new(),
+        };
+        let inputs = || {
+            let above = leading.iter().flat_map(|part| &parts[*part].sources);
+            above.chain(&*self.inputs)
+        };
         for (at, offset) in position.iter() {
             if self.inputs.contains(&at.topic) {
                 direct.add(at.clone(), offset);
@@ -331,7 +376,10 @@ impl StoreQuery {
         until: tokio::time::Instant,
         began: Instant,
     ) -> Result<Position, QueryError> {
-        let mut upstream = Upstream::new(&self.instance()?, self.sub_topology, above);
+        let Place::Tasks(sub_topology) = self.place else {
+            return Ok(Position::new());
+        };
+        let mut upstream = Upstream::new(&self.instance()?, sub_topology, above);
         let mut pause = SHORTEST_PAUSE;
         loop {
             let stepped = tokio::task::spawn_blocking(move || {
@@ -385,7 +433,7 @@ impl StoreQuery {
         let assigned = instance.known.assigned();
         self.at_least
             .iter()
-            .filter(|(at, _)| assigned.contains(&self.task(at.partition)))
+            .filter(|(at, _)| self.is_here(&assigned, at.partition))
             .find(|(at, wanted)| !has(instance, at, *wanted))
             .map(|(at, wanted)| (at.clone(), wanted))
     }
@@ -393,6 +441,9 @@ impl StoreQuery {
     /// A partition that is here, with what it reflects.
     pub(super) fn reader(&self, partition: i32) -> Result<(StoreReader, Position), QueryError> {
         let instance = &*self.instance()?;
+        if let Place::Global(store) = &self.place {
+            return self.global_reader(instance, store, partition);
+        }
         // Read before the rows are: they reflect this at the least.
         let position = self.position_of(instance, partition);
         let Some(reader) = instance.reader(&self.spec.name, partition) else {
@@ -413,6 +464,45 @@ impl StoreQuery {
         Ok((reader, position))
     }
 
+    /// A global table is read whatever the application does, as long as it is there.
+    fn global_reader(
+        &self,
+        instance: &Instance,
+        store: &GlobalStore,
+        partition: i32,
+    ) -> Result<(StoreReader, Position), QueryError> {
+        let mut wanted = self.at_least.iter();
+        if let Some((at, wanted)) = wanted.find(|(at, wanted)| !has(instance, at, *wanted)) {
+            return Err(self.behind(at.clone(), wanted, Duration::ZERO));
+        }
+        // In memory the one store reflects all partitions of the topic.
+        let mut position = Position::new();
+        for (at, reached) in instance.known.all_reached() {
+            if self.inputs.contains(&at.topic) && reached > 0 {
+                position.add(at, reached - 1);
+            }
+        }
+        let index = usize::try_from(partition).ok();
+        let reader = index.and_then(|index| store.readers().into_iter().nth(index));
+        let reader = reader.ok_or_else(|| self.not_here(partition))?;
+        Ok((reader, position))
+    }
+
+    /// The latest value of a key, in its partition or the one that is named.
+    pub(super) fn find(
+        &self,
+        partition: i32,
+        key: &[u8],
+    ) -> Result<(Option<Stamped>, Position), QueryError> {
+        let (reader, position) = self.reader(partition)?;
+        let found = match &self.place {
+            Place::Tasks(_) => reader.get(key)?,
+            // Whoever filled the topic may have put it elsewhere.
+            Place::Global(store) => store.get(key)?,
+        };
+        Ok((found, position))
+    }
+
     /// All partitions that are here, with what they reflect together.
     pub(super) fn readers(&self) -> Result<(BTreeMap<i32, StoreReader>, Position), QueryError> {
         let instance = &*self.instance()?;
@@ -431,10 +521,8 @@ impl StoreQuery {
             return Ok((readers, position));
         }
         let assigned = instance.known.assigned();
-        let own = assigned
-            .iter()
-            .find(|task| task.sub_topology == self.sub_topology);
-        Err(self.absent(instance, own.map_or(0, |task| task.partition)))
+        let own = (0..self.partition_count).find(|partition| self.is_here(&assigned, *partition));
+        Err(self.absent(instance, own.unwrap_or(0)))
     }
 
     fn position_of(&self, instance: &Instance, partition: i32) -> Position {
@@ -455,7 +543,7 @@ impl StoreQuery {
         let state = instance.state.get();
         let assigned = instance.known.assigned();
         match state {
-            State::Running | State::Rebalancing if assigned.contains(&self.task(partition)) => {
+            State::Running | State::Rebalancing if self.is_here(&assigned, partition) => {
                 QueryError::Restoring {
                     store: self.spec.name.clone(),
                     partition,

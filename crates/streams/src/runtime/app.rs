@@ -11,6 +11,8 @@ use super::consumer::Consumer;
 use super::globals::Globals;
 use super::group::Group;
 use super::instance::{Instance, Parts};
+#[cfg(feature = "http")]
+use super::instances::Exposure;
 use super::progress::RestoreProgress;
 use super::reset::{self, Reset};
 use super::running::Running;
@@ -164,11 +166,27 @@ impl App {
     }
 
     /// Answers queries over HTTP at this address, as `127.0.0.1:7070`, port 0 for any; instances find one another
-    /// through the topic `<application>-instances`. Whoever reaches the address can read all stores, so an address
-    /// that is not the loopback's belongs behind something that asks who they are.
+    /// through the topic `<application>-instances`. An address that is not the loopback's needs a
+    /// [token](Self::queries_token), or the word that [everyone](Self::queries_for_everyone) may ask.
     #[cfg(feature = "http")]
     pub fn queries(mut self, address: impl Into<String>) -> Self {
         self.config.queries.bind = Some(address.into());
+        self
+    }
+
+    /// What who asks over HTTP has to show, as `Authorization: Bearer <token>`: the same for all instances of the
+    /// application. It travels as it is: beyond a network that is trusted, put a proxy that speaks TLS before it.
+    /// `queries.token` among the settings.
+    #[cfg(feature = "http")]
+    pub fn queries_token(mut self, token: impl Into<Arc<str>>) -> Self {
+        self.config.queries.token = Some(token.into());
+        self
+    }
+
+    /// Answers queries over HTTP to whoever reaches the address, without a token, though it is not the loopback's.
+    #[cfg(feature = "http")]
+    pub fn queries_for_everyone(mut self) -> Self {
+        self.config.queries.exposure = Exposure::Everyone;
         self
     }
 
@@ -240,7 +258,7 @@ impl App {
             instance_id,
             config.guarantee.isolation(),
         )?;
-        let globals = Globals::load(&topology, &config, &admin)?;
+        let globals = Globals::load(&topology, &config, &admin, &topics, &database)?;
         let instance = Arc::new(Instance::new(Parts {
             config,
             topology,

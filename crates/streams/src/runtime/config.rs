@@ -149,6 +149,7 @@ impl AppConfig {
             "repartition.purge.interval.ms" => {
                 self.purge_interval = Duration::from_millis(number(key, value)?);
             }
+            "queries.token" => self.queries.token = Some(value.into()),
             "stop.timeout.ms" => {
                 self.stop_timeout = Duration::from_millis(number(key, value)?);
             }

@@ -43,12 +43,26 @@ const SLICE: usize = 256;
 const MOST: usize = 10_000;
 
 /// The settings of queries from elsewhere.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Queries {
     /// Where HTTP is answered.
     pub(crate) bind: Option<String>,
     /// Where the others are told that it is.
     pub(crate) advertised: Option<String>,
+    /// What who asks has to show.
+    pub(crate) token: Option<Arc<str>>,
+    /// Whom it answers where there is no token.
+    pub(crate) exposure: Exposure,
+}
+
+/// Whom queries are answered without a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Exposure {
+    /// Who is on this machine.
+    #[default]
+    Local,
+    /// Whoever reaches the address.
+    Everyone,
 }
 
 /// What [`Queries`] ask for, ready to be started with the application.
@@ -66,11 +80,16 @@ impl Queries {
         admin: &Admin,
     ) -> Result<OpenQueries, StreamsError> {
         self.check()?;
+        self.check_token()?;
         #[cfg(feature = "http")]
         let server = match &self.bind {
             Some(address) => Some(crate::query::Server::bind(address)?),
             None => None,
         };
+        #[cfg(feature = "http")]
+        if let Some(server) = &server {
+            self.check_exposure(server.address())?;
+        }
         #[cfg(feature = "http")]
         let bound = server.as_ref().map(|server| server.address().to_string());
         #[cfg(not(feature = "http"))]
@@ -88,6 +107,31 @@ impl Queries {
             server,
             advertised,
         })
+    }
+
+    fn check_token(&self) -> Result<(), StreamsError> {
+        let usable = |token: &Arc<str>| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+        if self.token.as_ref().is_none_or(usable) {
+            return Ok(());
+        }
+        Err(StreamsError::Settings(
+            "the token of queries is empty, or has characters that a header cannot carry: letters, digits and \
+             punctuation can be used"
+                .to_owned(),
+        ))
+    }
+
+    /// Stores are not shown to a network by mistake.
+    #[cfg(feature = "http")]
+    fn check_exposure(&self, address: SocketAddr) -> Result<(), StreamsError> {
+        let guarded = self.token.is_some() || self.exposure == Exposure::Everyone;
+        if address.ip().is_loopback() || guarded {
+            return Ok(());
+        }
+        Err(StreamsError::Settings(format!(
+            "queries at {address} would be answered to whoever reaches that address: have them show a token \
+             (App::queries_token), or say that all may ask (App::queries_for_everyone)"
+        )))
     }
 
     /// An address that stands for all of this machine's is none that others can ask.

@@ -1,14 +1,15 @@
 //! The topics of a topology at start: inputs are checked, the application's own are made or checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::admin::{Admin, TopicToMake};
+use super::client::ErrorKind;
 use super::config::AppConfig;
 use super::topic_limits::{self, Limits};
 use crate::error::StreamsError;
-use crate::store::changelog_configs;
+use crate::store::{Backend, changelog_configs};
 use crate::topology::{COMPUTED, InternalTopicKind, NodeKind, PartitionCounts, Topology};
 
 /// How long a topic that was made may take to be seen.
@@ -251,13 +252,17 @@ fn check_configs(topic: &TopicToMake, admin: &Admin) -> Result<(), StreamsError>
 }
 
 fn ids(topology: &Topology, admin: &Admin) -> Result<BTreeMap<Arc<str>, [u8; 16]>, StreamsError> {
-    let topics: Vec<_> = topology
-        .stores()
-        .iter()
-        .filter_map(|store| store.restore_topic(topology.application()))
-        .collect();
+    let topics: BTreeSet<String> = restored(topology).collect();
     let names: Vec<_> = topics.iter().map(String::as_str).collect();
     Ok(admin.topic_ids(&names)?)
+}
+
+/// The topics that stores are restored from, those of global tables on disk among them.
+fn restored(topology: &Topology) -> impl Iterator<Item = String> {
+    let globals = topology.global_stores().iter().map(|store| store.spec());
+    let globals = globals.filter(|spec| spec.backend == Backend::Disk);
+    let all = topology.stores().iter().chain(globals);
+    all.filter_map(|spec| spec.restore_topic(topology.application()))
 }
 
 fn delete_retentions(
@@ -265,15 +270,14 @@ fn delete_retentions(
     admin: &Admin,
 ) -> Result<BTreeMap<Arc<str>, i64>, StreamsError> {
     let mut retentions = BTreeMap::new();
-    for store in topology.stores() {
-        let Some(topic) = store.restore_topic(topology.application()) else {
-            continue;
-        };
-        if !admin
-            .topic_config(&topic, "cleanup.policy")?
-            .contains("compact")
-        {
-            continue;
+    let topics: BTreeSet<String> = restored(topology).collect();
+    for topic in topics {
+        match admin.topic_config(&topic, "cleanup.policy") {
+            Ok(policy) if policy.contains("compact") => {}
+            Ok(_) => continue,
+            // A global table's, which is told of when it is read.
+            Err(error) if error.kind == ErrorKind::UnknownTopic => continue,
+            Err(error) => return Err(error.into()),
         }
         if let Ok(retention) = admin.topic_config(&topic, "delete.retention.ms")?.parse() {
             retentions.insert(topic.into(), retention);

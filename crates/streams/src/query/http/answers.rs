@@ -28,7 +28,9 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// What there is to be asked.
 pub(super) fn stores(instance: &Arc<Instance>) -> Value {
     let mut stores = Vec::new();
-    for spec in instance.topology.stores() {
+    let globals = instance.topology.global_stores().iter();
+    let all = instance.topology.stores().iter();
+    for spec in all.chain(globals.map(|store| store.spec())) {
         let Ok(store) = StoreQuery::new(instance, &spec.name) else {
             continue;
         };
@@ -63,17 +65,19 @@ pub(super) fn one(store: &StoreQuery, params: &Params) -> Result<Value, Refusal>
     let versioned = matches!(store.spec().kind, StoreKind::Versioned { .. });
     store.check_kind(if versioned { "versioned" } else { "key-value" })?;
     let (text, key, partition) = key(store, params)?;
-    let (reader, position) = store.reader(partition)?;
-    let found = match params.as_of {
-        Some(time) if versioned => reader.get_as_of(&key, time),
+    let (found, position) = match params.as_of {
+        Some(time) if versioned => {
+            let (reader, position) = store.reader(partition)?;
+            let found = reader.get_as_of(&key, time).map_err(QueryError::from)?;
+            (found, position)
+        }
         Some(_) => {
             return Err(Refusal::bad_request(
                 "as_of is for versioned stores, and this is none",
             ));
         }
-        None => reader.get(&key),
+        None => store.find(partition, &key)?,
     };
-    let found = found.map_err(QueryError::from)?;
     let found = found.ok_or_else(|| Refusal::no_such_key(text))?;
     Ok(json!({
         "key": text,

@@ -63,6 +63,15 @@ impl Refusal {
         )
     }
 
+    pub(super) fn unauthorized() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "the application's token was not shown",
+            "Ask with the header `Authorization: Bearer <token>`, also where an answer sent the question on",
+        )
+    }
+
     pub(super) fn no_such_key(key: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
@@ -184,6 +193,9 @@ impl IntoResponse for Refusal {
         }});
         let mut response = (self.status, axum::Json(body)).into_response();
         let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

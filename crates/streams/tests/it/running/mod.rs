@@ -3,6 +3,8 @@
 mod cluster;
 mod commits;
 mod crashes;
+mod global_tables;
+mod guarded_queries;
 mod metrics;
 mod operators;
 mod processes;

@@ -96,13 +96,13 @@ fn address(running: &Running) -> String {
 }
 
 /// An answer over HTTP.
-struct Answer {
-    status: u16,
+pub(super) struct Answer {
+    pub(super) status: u16,
     location: Option<String>,
-    body: Value,
+    pub(super) body: Value,
 }
 
-fn ask(address: &str, path: &str) -> Answer {
+pub(super) fn ask(address: &str, path: &str) -> Answer {
     ask_as(address, address, path)
 }
 
