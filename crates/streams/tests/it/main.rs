@@ -14,6 +14,7 @@ mod revenue;
 mod running;
 mod sessions;
 mod state;
+mod stateless;
 mod stream_joins;
 mod streams;
 mod table_joins;

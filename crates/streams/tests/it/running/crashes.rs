@@ -1,6 +1,9 @@
 //! Crashes: nothing is lost, and under exactly-once nothing is doubled and the local state is kept.
 
-use headwater_streams::{Membership, Policy, State};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use headwater_streams::{Membership, Policy, State, WorkerFailure};
 
 use super::cluster::eventually;
 use super::word_count::{assert_exactly_once, cluster, topology, wait_for, write};
@@ -257,4 +260,37 @@ fn a_worker_that_dies_without_a_word_ends_the_application() {
     });
     let error = running.stop_blocking().unwrap_err();
     assert!(error.to_string().contains("without a word"), "{error}");
+}
+
+#[test]
+fn a_worker_that_fails_is_replaced_where_the_program_says_so_and_nothing_is_lost_or_doubled() {
+    let cluster = cluster(2);
+    let directory = tempfile::tempdir().unwrap();
+    let (records, failures) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let told = Arc::clone(&failures);
+    let running = cluster
+        .app(directory.path())
+        .exactly_once()
+        .on_failure(move |_| {
+            told.fetch_add(1, Ordering::Relaxed);
+            WorkerFailure::Replace
+        })
+        .start(move |b| {
+            let records = Arc::clone(&records);
+            b.stream(super::word_count::WORDS)
+                .inspect(move |_| {
+                    let record = records.fetch_add(1, Ordering::Relaxed);
+                    assert!(record != 100 && record != 600, "record {record}");
+                })
+                .key_by("by-word", |word: &String| word.clone())
+                .count("counts")
+                .to(super::word_count::COUNTS);
+        })
+        .unwrap();
+    write(&cluster, 2, 700);
+    wait_for(&cluster, 700);
+    assert_eq!(failures.load(Ordering::Relaxed), 2);
+    assert_exactly_once(&cluster);
+    let running = cluster.run(running);
+    cluster.stop(running);
 }

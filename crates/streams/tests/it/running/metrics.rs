@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use headwater_streams::Policy;
+use headwater_streams::context::DropReason;
+use headwater_streams::{Policy, Topic};
 
 use super::cluster::eventually;
 use super::word_count::{COUNTS, WORDS, cluster};
 
+const NUMBERS: Topic<String, u64> = Topic::json("words");
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
 #[test]
@@ -48,5 +50,41 @@ fn lag_is_told_in_records_and_in_time() {
         let metrics = running.metrics();
         (metrics.lag() == 2 && metrics.lag_time() > 50 * YEAR).then_some(())
     });
+    cluster.stop(running);
+}
+
+#[test]
+fn drops_are_told_by_reason_and_stores_by_their_size() {
+    let cluster = cluster(1);
+    let directory = tempfile::tempdir().unwrap();
+    let running = cluster
+        .app(directory.path())
+        .on_error(&Policy::Skip)
+        .start(|b| b.stream(NUMBERS).count("numbers").to(COUNTS))
+        .unwrap();
+    let values = ["1", "two", "three", "4"];
+    cluster.write("words", values.map(|value| (0, value, value, 1000)));
+    eventually(
+        "two rows are committed, and two records were dropped",
+        || {
+            let metrics = running.metrics();
+            let tasks = || {
+                metrics
+                    .workers
+                    .iter()
+                    .flat_map(|worker| worker.tasks.values())
+            };
+            let drops = tasks().flat_map(|task| &task.drops);
+            let drops: Vec<_> = drops
+                .map(|((_, reason), count)| (*reason, *count))
+                .collect();
+            let entries: u64 = tasks()
+                .filter_map(|task| task.store_entries.get("numbers"))
+                .sum();
+            let time = tasks().map(|task| task.stream_time).max();
+            (drops == [(DropReason::Deserialization, 2)] && entries == 2 && time == Some(1000))
+                .then_some(())
+        },
+    );
     cluster.stop(running);
 }
