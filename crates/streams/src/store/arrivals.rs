@@ -23,6 +23,9 @@ use super::restore::prefix;
 /// Rows lie in pieces of memory of this size; a longer one has a piece of its own.
 const CHUNK_BYTES: usize = 64 * 1024;
 
+/// How many rows' entries lie in one piece of memory: there is no list of all that would be copied as it grows.
+const BLOCK: u64 = if cfg!(test) { 8 } else { 512 };
+
 /// What a row is charged above its bytes: its entry, and its place in the table.
 const ROW_OVERHEAD: usize = 72;
 
@@ -60,15 +63,65 @@ impl Arrival {
     }
 }
 
+/// Entries by number: blocks of those whose numbers divided by [`BLOCK`] are the same.
+#[derive(Debug)]
+struct Rows {
+    blocks: VecDeque<Vec<Arrival>>,
+    /// The number of the first row; numbers begin at [`BLOCK`], so that 0 is none.
+    first: u64,
+    /// The number that the next row gets.
+    end: u64,
+}
+
+impl Rows {
+    fn get(&self, number: u64) -> &Arrival {
+        let block = number / BLOCK - self.first / BLOCK;
+        &self.blocks[block as usize][(number % BLOCK) as usize]
+    }
+
+    fn first(&self) -> Option<&Arrival> {
+        (self.first < self.end).then(|| self.get(self.first))
+    }
+
+    fn push(&mut self, arrival: Arrival) {
+        if self.end.is_multiple_of(BLOCK) {
+            self.blocks.push_back(Vec::with_capacity(BLOCK as usize));
+        }
+        let last = self.blocks.back_mut().expect("a block has room");
+        last.push(arrival);
+        self.end += 1;
+    }
+
+    /// Takes the last row out; there must be one.
+    fn pop(&mut self) -> Option<Arrival> {
+        let arrival = self.blocks.back_mut()?.pop()?;
+        self.end -= 1;
+        if self.end.is_multiple_of(BLOCK) {
+            self.blocks.pop_back();
+        }
+        Some(arrival)
+    }
+
+    /// Forgets the first row; there must be one.
+    fn forget_first(&mut self) {
+        self.first += 1;
+        if self.first.is_multiple_of(BLOCK) {
+            self.blocks.pop_front();
+        }
+    }
+
+    fn since(&self, number: u64) -> impl Iterator<Item = (u64, &Arrival)> {
+        (number..self.end).map(|number| (number, self.get(number)))
+    }
+}
+
 /// The changes of one store since its last commit, and the youngest of its committed rows.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     hasher: DefaultHashBuilder,
     /// The number of each key's youngest row.
     table: HashTable<u64>,
-    rows: VecDeque<Arrival>,
-    /// The number of the first row; numbers begin at 1, so that 0 is none.
-    first: u64,
+    rows: Rows,
     /// The number of the first row that is not committed.
     uncommitted: u64,
     /// The number of the first row that is not flushed.
@@ -86,10 +139,13 @@ impl Default for Arrivals {
         Self {
             hasher: DefaultHashBuilder::default(),
             table: HashTable::new(),
-            rows: VecDeque::new(),
-            first: 1,
-            uncommitted: 1,
-            unflushed: 1,
+            rows: Rows {
+                blocks: VecDeque::new(),
+                first: BLOCK,
+                end: BLOCK,
+            },
+            uncommitted: BLOCK,
+            unflushed: BLOCK,
             chunks: VecDeque::new(),
             first_chunk: 0,
             uncommitted_bytes: 0,
@@ -107,7 +163,7 @@ impl Arrivals {
     pub(crate) fn put(&mut self, row: &[u8], value: Option<&[u8]>) {
         let (key, time) = split(row);
         let hash = self.hasher.hash_one(key);
-        let number = self.end();
+        let number = self.rows.end;
         let (chunk, start) = self.write(row, value.unwrap_or_default());
         let mut arrival = Arrival {
             hash,
@@ -124,23 +180,21 @@ impl Arrivals {
             table,
             rows,
             chunks,
-            first,
             first_chunk,
             ..
         } = self;
         let entry = table.entry(
             hash,
             |&other| {
-                let other = &rows[(other - *first) as usize];
+                let other = rows.get(other);
                 other.hash == hash && split(bytes(chunks, *first_chunk, other).0).0 == key
             },
-            |&other| rows[(other - *first) as usize].hash,
+            |&other| rows.get(other).hash,
         );
         match entry {
             Entry::Occupied(mut youngest) => {
                 arrival.before = *youngest.get();
-                let before = &rows[(arrival.before - *first) as usize];
-                arrival.until = time.max(before.until);
+                arrival.until = time.max(rows.get(arrival.before).until);
                 *youngest.get_mut() = number;
             }
             Entry::Vacant(place) => {
@@ -148,7 +202,7 @@ impl Arrivals {
             }
         }
         self.uncommitted_bytes += arrival.size();
-        self.rows.push_back(arrival);
+        self.rows.push(arrival);
     }
 
     /// Visits the rows of a key that are here and of times within `from..=to`, the youngest arrival first: time,
@@ -161,8 +215,8 @@ impl Arrivals {
         mut each: impl FnMut(i64, u32, &[u8]) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         let mut number = self.youngest(key);
-        while number >= self.first {
-            let arrival = self.arrival(number);
+        while number >= self.rows.first {
+            let arrival = self.rows.get(number);
             if arrival.until < from {
                 break;
             }
@@ -181,8 +235,8 @@ impl Arrivals {
     /// The value of a row, if it is here.
     pub(crate) fn get(&self, row: &[u8]) -> Option<Option<&[u8]>> {
         let mut number = self.youngest(split(row).0);
-        while number >= self.first {
-            let arrival = self.arrival(number);
+        while number >= self.rows.first {
+            let arrival = self.rows.get(number);
             let (other, value) = bytes(&self.chunks, self.first_chunk, arrival);
             if other == row {
                 return Some(value);
@@ -198,12 +252,12 @@ impl Arrivals {
         &mut self,
         mut each: impl FnMut(&[u8], Option<&[u8]>, i64) -> Result<(), E>,
     ) -> Result<usize, E> {
-        for arrival in self.since(self.unflushed) {
+        for (_, arrival) in self.rows.since(self.unflushed) {
             let (row, value) = bytes(&self.chunks, self.first_chunk, arrival);
             each(row, value, arrival.time)?;
         }
-        let flushed = self.end() - self.unflushed;
-        self.unflushed = self.end();
+        let flushed = self.rows.end - self.unflushed;
+        self.unflushed = self.rows.end;
         Ok(flushed as usize)
     }
 
@@ -211,32 +265,33 @@ impl Arrivals {
     pub(crate) fn commit(&mut self, mut each: impl FnMut(&[u8], Option<&[u8]>)) {
         // In order of the keys, roughly: what lies side by side below is written one after the other.
         let mut ordered: Vec<_> = self
+            .rows
             .since(self.uncommitted)
-            .map(|arrival| {
+            .map(|(number, arrival)| {
                 let (row, _) = bytes(&self.chunks, self.first_chunk, arrival);
-                ((prefix(row), prefix(&row[8..])), arrival)
+                (prefix(row), prefix(&row[8..]), number)
             })
             .collect();
-        ordered.sort_by_key(|(order, _)| *order);
-        for (_, arrival) in ordered {
-            let (row, value) = bytes(&self.chunks, self.first_chunk, arrival);
+        ordered.sort_unstable();
+        for (_, _, number) in ordered {
+            let (row, value) = bytes(&self.chunks, self.first_chunk, self.rows.get(number));
             each(row, value);
         }
-        self.uncommitted = self.end();
-        self.unflushed = self.end();
+        self.uncommitted = self.rows.end;
+        self.unflushed = self.rows.end;
         self.clean_bytes += std::mem::take(&mut self.uncommitted_bytes);
     }
 
     /// Forgets what came since the last commit.
     pub(crate) fn abort(&mut self) {
-        while self.end() > self.uncommitted {
-            let Some(arrival) = self.rows.pop_back() else {
+        while self.rows.end > self.uncommitted {
+            let Some(arrival) = self.rows.pop() else {
                 break;
             };
             // It was its key's youngest: its number is the one behind those that are left.
-            let number = self.end();
+            let number = self.rows.end;
             if let Ok(mut youngest) = self.table.find_entry(arrival.hash, |&it| it == number) {
-                if arrival.before >= self.first {
+                if arrival.before >= self.rows.first {
                     *youngest.get_mut() = arrival.before;
                 } else {
                     youngest.remove();
@@ -251,13 +306,13 @@ impl Arrivals {
             }
         }
         debug_assert_eq!(self.uncommitted_bytes, 0);
-        self.unflushed = self.end();
+        self.unflushed = self.rows.end;
     }
 
     /// Forgets committed rows of segments before `front`, as far as they came first.
     pub(crate) fn expire(&mut self, front: u64) {
-        while self.first < self.uncommitted
-            && self.rows.front().is_some_and(|arrival| {
+        while self.rows.first < self.uncommitted
+            && self.rows.first().is_some_and(|arrival| {
                 prefix(bytes(&self.chunks, self.first_chunk, arrival).0) < front
             })
         {
@@ -267,8 +322,8 @@ impl Arrivals {
 
     /// Forgets committed rows, those first that came first, until they take no more than `limit` bytes.
     pub(crate) fn trim(&mut self, limit: usize) {
-        while self.clean_bytes > limit && self.first < self.uncommitted {
-            let Some(arrival) = self.rows.front() else {
+        while self.clean_bytes > limit && self.rows.first < self.uncommitted {
+            let Some(arrival) = self.rows.first() else {
                 break;
             };
             let (row, _) = bytes(&self.chunks, self.first_chunk, arrival);
@@ -293,8 +348,9 @@ impl Arrivals {
     /// The rows within the bounds that came since the last commit, in order; none for a deleted one.
     pub(crate) fn changed(&self, from: Bound<&[u8]>, to: Bound<&[u8]>) -> ArrivalChanges<'_> {
         let mut changes: Vec<_> = self
+            .rows
             .since(self.uncommitted)
-            .map(|arrival| bytes(&self.chunks, self.first_chunk, arrival))
+            .map(|(_, arrival)| bytes(&self.chunks, self.first_chunk, arrival))
             .filter(|(row, _)| RangeBounds::<[u8]>::contains(&(from, to), *row))
             .collect();
         changes.sort_by_key(|(row, _)| *row);
@@ -313,43 +369,30 @@ impl Arrivals {
 
     /// How many rows came since the last commit.
     pub(crate) fn uncommitted(&self) -> usize {
-        (self.end() - self.uncommitted) as usize
-    }
-
-    /// The number that the next row gets.
-    fn end(&self) -> u64 {
-        self.first + self.rows.len() as u64
-    }
-
-    fn arrival(&self, number: u64) -> &Arrival {
-        &self.rows[(number - self.first) as usize]
-    }
-
-    fn since(&self, number: u64) -> impl Iterator<Item = &Arrival> {
-        self.rows.range((number - self.first) as usize..)
+        (self.rows.end - self.uncommitted) as usize
     }
 
     /// The number of the key's youngest row, or 0.
     fn youngest(&self, key: &[u8]) -> u64 {
         let hash = self.hasher.hash_one(key);
         let found = self.table.find(hash, |&number| {
-            let arrival = self.arrival(number);
+            let arrival = self.rows.get(number);
             arrival.hash == hash && split(bytes(&self.chunks, self.first_chunk, arrival).0).0 == key
         });
         found.copied().unwrap_or(0)
     }
 
     fn forget_first(&mut self) {
-        let Some(arrival) = self.rows.pop_front() else {
+        let Some(arrival) = self.rows.first() else {
             return;
         };
-        let number = self.first;
-        self.first += 1;
+        let number = self.rows.first;
         if let Ok(youngest) = self.table.find_entry(arrival.hash, |&it| it == number) {
             youngest.remove();
         }
         self.clean_bytes -= arrival.size();
-        let chunk = self.rows.front().map_or(u64::MAX, |first| first.chunk);
+        self.rows.forget_first();
+        let chunk = self.rows.first().map_or(u64::MAX, |first| first.chunk);
         while self.first_chunk < chunk && !self.chunks.is_empty() {
             self.chunks.pop_front();
             self.first_chunk += 1;
