@@ -18,13 +18,14 @@ use std::time::{Duration, Instant};
 
 use super::admin::Admin;
 use super::assignment::{self, AssignedTask};
-use super::client::{ClientError, ErrorKind};
+use super::client::{ClientError, ClientRole, ErrorKind};
+use super::config::Membership;
 use super::consumer::{Committed, Signal};
 use super::instance::Instance;
 use super::progress::Bar;
 use super::run_state::State;
 use super::running_task::{InputStart, TaskStart};
-use super::standby::{self, Standbys};
+use super::standby::{Roster, Standbys, Succession};
 use super::topic_watch::TopicWatch;
 use super::worker::{Command, Event, Worker, start_offset, told};
 use super::{TaskId, TopicPartition};
@@ -472,17 +473,38 @@ impl Group {
             runs.extend(info.tasks.iter().map(|task| (*task, &*info.process_id)));
         }
         runs.extend(self.placed.keys().map(|task| (*task, own)));
+        let mut counts = BTreeMap::new();
+        for task in self.instance.topics.counts.tasks() {
+            *counts.entry(task.sub_topology).or_default() += 1;
+        }
+        let roster = Roster {
+            instances,
+            runs,
+            counts,
+            succession: self.succession(),
+        };
         let topology = &self.instance.topology;
         let stateful = self.instance.topics.counts.tasks().filter(|task| {
             !topology.sub_topologies()[task.sub_topology]
                 .stores
                 .is_empty()
         });
-        let wanted = standby::wanted(stateful, &runs, &instances, own, replicas);
+        let wanted = roster.held_by(own, stateful, replicas);
         if wanted != self.held {
             self.held = wanted;
             // Nobody needs those that are let go: they are written, and closed here.
             drop(self.standbys.hold(self.held.clone()));
+        }
+    }
+
+    /// What decides where tasks go: our ids and the range assignor, unless the program chose otherwise.
+    fn succession(&self) -> Succession {
+        let config = &self.instance.config;
+        let group = config.clients.config(ClientRole::Group, &[]);
+        let range = group.get("partition.assignment.strategy") == Some("range");
+        match config.membership {
+            Membership::Static if range => Succession::Range,
+            _ => Succession::Unknown,
         }
     }
 

@@ -52,10 +52,12 @@ pub(crate) struct Queries {
     /// What who asks has to show.
     pub(crate) token: Option<Arc<str>>,
     /// Whom it answers where there is no token.
+    #[cfg(feature = "http")]
     pub(crate) exposure: Exposure,
 }
 
 /// Whom queries are answered without a token.
+#[cfg(feature = "http")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Exposure {
     /// Who is on this machine.

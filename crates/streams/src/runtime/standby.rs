@@ -1,9 +1,14 @@
 //! Standbys: copies of stores whose tasks run elsewhere, kept up to date from their changelogs, so that a task that
 //! moves here has little to restore (Kafka Streams' `num.standby.replicas`).
 //!
+//! A changelog is read as it grows. An input that serves as changelog is read as far as its tasks have committed, which
+//! is looked up now and then: what is behind that is not the table's yet.
+//!
 //! On a thread of its own. It holds what the group tells it to, and hands stores over, open, when their task comes.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod roster;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
@@ -25,8 +30,12 @@ const SLICE: usize = 4096;
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// How long the thread sleeps when nothing came; records and commands wake it.
 const IDLE: Duration = Duration::from_millis(200);
+/// How long is waited for the cluster to tell how far inputs are committed.
+const ASK_LIMIT: Duration = Duration::from_secs(1);
 /// The pause after a failure.
 const BACKOFF: Duration = Duration::from_secs(1);
+
+pub(crate) use roster::{Roster, Succession};
 
 /// What the group tells the standbys.
 enum Command {
@@ -92,40 +101,6 @@ impl Standbys {
     }
 }
 
-/// The tasks of which instance `own` holds standbys: of each task that it does not run, if it is among the first
-/// `replicas` of the other instances in the task's own order of them, so that tasks are spread.
-pub(crate) fn wanted(
-    tasks: impl Iterator<Item = TaskId>,
-    runs: &BTreeMap<TaskId, &str>,
-    instances: &BTreeSet<&str>,
-    own: &str,
-    replicas: usize,
-) -> BTreeSet<TaskId> {
-    tasks
-        .filter(|task| {
-            let owner = runs.get(task).copied();
-            let mut others: Vec<_> = instances
-                .iter()
-                .copied()
-                .filter(|instance| Some(*instance) != owner)
-                .collect();
-            others.sort_by_key(|instance| (weight(*task, instance), *instance));
-            others
-                .iter()
-                .take(replicas)
-                .any(|instance| *instance == own)
-        })
-        .collect()
-}
-
-/// Differs from task to task, and is the same in every process (FNV-1a).
-fn weight(task: TaskId, instance: &str) -> u64 {
-    let name = format!("{task}/{instance}");
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
 /// A changelog that is followed.
 struct Following {
     task: TaskId,
@@ -133,6 +108,46 @@ struct Following {
     partition: TopicPartition,
     next: i64,
     queue: PartitionQueue,
+    input: Option<Input>,
+}
+
+/// What is known of an input that serves as changelog.
+#[derive(Default)]
+struct Input {
+    /// How far its tasks have committed.
+    committed: i64,
+    /// Records that were read and are behind that, two slices at most.
+    ahead: VecDeque<RawRecord>,
+}
+
+impl Following {
+    /// Whether it has everything that there is to be had.
+    fn is_caught_up(&self) -> bool {
+        match &self.input {
+            Some(input) if self.next >= input.committed => true,
+            Some(input) => input.ahead.is_empty() && self.queue.is_caught_up(),
+            None => self.queue.is_caught_up(),
+        }
+    }
+
+    /// Reads a slice of what may be taken over.
+    fn poll(&mut self, into: &mut Vec<RawRecord>) -> Result<(), ClientError> {
+        let Some(input) = &mut self.input else {
+            return self.queue.poll(SLICE, into).map(drop);
+        };
+        let polled = if input.ahead.len() < SLICE {
+            let polled = self.queue.poll(SLICE, into);
+            input.ahead.extend(into.drain(..));
+            polled.map(drop)
+        } else {
+            Ok(())
+        };
+        let committed = input.committed;
+        while let Some(record) = input.ahead.pop_front_if(|record| record.offset() < committed) {
+            into.push(record);
+        }
+        polled
+    }
 }
 
 struct Standby {
@@ -287,6 +302,7 @@ impl Standby {
         let mut stores = Stores::default();
         for store_id in &topology.sub_topologies()[task.sub_topology].stores {
             let spec = topology.stores()[store_id.index()].clone();
+            let is_input = matches!(spec.changelog, Changelog::SourceTopic(_));
             let mut store = Store::open(spec, task.partition, &instance.database)?;
             if let Some((partition, next)) = self.plan(task, &mut store)? {
                 let reader = self.reader.as_ref().expect("it was just made");
@@ -294,6 +310,7 @@ impl Standby {
                 queue.wake(std::thread::current());
                 self.following.push(Following {
                     task,
+                    input: is_input.then(Input::default),
                     store: *store_id,
                     partition,
                     next,
@@ -316,7 +333,7 @@ impl Standby {
     fn show_complete(&mut self) {
         let reads_on = |task: &TaskId| {
             let mut following = self.following.iter();
-            following.any(|following| following.task == *task && !following.queue.is_caught_up())
+            following.any(|following| following.task == *task && !following.is_caught_up())
         };
         let (left, complete) = std::mem::take(&mut self.incomplete)
             .into_iter()
@@ -331,18 +348,14 @@ impl Standby {
         }
     }
 
-    /// Where to read a store's changelog from; none for a store that has none of its own. An input that serves as
-    /// changelog is left to the task: how far it may be read, only the task's offsets tell.
+    /// Where to read a store's changelog from; none for a store that has none.
     fn plan(
         &self,
         task: TaskId,
         store: &mut Store,
     ) -> Result<Option<(TopicPartition, i64)>, Trouble> {
-        if !matches!(store.spec().changelog, Changelog::Topic(_)) {
-            return Ok(None);
-        }
         let application = self.instance.topology.application();
-        let Some(topic) = store.spec().changelog_topic(application) else {
+        let Some(topic) = store.spec().restore_topic(application) else {
             return Ok(None);
         };
         let partition = TopicPartition::new(topic, task.partition);
@@ -355,7 +368,7 @@ impl Standby {
     fn read(&mut self) -> Result<usize, Trouble> {
         let mut came = 0;
         for following in &mut self.following {
-            let polled: Result<_, ClientError> = following.queue.poll(SLICE, &mut self.scratch);
+            let polled = following.poll(&mut self.scratch);
             let stores = self
                 .stores
                 .get_mut(&following.task)
@@ -368,7 +381,7 @@ impl Standby {
             }
             self.scratch.clear();
             match polled {
-                Ok(_) => {}
+                Ok(()) => {}
                 Err(error) if error.kind == ErrorKind::OffsetOutOfRange => {
                     // The changelog was cut: the next attempt begins at what is there.
                     let partition = following.task.partition;
@@ -386,15 +399,40 @@ impl Standby {
     /// no delete is missing in them. The others go on gathering, within the store's own bounds.
     fn write(&mut self) -> Result<(), Trouble> {
         self.next_write = Instant::now() + WRITE_EVERY;
-        self.write_all(|following| following.queue.is_caught_up().then(wall_clock))?;
+        self.look_up_inputs();
+        self.write_all(|following| following.is_caught_up().then(wall_clock))?;
         self.show_complete();
         Ok(())
+    }
+
+    /// Looks up how far the tasks have committed the inputs that serve as changelogs.
+    fn look_up_inputs(&mut self) {
+        let inputs = self.following.iter_mut().filter(|following| following.input.is_some());
+        let mut inputs: Vec<_> = inputs.collect();
+        let asked: BTreeSet<_> = inputs.iter().map(|input| input.partition.clone()).collect();
+        if asked.is_empty() {
+            return;
+        }
+        let asked: Vec<_> = asked.into_iter().collect();
+        match self.instance.consumer.committed(&asked, ASK_LIMIT) {
+            Ok(committed) => {
+                let committed: BTreeMap<_, _> = committed.into_iter().collect();
+                for following in &mut inputs {
+                    let known = committed.get(&following.partition).and_then(Option::as_ref);
+                    if let (Some(input), Some((offset, _))) = (&mut following.input, known) {
+                        input.committed = *offset;
+                    }
+                }
+            }
+            // Asked again with the next write.
+            Err(error) => tracing::info!(%error, "standbys of inputs wait"),
+        }
     }
 
     /// Writes everything that was read.
     fn write_out(&mut self) -> Result<(), Trouble> {
         self.write_all(|following| {
-            let caught_up = following.queue.is_caught_up();
+            let caught_up = following.is_caught_up();
             Some(if caught_up { wall_clock() } else { 0 })
         })
     }
@@ -412,48 +450,5 @@ impl Standby {
             stores.get_mut(following.store).finish_restore(now_ms)?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tasks() -> Vec<TaskId> {
-        let task = |partition| TaskId {
-            sub_topology: 0,
-            partition,
-        };
-        (0..60).map(task).collect()
-    }
-
-    #[test]
-    fn each_task_has_as_many_standbys_as_wanted_and_none_where_it_runs() {
-        let instances = BTreeSet::from(["a", "b", "c"]);
-        let runs: BTreeMap<_, _> = tasks()
-            .into_iter()
-            .map(|task| (task, ["a", "b", "c"][task.partition as usize % 3]))
-            .collect();
-        for replicas in 0..4 {
-            let held: Vec<_> = instances
-                .iter()
-                .map(|own| wanted(tasks().into_iter(), &runs, &instances, own, replicas))
-                .collect();
-            for (own, held) in instances.iter().zip(&held) {
-                assert!(held.iter().all(|task| runs[task] != *own));
-            }
-            let all: usize = held.iter().map(BTreeSet::len).sum();
-            assert_eq!(all, 60 * replicas.min(2), "{replicas} wanted, two can be");
-            if replicas == 1 {
-                assert!(held.iter().all(|held| held.len() > 10), "spread: {held:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_instance_alone_holds_no_standbys_of_what_it_runs() {
-        let runs: BTreeMap<_, _> = tasks().into_iter().map(|task| (task, "a")).collect();
-        let instances = BTreeSet::from(["a"]);
-        assert!(wanted(tasks().into_iter(), &runs, &instances, "a", 2).is_empty());
     }
 }

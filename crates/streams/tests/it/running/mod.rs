@@ -13,6 +13,7 @@ mod rebalances;
 mod resets;
 mod refusals;
 mod restores;
+mod standbys;
 mod starts;
 mod state;
 mod stops;
