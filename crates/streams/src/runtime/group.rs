@@ -310,6 +310,9 @@ impl Group {
     }
 
     /// Starts the tasks that follow from the assignment, and closes those that went elsewhere.
+        if self.has_left() {
+            return Ok(());
+        }
     fn start_tasks(&mut self) -> Result<(), StreamsError> {
         let topology = &self.instance.topology;
         let counts = &self.instance.topics.counts;
@@ -425,19 +428,6 @@ impl Group {
         }
         let answer = self.instance.consumer.committed(partitions, ASK_LIMIT)?;
         Ok(answer.into_iter().collect())
-    }
-
-    /// Has all workers commit and let go of their tasks, and waits for it; but for those that do not come back.
-    fn suspend_all(&self) {
-        let (done, finished) = sync_channel(self.workers.len());
-        for (index, worker) in self.workers.iter().enumerate() {
-            if self.hung.as_ref().is_none_or(|hung| !hung.has(index)) {
-                worker.send(Command::Suspend(done.clone()));
-            }
-        }
-        drop(done);
-        // Each answers once, or has ended and with it its end of the channel.
-        while finished.recv().is_ok() {}
     }
 
     fn stop_workers(&mut self) {

@@ -46,8 +46,6 @@ pub(crate) enum Command {
     Start(Vec<TaskStart>),
     /// Commit and let go of all tasks, keeping their stores open; then answer.
     Suspend(SyncSender<()>),
-    /// Drop what is not committed, and let go of all tasks; then answer.
-    Drop(SyncSender<()>),
     /// These tasks do not come back: close their stores.
     Close(Vec<TaskId>),
     /// End. What is not committed is dropped: suspend before.
@@ -172,14 +170,6 @@ impl Worker {
                 Ok(Command::Start(starts)) => self.start(starts)?,
                 Ok(Command::Suspend(done)) => {
                     self.suspend();
-                    let _ = done.send(());
-                }
-                Ok(Command::Drop(done)) => {
-                    if !self.running.is_empty() || self.restorer.len() > 0 {
-                        self.metrics().rollbacks.fetch_add(1, Ordering::Relaxed);
-                        self.reset_producer();
-                        self.let_go();
-                    }
                     let _ = done.send(());
                 }
                 Ok(Command::Close(tasks)) => {

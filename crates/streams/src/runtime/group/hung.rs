@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::Group;
@@ -19,6 +19,8 @@ use crate::runtime::worker::Command;
 /// Kafka's default of `max.poll.interval.ms`.
 const MAX_POLL_INTERVAL: Duration = Duration::from_mins(5);
 
+/// How often workers are looked at that are waited for.
+const LOOK: Duration = Duration::from_millis(25);
 /// A longer time between two looks at the workers is none that they hung in: the whole process stood still, or the
 /// group's own thread was held up.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
@@ -91,11 +93,15 @@ impl Group {
     /// Leaves the group if a worker hangs, and joins it again when that has come back.
     pub(super) fn look_after_workers(&mut self) -> Result<(), StreamsError> {
         let Some(hung) = &self.hung else {
-            let workers = self.hanging();
-            return if workers.is_empty() {
+            if self.hanging().is_empty() {
+                return Ok(());
+            }
+            self.suspend_all();
+            // One that came back just now goes on.
+            return if self.has_left() {
                 Ok(())
             } else {
-                self.leave_without(workers)
+                self.start_tasks()
             };
         };
         loop {
@@ -121,7 +127,42 @@ impl Group {
             .hanging(workers, &have_tasks, self.max_poll_interval, now)
     }
 
-    fn leave_without(&mut self, workers: Vec<usize>) -> Result<(), StreamsError> {
+    /// Has all workers commit and let go of their tasks, and waits for it. Where one does not come back, the group is
+    /// left: look at [`has_left`](Self::has_left) before anything is started.
+    pub(super) fn suspend_all(&mut self) {
+        let (done, finished) = sync_channel(self.workers.len());
+        let mut waiting = 0;
+        for (index, worker) in self.workers.iter().enumerate() {
+            if self.hung.as_ref().is_none_or(|hung| !hung.has(index)) {
+                worker.send(Command::Suspend(done.clone()));
+                waiting += 1;
+            }
+        }
+        drop(done);
+        loop {
+            match finished.recv_timeout(LOOK) {
+                Ok(()) => waiting -= 1,
+                // Each has answered once, or has ended and with it its end of the channel.
+                Err(RecvTimeoutError::Disconnected) => return,
+                // A worker that hears of it ends by itself.
+                Err(RecvTimeoutError::Timeout) if self.instance.is_abandoned() => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    let hanging = self.hanging();
+                    if waiting > 0 && hanging.len() == waiting {
+                        return self.leave_without(hanging, finished);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the group was left since a worker does not come back.
+    pub(super) fn has_left(&self) -> bool {
+        self.hung.is_some()
+    }
+
+    /// The others have committed, and let go.
+    fn leave_without(&mut self, workers: Vec<usize>, answers: Receiver<()>) {
         let tasks: Vec<_> = self
             .placed
             .iter()
@@ -136,18 +177,9 @@ impl Group {
             self.max_poll_interval
         );
         self.instance.state.set(State::Rebalancing);
-        let (done, answers) = sync_channel(workers.len());
-        self.hung = Some(Hung { workers, answers });
-        // The others commit while the member is still one.
-        self.suspend_all();
-        // From here on nobody commits: what the hung ones do is not theirs any more.
+        // From here on nobody commits: what the hung ones do, and were just told to commit, is not theirs any more.
         self.instance.lost.store(true, Ordering::Release);
-        for (index, worker) in self.workers.iter().enumerate() {
-            if self.hung.as_ref().is_some_and(|hung| hung.has(index)) {
-                worker.send(Command::Drop(done.clone()));
-            }
-        }
-        drop(done);
+        self.hung = Some(Hung { workers, answers });
         for task in self.placed.keys() {
             self.instance.withdraw(*task);
         }
@@ -156,8 +188,12 @@ impl Group {
         self.read.clear();
         self.settled = false;
         let consumer = &self.instance.consumer;
-        consumer.unassign()?;
-        Ok(consumer.unsubscribe()?)
+        // In this order: a consumer that gives up its partitions in a rebalance joins again, unless it leaves.
+        let left = consumer.unsubscribe().and_then(|()| consumer.unassign());
+        if let Err(error) = left {
+            // The group finds out by itself, as nobody commits.
+            tracing::warn!(%error, "the group is not left in order");
+        }
     }
 }
 

@@ -19,9 +19,16 @@ const SEEK_LIMIT: Duration = Duration::from_secs(30);
 impl Group {
     pub(super) fn assigned(&mut self, partitions: Vec<TopicPartition>) -> Result<(), StreamsError> {
         tracing::info!(partitions = partitions.len(), "assigned");
+        if self.has_left() {
+            // It was under way when the group was left.
+            return Ok(self.instance.consumer.unassign()?);
+        }
         if self.instance.consumer.is_incremental() {
             self.instance.state.set(State::Rebalancing);
             self.suspend_all();
+            if self.has_left() {
+                return Ok(());
+            }
             self.assigned.extend(partitions);
         } else {
             self.assigned = partitions.into_iter().collect();
@@ -49,14 +56,18 @@ impl Group {
             self.read.clear();
             self.settled = false;
             if lost {
-                let hung = self.hung.is_some();
-                self.instance.lost.store(hung, Ordering::Release);
+                let has_left = self.has_left();
+                self.instance.lost.store(has_left, Ordering::Release);
                 return Ok(());
             }
             return Ok(self.instance.consumer.unassign()?);
         }
         self.suspend_all();
         self.lost = None;
+        if self.has_left() {
+            // What was left took all with it.
+            return Ok(());
+        }
         for partition in partitions {
             self.assigned.remove(partition);
             self.read.remove(partition);

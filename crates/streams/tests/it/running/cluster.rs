@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use headwater_broker::{Broker, BrokerSettings, Durability};
 use headwater_streams::{App, Membership, Running, State};
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -41,13 +43,29 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// A store with these topics.
     pub(crate) fn with(topics: &[(&str, i32)]) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
+        Self::with_overrides(topics, BTreeMap::new())
+    }
+
+    /// One that runs elsewhere.
+    pub(crate) fn at(bootstrap: &str) -> Self {
+        Self {
+            broker: None,
+            runtime: runtime(),
+            bootstrap: bootstrap.to_owned(),
+            data: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// The same with other settings, until it crashes.
+    pub(crate) fn with_overrides(
+        topics: &[(&str, i32)],
+        overrides: BTreeMap<String, String>,
+    ) -> Self {
+        let runtime = runtime();
         let data = tempfile::tempdir().unwrap();
-        let broker = runtime.block_on(Broker::start(settings(&data, 0))).unwrap();
+        let mut settings = settings(data.path(), 0);
+        settings.overrides.extend(overrides);
+        let broker = runtime.block_on(Broker::start(settings)).unwrap();
         let cluster = Self {
             bootstrap: broker.bootstrap(),
             broker: Some(broker),
@@ -81,7 +99,7 @@ impl Cluster {
     /// Starts it again on the same port and data.
     pub(crate) fn come_back(&mut self) {
         let (_, port) = self.bootstrap.rsplit_once(':').unwrap();
-        let settings = settings(&self.data, port.parse().unwrap());
+        let settings = settings(self.data.path(), port.parse().unwrap());
         self.broker = Some(self.runtime.block_on(Broker::start(settings)).unwrap());
     }
 
@@ -118,11 +136,20 @@ impl Cluster {
     pub(crate) fn alter(&self, topic: &str, key: &str, value: &str) {
         let config = AlterConfig::new(rdkafka::admin::ResourceSpecifier::Topic(topic));
         let config = config.set(key, value);
-        let altered = self.runtime.block_on(
-            self.admin()
-                .alter_configs([&config], &AdminOptions::new()),
-        );
+        let altered = self
+            .runtime
+            .block_on(self.admin().alter_configs([&config], &AdminOptions::new()));
         assert!(altered.unwrap().iter().all(Result::is_ok), "{topic}");
+    }
+
+    /// Raises the number of a topic's partitions.
+    pub(crate) fn add_partitions(&self, topic: &str, partitions: usize) {
+        let more = NewPartitions::new(topic, partitions);
+        let added = self.runtime.block_on(
+            self.admin()
+                .create_partitions([&more], &AdminOptions::new()),
+        );
+        assert!(added.unwrap().iter().all(Result::is_ok), "{topic}");
     }
 
     pub(crate) fn delete(&self, topic: &str) {
@@ -330,15 +357,30 @@ impl Drop for Cluster {
     }
 }
 
+/// A store with its data in a directory, in this process.
+pub(crate) fn store_in(directory: &Path) -> (tokio::runtime::Runtime, Broker) {
+    let runtime = runtime();
+    let broker = runtime.block_on(Broker::start(settings(directory, 0)));
+    (runtime, broker.unwrap())
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
 /// Acknowledged means on disk, or a crash of the store would lose what the application was promised.
-fn settings(data: &tempfile::TempDir, port: u16) -> BrokerSettings {
+fn settings(data: &Path, port: u16) -> BrokerSettings {
     let at_once = (
         "group.initial.rebalance.delay.ms".to_owned(),
         "0".to_owned(),
     );
     BrokerSettings {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        data_dir: Some(data.path().to_owned()),
+        data_dir: Some(data.to_owned()),
         durability: Durability::Fsync,
         overrides: BTreeMap::from([at_once]),
         ..BrokerSettings::default()

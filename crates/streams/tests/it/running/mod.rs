@@ -3,6 +3,7 @@
 mod cluster;
 mod commits;
 mod crashes;
+mod hung;
 mod global_tables;
 mod guarded_queries;
 mod metrics;

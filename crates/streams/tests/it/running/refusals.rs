@@ -16,7 +16,9 @@ fn counted(b: &Builder) {
     let (lines, again) = b.stream(LINES).tee();
     lines.map(|line| line).to(RESULTS);
     again
-        .key_by("by-line", |line: &String| line.chars().take(5).collect::<String>())
+        .key_by("by-line", |line: &String| {
+            line.chars().take(5).collect::<String>()
+        })
         .count("counts")
         .to_stream()
         .map(|count| count.unwrap_or(0).to_string())
@@ -94,7 +96,10 @@ fn small_records_go_to_a_topic_that_takes_small_batches_only() {
     let cluster = cluster();
     let directory = tempfile::tempdir().unwrap();
     let small: Vec<_> = (0..2000).map(|n| format!("{n:05}")).collect();
-    cluster.write("lines", small.iter().map(|line| (0, "key", line.as_str(), 1)));
+    cluster.write(
+        "lines",
+        small.iter().map(|line| (0, "key", line.as_str(), 1)),
+    );
     let running = app(&cluster, &directory, Policy::Fail)
         .start(topology)
         .unwrap();
@@ -120,7 +125,10 @@ fn a_result_that_is_too_large_for_its_topic_ends_the_application_and_is_told_wit
         told.contains("takes 5073 bytes, and the topic 2000 at most (max.message.bytes)"),
         "{told}"
     );
-    assert!(told.contains("raise the topic's max.message.bytes"), "{told}");
+    assert!(
+        told.contains("raise the topic's max.message.bytes"),
+        "{told}"
+    );
 }
 
 #[test]
