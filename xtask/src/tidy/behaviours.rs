@@ -1,8 +1,12 @@
-//! The pages of behaviours name tests that exist, and at least one for each behaviour.
+//! The pages of behaviours and features name tests that exist, and at least one for each row.
 
 use super::File;
 
-const PAGES: [&str; 2] = ["docs/behaviours.md", "docs/streams-behaviours.md"];
+const PAGES: [&str; 3] = [
+    "docs/behaviours.md",
+    "docs/streams-behaviours.md",
+    "docs/streams-features.md",
+];
 
 pub(super) fn findings(files: &[File]) -> Vec<String> {
     PAGES
@@ -75,6 +79,7 @@ mod tests {
                 "docs/behaviours.md: log has no test gone",
                 "docs/behaviours.md: behaviour 2 has no test",
                 "docs/streams-behaviours.md is missing",
+                "docs/streams-features.md is missing",
             ]
         );
     }
