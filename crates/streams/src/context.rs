@@ -9,6 +9,7 @@ use crate::graph::Graph;
 use crate::record::Headers;
 use crate::runtime::dead_letter;
 use crate::runtime::task::TaskId;
+use crate::serde::{SerdeCause, SerdeError};
 use crate::store::Stores;
 use crate::topology::NodeId;
 
@@ -254,6 +255,10 @@ impl Context<'_> {
     }
 
     fn settle(&mut self, node: NodeId, policy: &Policy, error: RecordError) -> Result<(), Failure> {
+        if is_of_surroundings(&error.source) {
+            // Nothing is wrong with the record: to drop it would lose it.
+            return Err(Failure::Fatal(error));
+        }
         match policy {
             Policy::Fail | Policy::Retry { .. } => return Err(Failure::Fatal(error)),
             Policy::Skip => tracing::warn!(%error, "record skipped"),
@@ -286,6 +291,15 @@ fn is_passing(stage: Stage, error: &BoxError) -> bool {
                 ..
             })
         )
+}
+
+/// Whether somebody whom a serde has to ask is away.
+fn is_of_surroundings(error: &BoxError) -> bool {
+    let first: &(dyn std::error::Error + 'static) = error.as_ref();
+    std::iter::successors(Some(first), |error| error.source()).any(|error| {
+        let error = error.downcast_ref::<SerdeError>();
+        error.is_some_and(|error| error.cause == SerdeCause::Surroundings)
+    })
 }
 
 #[cfg(test)]

@@ -137,7 +137,9 @@ impl<T> Avro<T> {
                 .map(Arc::new)
                 .map_err(|error| wrong(error.to_string()))
         };
-        self.others.get(&id, find).map_err(failed)
+        self.others
+            .get(&id, find)
+            .map_err(|error| error.of_serde(NAME))
     }
 }
 
@@ -149,7 +151,8 @@ impl<T> fmt::Debug for Avro<T> {
 
 impl<T: Serialize + DeserializeOwned + 'static> Serde<T> for Avro<T> {
     fn serialize(&self, topic: &str, value: &T, into: &mut Vec<u8>) -> Result<Payload, SerdeError> {
-        let chosen = self.writer.choose(topic).map_err(failed)?;
+        let chosen = self.writer.choose(topic);
+        let chosen = chosen.map_err(|error| error.of_serde(NAME))?;
         let start = into.len();
         wire::write_header(chosen.id, into);
         let written = match chosen.other {

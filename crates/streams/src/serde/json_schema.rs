@@ -50,7 +50,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Serde<T> for JsonSchema<T> {
         let chosen = self
             .writer
             .choose(topic)
-            .map_err(|error| SerdeError::new(NAME, error))?;
+            .map_err(|error| error.of_serde(NAME))?;
         let start = into.len();
         wire::write_header(chosen.id, into);
         let written = Json.serialize(topic, value, into);

@@ -44,14 +44,35 @@ pub struct SerdeError {
     pub serde: &'static str,
     /// What was wrong, and where.
     pub reason: String,
+    /// What it lies with.
+    pub cause: SerdeCause,
+}
+
+/// What an error of a serde lies with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SerdeCause {
+    /// The bytes or the value: they will never do.
+    Record,
+    /// Somebody whom the serde has to ask, as a schema registry that is away: nothing is wrong with the record, so no
+    /// policy drops it.
+    Surroundings,
 }
 
 impl SerdeError {
-    /// An error of the serde `serde`.
+    /// An error of the serde `serde` that lies with the record.
     pub fn new(serde: &'static str, reason: impl fmt::Display) -> Self {
         Self {
             serde,
             reason: reason.to_string(),
+            cause: SerdeCause::Record,
+        }
+    }
+
+    /// An error of the serde `serde` that has nothing to do with the record.
+    pub fn of_surroundings(serde: &'static str, reason: impl fmt::Display) -> Self {
+        Self {
+            cause: SerdeCause::Surroundings,
+            ..Self::new(serde, reason)
         }
     }
 }

@@ -72,7 +72,7 @@ impl<T: Message + Default + 'static> Serde<T> for Protobuf<T> {
         let chosen = self
             .writer
             .choose(topic)
-            .map_err(|error| SerdeError::new(NAME, error))?;
+            .map_err(|error| error.of_serde(NAME))?;
         wire::write_header(chosen.id, into);
         message_indexes::write(&self.message, into);
         BareProtobuf.serialize(topic, value, into)

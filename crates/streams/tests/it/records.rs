@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_streams::context::DropReason;
+use headwater_streams::serde::Avro;
+use headwater_streams::serde::registry::RegistryConfig;
 use headwater_streams::test_driver::TestDriver;
 use headwater_streams::{
     Builder, Headers, OnInvalid, Partitions, Policy, Record, Stage, StreamsError, Timestamps, Topic,
@@ -352,5 +354,26 @@ fn what_cannot_be_read_fails_is_skipped_or_becomes_a_dead_letter_by_the_policy()
     for name in ["exception", "stacktrace", "message"] {
         let name = format!("__streams.errors.{name}");
         assert!(header(&name).is_some_and(|text| !text.is_empty()), "{name}");
+    }
+}
+
+#[test]
+fn no_record_is_dropped_since_a_schema_registry_is_away() {
+    // Nobody listens there.
+    let away = RegistryConfig::new("http://127.0.0.1:1").attempts(1);
+    let away = away.build().unwrap();
+    let avro = move || Avro::<u64>::new(away.values(), "\"long\"").unwrap();
+    let (reading, writing) = (avro.clone(), avro);
+    let topologies: [Box<dyn Fn(&Builder) + Send + Sync>; 2] = [
+        Box::new(move |b: &Builder| b.stream(NUMBERS.with_value(reading())).to(COUNTS)),
+        Box::new(move |b: &Builder| b.stream(NUMBERS).to(COUNTS.with_value(writing()))),
+    ];
+    for (topology, bytes) in topologies.into_iter().zip([&b"\0\0\0\0\x01\x0e"[..], b"7"]) {
+        let mut driver = TestDriver::builder("app")
+            .policy(&Policy::Skip)
+            .build(topology);
+        driver.pipe_bytes("numbers", 0, Some(b"k"), Some(bytes), 5, Headers::default());
+        let error = driver.try_run().unwrap_err().to_string();
+        assert!(error.contains("http://127.0.0.1:1"), "{error}");
     }
 }

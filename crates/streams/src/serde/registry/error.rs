@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::serde::SerdeError;
+
 /// Why a schema could not be had. Each names the subject or id, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
@@ -108,6 +110,16 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
+    /// The error of the serde `serde` that had to ask.
+    pub(crate) fn of_serde(self, serde: &'static str) -> SerdeError {
+        match self {
+            Self::Unreachable { .. } | Self::Unauthorized { .. } => {
+                SerdeError::of_surroundings(serde, self)
+            }
+            _ => SerdeError::new(serde, self),
+        }
+    }
+
     /// How long to take it for an answer before asking again, so that bad records do not become requests.
     pub(super) fn lasts(&self) -> Duration {
         match self {
