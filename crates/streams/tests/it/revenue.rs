@@ -1,7 +1,7 @@
 //! The program of `examples/shop`: a join, windows and final results.
 
 #[path = "../../examples/shop/topology.rs"]
-mod topology;
+pub(crate) mod topology;
 
 use headwater_streams::Record;
 use headwater_streams::test_driver::TestDriver;
