@@ -25,7 +25,7 @@ use super::instance::Instance;
 use super::progress::Bar;
 use super::run_state::State;
 use super::running_task::{InputStart, TaskStart};
-use super::standby::{Roster, Standbys, Succession};
+use super::standby::{Handover, Roster, Standbys, Succession, WorkerAddress};
 use super::topic_watch::TopicWatch;
 use super::worker::{Command, Event, Worker, start_offset, told};
 use super::{TaskId, TopicPartition};
@@ -50,6 +50,14 @@ struct WorkerHandle {
 }
 
 impl WorkerHandle {
+    /// Where others than the group send it tasks; none once it is being ended.
+    fn address(&self) -> Option<WorkerAddress> {
+        Some(WorkerAddress {
+            commands: self.commands.clone(),
+            thread: self.thread.as_ref()?.thread().clone(),
+        })
+    }
+
     fn send(&self, command: Command) {
         // A worker that has ended takes nothing, and has told why.
         let _ = self.commands.send(command);
@@ -77,6 +85,8 @@ pub(crate) struct Group {
     standbys: Standbys,
     /// The tasks of which standbys are held, and when that is looked at again.
     held: BTreeSet<TaskId>,
+    /// The tasks of which they ever were: the standbys' thread may have their stores open.
+    lent: BTreeSet<TaskId>,
     next_standbys: Instant,
     /// When tasks that were lost are started again if no rebalance comes.
     lost: Option<Instant>,
@@ -133,6 +143,7 @@ impl Group {
             bar: Bar::new(),
             standbys,
             held: BTreeSet::new(),
+            lent: BTreeSet::new(),
             next_standbys: Instant::now() + STANDBYS_EVERY,
             lost: None,
         };
@@ -195,6 +206,7 @@ impl Group {
     fn close(&mut self) {
         let began = Instant::now();
         let instance = Arc::clone(&self.instance);
+        instance.regroup();
         instance.ending.stop_within(instance.config.stop_timeout);
         if !instance.is_abandoned() {
             self.suspend_all();
@@ -314,6 +326,7 @@ impl Group {
             return Ok(());
         }
     fn start_tasks(&mut self) -> Result<(), StreamsError> {
+        self.instance.regroup();
         let topology = &self.instance.topology;
         let counts = &self.instance.topics.counts;
         let beyond = |partition: &&TopicPartition| {
@@ -343,13 +356,17 @@ impl Group {
         }
         self.instance.assigned.store(tasks.len(), Ordering::Release);
         self.instance.known.assign(placed.keys().copied().collect());
-        let mut starts = self.starts(tasks)?;
-        // The standbys of tasks that came are handed over, open.
+        let starts = self.starts(tasks)?;
+        // The standbys of tasks that came are handed over, open, from thread to thread: nobody waits here.
         self.held.retain(|task| !placed.contains_key(task));
-        let mut handed = self.standbys.hold(self.held.clone());
-        for start in &mut starts {
-            start.stores = handed.remove(&start.id);
-        }
+        let (lent, starts): (Vec<_>, Vec<_>) = starts
+            .into_iter()
+            .partition(|start| self.lent.contains(&start.id));
+        let handovers = lent.into_iter().filter_map(|start| {
+            let worker = self.workers[placed[&start.id]].address()?;
+            Some(Handover { start, worker })
+        });
+        self.standbys.hold(self.held.clone(), handovers.collect());
         let mut by_worker: Vec<Vec<TaskStart>> = self.workers.iter().map(|_| Vec::new()).collect();
         for start in starts {
             by_worker[placed[&start.id]].push(start);
@@ -403,6 +420,7 @@ impl Group {
                 id: task.id,
                 inputs,
                 stores: None,
+                generation: self.instance.generation.load(Ordering::Acquire),
             });
         }
         self.read(&assigned)?;
@@ -481,9 +499,10 @@ impl Group {
         });
         let wanted = roster.held_by(own, stateful, replicas);
         if wanted != self.held {
+            self.lent.extend(&wanted);
             self.held = wanted;
-            // Nobody needs those that are let go: they are written, and closed here.
-            drop(self.standbys.hold(self.held.clone()));
+            // Nobody needs those that are let go: they are written, and closed.
+            self.standbys.hold(self.held.clone(), Vec::new());
         }
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Instance {
     pub(crate) state: RunState,
     pub(crate) workers: Vec<WorkerMetrics>,
     pub(crate) restores: Restores,
+    /// Counts what the group took and gave: a task that was to start before that is not started any more.
+    pub(crate) generation: AtomicU64,
     /// How many tasks the group has given this instance.
     pub(crate) assigned: AtomicUsize,
     /// When it ends whatever is under way.
@@ -73,6 +75,7 @@ impl Instance {
                 .map(|_| WorkerMetrics::default())
                 .collect(),
             restores: Restores::default(),
+            generation: AtomicU64::new(0),
             assigned: AtomicUsize::new(0),
             ending: Arc::clone(&parts.config.clients.ending),
             uncommitted: Mutex::default(),
@@ -99,6 +102,11 @@ impl Instance {
             self.config.application,
             self.directory.process_id()
         )
+    }
+
+    /// The group takes or gives tasks: starts that are on their way do not count any more.
+    pub(crate) fn regroup(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Whether all tasks that the group gave this instance run.

@@ -22,6 +22,8 @@ pub(crate) struct TaskStart {
     pub(crate) inputs: Vec<InputStart>,
     /// Its stores, where they are open already: those of a standby.
     pub(crate) stores: Option<Stores>,
+    /// As of which of the instance's generations it is to start.
+    pub(crate) generation: u64,
 }
 
 /// An input of a task to be started.

@@ -10,8 +10,8 @@ mod roster;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, SendError, SyncSender, TryRecvError, sync_channel};
+use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use super::client::{ClientError, ErrorKind};
@@ -19,11 +19,14 @@ use super::consumer::{Consumer, PartitionQueue, StartOffset};
 use super::instance::{Instance, Trouble, wall_clock};
 use super::raw_record::RawRecord;
 use super::restore::{changelog_record, go_on};
-use super::{TaskId, TopicPartition};
+use super::running_task::TaskStart;
+use super::{TaskId, TopicPartition, worker};
 use crate::context::SourceRecord;
 use crate::error::StreamsError;
 use crate::store::{Changelog, Store, StoreId, Stores};
 
+/// What the group said and is not done: more than rebalances that follow one another at once.
+const COMMANDS: usize = 64;
 /// Records of one changelog between two looks at the others.
 const SLICE: usize = 4096;
 /// How often what was read is written, with how far it goes.
@@ -39,8 +42,29 @@ pub(crate) use roster::{Roster, Succession};
 
 /// What the group tells the standbys.
 enum Command {
-    /// Hold these tasks' stores and no others; answer with those of the tasks that are let go.
-    Hold(BTreeSet<TaskId>, SyncSender<BTreeMap<TaskId, Stores>>),
+    /// Hold these tasks' stores and no others, and have workers start these, with their stores if they are here.
+    Hold(BTreeSet<TaskId>, Vec<Handover>),
+}
+
+/// A task that is to be started with the stores of its standby.
+pub(crate) struct Handover {
+    pub(crate) start: TaskStart,
+    pub(crate) worker: WorkerAddress,
+}
+
+impl Handover {
+    fn pass_on(mut self, stores: Option<Stores>) {
+        self.start.stores = stores;
+        // A worker that has ended takes nothing, and has told why.
+        let _ = self.worker.commands.send(worker::Command::Start(vec![self.start]));
+        self.worker.thread.unpark();
+    }
+}
+
+/// Where a worker takes tasks.
+pub(crate) struct WorkerAddress {
+    pub(crate) commands: SyncSender<worker::Command>,
+    pub(crate) thread: Thread,
 }
 
 /// The group's handle on the standbys.
@@ -61,7 +85,7 @@ impl Standbys {
                 thread: None,
             });
         }
-        let (commands, receiver) = sync_channel(4);
+        let (commands, receiver) = sync_channel(COMMANDS);
         let name = format!("{}-standby", instance.config.application);
         let instance = Arc::clone(instance);
         let thread = std::thread::Builder::new()
@@ -74,19 +98,22 @@ impl Standbys {
         })
     }
 
-    /// Holds these tasks' stores and no others; returns, open, the stores of those that are let go.
-    pub(crate) fn hold(&self, tasks: BTreeSet<TaskId>) -> BTreeMap<TaskId, Stores> {
+    /// Has these tasks' stores held and no others, and those tasks started with theirs. Does not wait for it.
+    pub(crate) fn hold(&self, tasks: BTreeSet<TaskId>, handovers: Vec<Handover>) {
         let Some(commands) = &self.commands else {
-            return BTreeMap::new();
+            return;
         };
-        let (done, let_go) = sync_channel(1);
-        if commands.send(Command::Hold(tasks, done)).is_err() {
-            return BTreeMap::new();
+        if let Err(SendError(Command::Hold(_, handovers))) =
+            commands.send(Command::Hold(tasks, handovers))
+        {
+            // The thread has ended, and its stores are closed.
+            for handover in handovers {
+                handover.pass_on(None);
+            }
         }
         if let Some(thread) = &self.thread {
             thread.thread().unpark();
         }
-        let_go.recv().unwrap_or_default()
     }
 
     /// Writes what was read, and ends.
@@ -189,12 +216,7 @@ impl Standby {
                 Err(trouble) => {
                     // A standby that fails costs time when its task comes, and nothing else.
                     tracing::warn!(%trouble, "standbys begin again at what is written");
-                    self.following.clear();
-                    for task in self.stores.keys() {
-                        self.instance.withdraw_standby(*task);
-                    }
-                    self.stores.clear();
-                    self.reader = None;
+                    self.close_all();
                     std::thread::park_timeout(BACKOFF);
                 }
             }
@@ -212,13 +234,35 @@ impl Standby {
         }
     }
 
+    fn close_all(&mut self) {
+        self.following.clear();
+        for task in self.stores.keys() {
+            self.instance.withdraw_standby(*task);
+        }
+        self.stores.clear();
+        self.reader = None;
+    }
+
     fn turn(&mut self) -> Result<bool, Trouble> {
         match self.commands.try_recv() {
-            Ok(Command::Hold(tasks, done)) => {
+            Ok(Command::Hold(tasks, handovers)) => {
                 let let_go = self.let_go(&tasks);
                 self.wanted = tasks;
-                // Nobody waits any more if the application ends.
-                let _ = done.send(let_go?);
+                let (mut stores, trouble) = match let_go {
+                    Ok(stores) => (stores, None),
+                    Err(trouble) => {
+                        // Closed here before a worker opens them.
+                        self.close_all();
+                        (BTreeMap::new(), Some(trouble))
+                    }
+                };
+                for handover in handovers {
+                    let stores = stores.remove(&handover.start.id);
+                    handover.pass_on(stores);
+                }
+                if let Some(trouble) = trouble {
+                    return Err(trouble);
+                }
             }
             Err(TryRecvError::Disconnected) => {
                 self.stopped = true;
@@ -226,12 +270,12 @@ impl Standby {
             }
             Err(TryRecvError::Empty) => {}
         }
-        self.take_up()?;
+        let opened = self.take_up()?;
         let came = self.read()?;
         if Instant::now() >= self.next_write {
             self.write()?;
         }
-        Ok(came > 0)
+        Ok(opened || came > 0)
     }
 
     /// Takes the stores of tasks that are not to be held, with what was read.
@@ -272,8 +316,8 @@ impl Standby {
         reader.assign(&assigned)
     }
 
-    /// Opens the stores of tasks that are newly held, and reads their changelogs from where they are.
-    fn take_up(&mut self) -> Result<(), Trouble> {
+    /// Opens the stores of a task that is newly held, and reads its changelogs from where they are; false if none is.
+    fn take_up(&mut self) -> Result<bool, Trouble> {
         let new: Vec<_> = self
             .wanted
             .iter()
@@ -281,12 +325,14 @@ impl Standby {
             .copied()
             .collect();
         if new.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
-        for task in new {
-            self.open(task)?;
+        // One at a time: what the group says in between comes first. All are read when the last is open.
+        self.open(new[0])?;
+        if new.len() == 1 {
+            self.assign()?;
         }
-        Ok(self.assign()?)
+        Ok(true)
     }
 
     fn open(&mut self, task: TaskId) -> Result<(), Trouble> {

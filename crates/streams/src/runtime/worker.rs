@@ -190,6 +190,13 @@ impl Worker {
 
     fn start(&mut self, starts: Vec<TaskStart>) -> Result<(), Trouble> {
         for mut start in starts {
+            if start.generation != self.instance.generation.load(Ordering::Acquire) {
+                // It came by way of the standbys, and the group has taken the task since: its stores stay open.
+                if let Some(stores) = start.stores.take() {
+                    self.suspended.insert(start.id, stores);
+                }
+                continue;
+            }
             let suspended = self.suspended.remove(&start.id);
             let stores = start.stores.take().or(suspended);
             if let Err(trouble) = self.restorer.add(start, stores) {
@@ -327,6 +334,7 @@ impl Worker {
                 id,
                 inputs: queues.into_iter().map(unread).collect(),
                 stores: None,
+                generation: self.instance.generation.load(Ordering::Acquire),
             });
         }
         match self.restorer.take_all() {

@@ -40,6 +40,7 @@ impl Group {
 
     pub(super) fn revoked(&mut self, partitions: &[TopicPartition]) -> Result<(), StreamsError> {
         tracing::info!(partitions = partitions.len(), "revoked");
+        self.instance.regroup();
         self.instance.state.set(State::Rebalancing);
         let consumer = &self.instance.consumer;
         if !consumer.is_incremental() {
