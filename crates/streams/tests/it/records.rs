@@ -363,17 +363,15 @@ fn no_record_is_dropped_since_a_schema_registry_is_away() {
     let away = RegistryConfig::new("http://127.0.0.1:1").attempts(1);
     let away = away.build().unwrap();
     let avro = move || Avro::<u64>::new(away.values(), "\"long\"").unwrap();
-    let (reading, writing) = (avro.clone(), avro);
-    let topologies: [Box<dyn Fn(&Builder) + Send + Sync>; 2] = [
-        Box::new(move |b: &Builder| b.stream(NUMBERS.with_value(reading())).to(COUNTS)),
-        Box::new(move |b: &Builder| b.stream(NUMBERS).to(COUNTS.with_value(writing()))),
-    ];
-    for (topology, bytes) in topologies.into_iter().zip([&b"\0\0\0\0\x01\x0e"[..], b"7"]) {
+    let fails = |topology: fn(&Builder, Topic<String, u64>), bytes: &[u8]| {
+        let avro = NUMBERS.with_value(avro());
         let mut driver = TestDriver::builder("app")
             .policy(&Policy::Skip)
-            .build(topology);
+            .build(move |b: &Builder| topology(b, avro.clone()));
         driver.pipe_bytes("numbers", 0, Some(b"k"), Some(bytes), 5, Headers::default());
         let error = driver.try_run().unwrap_err().to_string();
         assert!(error.contains("http://127.0.0.1:1"), "{error}");
-    }
+    };
+    fails(|b, avro| b.stream(avro).to(COUNTS), b"\0\0\0\0\x01\x0e");
+    fails(|b, avro| b.stream(NUMBERS).to(avro), b"7");
 }
