@@ -42,6 +42,8 @@ pub(crate) fn commit(
     let offsets: Vec<_> = offsets.into_iter().map(to_commit).collect();
     if producer.is_transactional() {
         producer.begin()?;
+        // First: while partitions are being added to the transaction, the offsets wait for them, and twice as long.
+        producer.flush()?;
         // Asked for anew each time: it carries the generation, which fences whoever was left behind.
         let group = instance.consumer.group_metadata()?;
         // Looked at after that: the generation that the consumer joins next would pass for that of the lost tasks.
