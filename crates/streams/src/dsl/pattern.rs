@@ -14,8 +14,10 @@ impl Builder {
     /// The records of all topics whose whole names match a regular expression; they are read as `like` says, whose
     /// name the source has in descriptions.
     ///
-    /// Which topics there are is looked up when an application starts: one that is made later is read after a
-    /// restart of all instances. Topics whose names begin with `__`, and the application's own, never match.
+    /// Which topics there are is looked up when an application starts, and then as often as the consumer asks for
+    /// metadata (`topic.metadata.refresh.interval.ms`, 30 s): where one comes to match,
+    /// [`App::run`](crate::App::run) stops in order and starts again with it; an application that was
+    /// [started](crate::App::start) by the program tells it in the log, and reads it when it is started again. Topics whose names begin with `__`, and the application's own, never match.
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "as `stream` takes its topic")]
     pub fn stream_pattern<K: Key, V: Send + 'static>(

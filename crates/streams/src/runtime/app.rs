@@ -1,12 +1,13 @@
 //! The application: its settings, and the way to start it.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::admin::Admin;
 use super::client::ClientRole;
-use super::config::{AppConfig, Guarantee, Membership, WorkerFailure};
+use super::config::{AppConfig, Guarantee, Membership, NewTopics, WorkerFailure};
 use super::consumer::Consumer;
 use super::globals::Globals;
 use super::group::Group;
@@ -202,6 +203,9 @@ impl App {
     /// Runs the application until the process is asked to stop (SIGINT or SIGTERM), then stops in order, within
     /// [`stop_timeout`](Self::stop_timeout). Asked a second time, it ends at once.
     ///
+    /// When a topic is made that matches a [pattern](Builder::stream_pattern) of the topology, the application stops
+    /// in order and starts again with it, within this call.
+    ///
     /// # Errors
     /// The topology is not sound, the topics are not as it needs them, or the application failed while it ran;
     /// [`StreamsError::StopTimeout`].
@@ -209,24 +213,61 @@ impl App {
         self,
         topology: impl Fn(&Builder) + Send + Sync + 'static,
     ) -> Result<(), StreamsError> {
+        let topology = Arc::new(topology);
+        let mut app = self;
+        app.config.new_topics = NewTopics::BeginAgain;
+        // One for all rounds: a signal that comes between two of them is not lost.
+        let mut stop = std::pin::pin!(stop_signal());
+        loop {
+            let topology = Arc::clone(&topology);
+            let topology = move |b: &Builder| topology(b);
+            if !app.anew().run_once(topology, stop.as_mut()).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The same application, of which nothing was asked yet.
+    fn anew(&self) -> Self {
+        let mut config = self.config.clone();
+        config.clients.ending = Arc::default();
+        Self {
+            config,
+            refused: self.refused.clone(),
+        }
+    }
+
+    /// Runs until it is asked to stop, or stops to begin again: then true.
+    async fn run_once(
+        self,
+        topology: impl Fn(&Builder) + Send + Sync + 'static,
+        stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<bool, StreamsError> {
         let started = tokio::task::spawn_blocking(move || self.start(topology)).await;
         let running = started.map_err(|error| {
             StreamsError::Settings(format!("the start was cut short: {error}"))
         })??;
         let ending = running.ending();
         tokio::select! {
-            () = stop_signal() => {}
-            ended = running.ended() => return ended,
+            () = stop => {}
+            ended = running.ended() => {
+                ended?;
+                let again = running.begins_again();
+                // Its threads have ended when it returns, and the state directory is free.
+                running.stop().await?;
+                return Ok(again);
+            }
         }
         let mut stopped = std::pin::pin!(running.stop());
         tokio::select! {
-            ended = &mut stopped => ended,
+            ended = &mut stopped => ended?,
             // Who asks twice waits for nothing.
             () = stop_signal() => {
                 ending.abandon();
-                stopped.await
+                stopped.await?;
             }
         }
+        Ok(false)
     }
 
     /// Starts the application and returns a handle on it. Blocks until the topics are checked and made.

@@ -56,6 +56,16 @@ pub enum WorkerFailure {
     Replace,
 }
 
+/// What is done about topics that come to match a pattern while the application runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum NewTopics {
+    /// They are told in the log, and read after the next start.
+    #[default]
+    Tell,
+    /// The application stops in order, and is started again with them.
+    BeginAgain,
+}
+
 /// Decides what becomes of a failure.
 pub(crate) type OnFailure = Arc<dyn Fn(&StreamsError) -> WorkerFailure + Send + Sync>;
 
@@ -83,6 +93,7 @@ pub(crate) struct AppConfig {
     /// How long local state that nobody needs is kept.
     pub(crate) state_cleanup_delay: Duration,
     pub(crate) on_failure: OnFailure,
+    pub(crate) new_topics: NewTopics,
     pub(crate) queries: Queries,
     /// How many other instances keep a copy of each store.
     pub(crate) standby_replicas: usize,
@@ -108,6 +119,7 @@ impl AppConfig {
             buffered_records: 1000,
             purge_interval: Duration::from_secs(30),
             state_cleanup_delay: Duration::from_mins(10),
+            new_topics: NewTopics::default(),
             on_failure: Arc::new(|_| WorkerFailure::ShutDown),
             queries: Queries::default(),
             standby_replicas: 0,

@@ -19,14 +19,14 @@ use std::time::{Duration, Instant};
 use super::admin::Admin;
 use super::assignment::{self, AssignedTask};
 use super::client::{ClientError, ClientRole, ErrorKind};
-use super::config::Membership;
+use super::config::{Membership, NewTopics};
 use super::consumer::{Committed, Signal};
 use super::instance::Instance;
 use super::progress::Bar;
 use super::run_state::State;
 use super::running_task::{InputStart, TaskStart};
 use super::standby::{Handover, Roster, Standbys, Succession, WorkerAddress};
-use super::topic_watch::TopicWatch;
+use super::topic_watch::{Found, TopicWatch};
 use super::worker::{Command, Event, Worker, start_offset, told};
 use super::{TaskId, TopicPartition};
 use crate::error::StreamsError;
@@ -254,9 +254,7 @@ impl Group {
         }
         self.take_events()?;
         self.look_after_workers()?;
-        if let Some(wrong) = self.topic_watch.found() {
-            return Err(wrong);
-        }
+        self.look_at_topics()?;
         self.start_lost()?;
         self.purge();
         let delay = self.instance.config.state_cleanup_delay;
@@ -276,6 +274,24 @@ impl Group {
         match error.kind {
             ErrorKind::Retriable => tracing::warn!(%error, "the consumer goes on"),
             // Told again and again while a topic is missing or just being made.
+    fn look_at_topics(&self) -> Result<(), StreamsError> {
+        match self.topic_watch.found() {
+            None => {}
+            Some(Found::Wrong(wrong)) => return Err(wrong),
+            Some(Found::New(topics)) => match self.instance.config.new_topics {
+                NewTopics::Tell => tracing::warn!(
+                    ?topics,
+                    "topics that match a pattern were made: they are read when the application is started again"
+                ),
+                NewTopics::BeginAgain => {
+                    tracing::info!(?topics, "topics that match a pattern were made: begins again with them");
+                    self.instance.state.begin_again();
+                }
+            },
+        }
+        Ok(())
+    }
+
             ErrorKind::UnknownTopic => tracing::warn!(%error, "a topic that is read is missing"),
             _ => return Err(error.into()),
         }

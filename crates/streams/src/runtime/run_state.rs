@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
@@ -53,6 +54,7 @@ impl fmt::Display for State {
 pub(crate) struct RunState {
     state: watch::Sender<State>,
     error: std::sync::Mutex<Option<Arc<StreamsError>>>,
+    again: AtomicBool,
 }
 
 impl RunState {
@@ -60,6 +62,7 @@ impl RunState {
         Self {
             state: watch::Sender::new(State::Created),
             error: std::sync::Mutex::default(),
+            again: AtomicBool::new(false),
         }
     }
 
@@ -83,6 +86,17 @@ impl RunState {
         if changed {
             tracing::info!(state = %next, "streams application");
         }
+    }
+
+    /// The application stops, to be started again.
+    pub(crate) fn begin_again(&self) {
+        self.again.store(true, Ordering::Release);
+        self.set(State::PendingShutdown);
+    }
+
+    /// Whether it stops, or has stopped, to be started again.
+    pub(crate) fn begins_again(&self) -> bool {
+        self.again.load(Ordering::Acquire)
     }
 
     /// The application fails with this error; the first one is kept.

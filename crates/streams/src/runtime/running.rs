@@ -140,6 +140,11 @@ impl Running {
         join_until(std::mem::take(&mut self.threads), || false);
     }
 
+    /// Whether it stops, or has stopped, to be started again.
+    pub(crate) fn begins_again(&self) -> bool {
+        self.instance.state.begins_again()
+    }
+
     /// What tells it to wait for nothing any more.
     pub(crate) fn ending(&self) -> Arc<Ending> {
         Arc::clone(&self.instance.ending)

@@ -1,9 +1,10 @@
 //! Looks now and then whether the topics of a running application are still those that it started with. It changes
-//! nothing: what it finds ends the application, as Kafka Streams' `MissingSourceTopicException` does.
+//! nothing: what is wrong with them ends the application, as Kafka Streams' `MissingSourceTopicException` does, and
+//! new ones that a pattern matches are told once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::admin::Admin;
@@ -18,7 +19,15 @@ const EVERY: Duration = Duration::from_secs(30);
 pub(super) struct TopicWatch {
     /// Dropped, it ends the thread.
     _stop: Sender<()>,
-    found: Receiver<StreamsError>,
+    found: Receiver<Found>,
+}
+
+/// What was found.
+pub(super) enum Found {
+    /// The application cannot go on.
+    Wrong(StreamsError),
+    /// These match a pattern, and are not read.
+    New(Vec<Arc<str>>),
 }
 
 impl TopicWatch {
@@ -33,17 +42,22 @@ impl TopicWatch {
             .map_or(EVERY, Duration::from_millis);
         let admin = Admin::new(&config.clients, config.replication_factor)?;
         let expected = Expected::of(instance);
+        // The thread may outlive the application by a call, and is not to hold its state directory.
+        let instance = Arc::downgrade(instance);
         let (stop, stopped) = channel();
         let (tell, found) = sync_channel(1);
         std::thread::Builder::new()
             .name(format!("{}-topics", config.application))
-            .spawn(move || watch(&admin, &expected, every, &stopped, &tell))
+            .spawn(move || {
+                let patterns = Patterns::of(&instance);
+                watch(&admin, &expected, patterns, every, &stopped, &tell);
+            })
             .map_err(|error| StreamsError::Settings(format!("starting a thread: {error}")))?;
         Ok(Self { _stop: stop, found })
     }
 
-    /// What is wrong with the topics, if something is.
-    pub(super) fn found(&self) -> Option<StreamsError> {
+    /// What was found since this was asked last.
+    pub(super) fn found(&self) -> Option<Found> {
         self.found.try_recv().ok()
     }
 }
@@ -51,9 +65,10 @@ impl TopicWatch {
 fn watch(
     admin: &Admin,
     expected: &Expected,
+    mut patterns: Patterns<'_>,
     every: Duration,
     stopped: &Receiver<()>,
-    tell: &SyncSender<StreamsError>,
+    tell: &SyncSender<Found>,
 ) {
     let mut missing = BTreeSet::new();
     while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
@@ -61,12 +76,62 @@ fn watch(
             Ok(present) => {
                 if let Some(wrong) = expected.compare(&present, &mut missing) {
                     // The application ends with the first.
-                    let _ = tell.try_send(wrong);
+                    let _ = tell.send(Found::Wrong(wrong));
+                    return;
+                }
+                let new = patterns.look(&present);
+                if !new.is_empty() && tell.send(Found::New(new)).is_err() {
                     return;
                 }
             }
             Err(error) => tracing::debug!(%error, "the topics are not looked at"),
         }
+    }
+}
+
+/// Which topics match the topology's patterns.
+struct Patterns<'a> {
+    instance: &'a Weak<Instance>,
+    /// The topics that there were at the last look.
+    seen: BTreeSet<Arc<str>>,
+    /// Those that are read, or were told.
+    known: BTreeSet<Arc<str>>,
+}
+
+impl<'a> Patterns<'a> {
+    fn of(instance: &'a Weak<Instance>) -> Self {
+        Self {
+            instance,
+            seen: BTreeSet::new(),
+            known: BTreeSet::new(),
+        }
+    }
+
+    /// The topics that match, are not read, and were not told.
+    fn look(&mut self, present: &BTreeMap<String, Option<i32>>) -> Vec<Arc<str>> {
+        let Some(instance) = self.instance.upgrade() else {
+            return Vec::new();
+        };
+        let topology = &instance.topology;
+        // One that is just being made has no partitions yet.
+        let ready = present.iter().filter(|(_, count)| count.is_some());
+        let ready: BTreeSet<Arc<str>> = ready.map(|(topic, _)| topic.as_str().into()).collect();
+        if !topology.has_patterns() || ready == self.seen {
+            return Vec::new();
+        }
+        self.seen.clone_from(&ready);
+        let read = topology
+            .sub_topologies()
+            .iter()
+            .flat_map(|part| &part.sources);
+        self.known.extend(read.cloned());
+        let Ok(sources) = topology.sources_among(ready.into_iter()) else {
+            // Nothing matches any more: that those are gone is told by their names.
+            return Vec::new();
+        };
+        let new: Vec<_> = sources.difference(&self.known).cloned().collect();
+        self.known.extend(new.iter().cloned());
+        new
     }
 }
 

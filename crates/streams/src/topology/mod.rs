@@ -11,6 +11,7 @@ mod partition_counts;
 mod sub_topology;
 mod text;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -97,6 +98,24 @@ impl Topology {
         }
         let existing = existing()?.into_iter().map(Arc::from).collect();
         Self::describe(self.application, self.function, Some(existing))
+    }
+
+    /// Whether it has [patterns](Builder::stream_pattern).
+    pub(crate) fn has_patterns(&self) -> bool {
+        self.has_patterns
+    }
+
+    /// The topics that it reads if these are the ones that exist.
+    pub(crate) fn sources_among(
+        &self,
+        existing: impl Iterator<Item = Arc<str>>,
+    ) -> Result<BTreeSet<Arc<str>>, StreamsError> {
+        let application = Arc::clone(&self.application);
+        let builder = Builder::new(application, &[], Some(existing.collect()));
+        (self.function)(&builder);
+        let built = builder.finish().map_err(StreamsError::Topology)?;
+        let parts = sub_topology::cut(&built.nodes);
+        Ok(parts.into_iter().flat_map(|part| part.sources).collect())
     }
 
     /// The same topology, where records that cannot be read are dealt with like this. If they stop the application,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use headwater_streams::{App, Builder, OffsetReset, Running, State, Topic};
 
-use super::cluster::{Cluster, PATIENCE, eventually};
+use super::cluster::{Cluster, eventually};
 use super::word_count;
 
 const RESULTS: Topic<String, String> = Topic::string("results");
@@ -48,14 +48,13 @@ pub(crate) fn ended(running: &Running) -> String {
 }
 
 /// An application that has processed lines 0 to 2 and stopped; lines 3 to 5 are deleted, lines 6 and 7 are there.
-fn with_gone_offsets(cluster: &Cluster, app: App, reset: OffsetReset) {
+fn with_gone_offsets(cluster: &Cluster, app: App) {
     write(cluster, 0..3);
     let running = app.start(copy(OffsetReset::Earliest)).unwrap();
     wait_for(cluster, &["0", "1", "2"]);
     cluster.stop(running);
     write(cluster, 3..8);
     cluster.delete_records("lines", 0, 6);
-    let _ = reset;
 }
 
 #[test]
@@ -69,7 +68,7 @@ fn records_deleted_before_they_were_read_are_counted_and_reading_goes_on_at_the_
                 app.set("processing.guarantee", guarantee)
                     .set("group.protocol", protocol)
             };
-            with_gone_offsets(&cluster, app(), OffsetReset::Earliest);
+            with_gone_offsets(&cluster, app());
             let running = app().start(copy(OffsetReset::Earliest)).unwrap();
             wait_for(&cluster, &["0", "1", "2", "6", "7"]);
             assert_eq!(running.metrics().unread, 3);
@@ -83,7 +82,7 @@ fn where_an_input_is_to_begin_at_its_end_reading_goes_on_there_and_stays_there_a
     let cluster = Cluster::with(&[("lines", 1), ("results", 1)]);
     let directory = tempfile::tempdir().unwrap();
     let app = || cluster.app(directory.path());
-    with_gone_offsets(&cluster, app(), OffsetReset::Latest);
+    with_gone_offsets(&cluster, app());
     let running = app().start(copy(OffsetReset::Latest)).unwrap();
     eventually("the offset is replaced", || {
         (running.metrics().unread == 5).then_some(())
@@ -101,7 +100,7 @@ fn where_an_input_is_to_begin_at_its_end_reading_goes_on_there_and_stays_there_a
 fn an_input_without_a_reset_whose_offset_is_gone_ends_the_application() {
     let cluster = Cluster::with(&[("lines", 1), ("results", 1)]);
     let directory = tempfile::tempdir().unwrap();
-    with_gone_offsets(&cluster, cluster.app(directory.path()), OffsetReset::None);
+    with_gone_offsets(&cluster, cluster.app(directory.path()));
     let app = cluster.app(directory.path());
     let running = app.start(copy(OffsetReset::None)).unwrap();
     let told = ended(&running);
@@ -214,5 +213,26 @@ fn outputs_that_do_not_exist_are_made_by_a_cluster_that_makes_what_is_asked_for(
         .unwrap();
     assert!(cluster.partition_counts().contains_key("counts"));
     cluster.stop(running);
-    let _ = PATIENCE;
+}
+
+#[test]
+fn a_topic_that_comes_to_match_a_pattern_is_read_while_the_application_runs() {
+    let cluster = Cluster::with(&[("lines-a", 1), ("results", 1)]);
+    let directory = tempfile::tempdir().unwrap();
+    let matching = |b: &Builder| {
+        b.stream_pattern("lines-.*", Topic::<String, String>::string("lines"))
+            .to(RESULTS);
+    };
+    let app = watching(&cluster, &directory).exactly_once();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let run = runtime.spawn(app.run(matching));
+    cluster.write("lines-a", [(0, "key", "a", 1)]);
+    wait_for(&cluster, &["a"]);
+    cluster.make("lines-b", 2);
+    cluster.write("lines-b", [(1, "key", "b", 1)]);
+    wait_for(&cluster, &["a", "b"]);
+    cluster.write("lines-a", [(0, "key", "c", 1)]);
+    wait_for(&cluster, &["a", "b", "c"]);
+    assert!(!run.is_finished());
+    run.abort();
 }
