@@ -185,7 +185,11 @@ impl Group {
         while !self.is_stopping() {
             match self.turn() {
                 Ok(()) => {}
-                Err(error @ StreamsError::Client { retriable: true, .. }) if self.is_stopping() => {
+                Err(
+                    error @ StreamsError::Client {
+                        retriable: true, ..
+                    },
+                ) if self.is_stopping() => {
                     tracing::info!(%error, "not waited for: the application stops");
                 }
                 Err(error) => self.instance.state.fail(error),
@@ -270,10 +274,6 @@ impl Group {
         Ok(())
     }
 
-    fn consumer_error(error: ClientError) -> Result<(), StreamsError> {
-        match error.kind {
-            ErrorKind::Retriable => tracing::warn!(%error, "the consumer goes on"),
-            // Told again and again while a topic is missing or just being made.
     fn look_at_topics(&self) -> Result<(), StreamsError> {
         match self.topic_watch.found() {
             None => {}
@@ -292,6 +292,10 @@ impl Group {
         Ok(())
     }
 
+    fn consumer_error(error: ClientError) -> Result<(), StreamsError> {
+        match error.kind {
+            ErrorKind::Retriable => tracing::warn!(%error, "the consumer goes on"),
+            // Told again and again while a topic is missing or just being made.
             ErrorKind::UnknownTopic => tracing::warn!(%error, "a topic that is read is missing"),
             _ => return Err(error.into()),
         }
@@ -334,13 +338,13 @@ impl Group {
             return Ok(());
         }
         self.suspend_all();
+        if self.has_left() {
+            return Ok(());
+        }
         self.start_tasks()
     }
 
     /// Starts the tasks that follow from the assignment, and closes those that went elsewhere.
-        if self.has_left() {
-            return Ok(());
-        }
     fn start_tasks(&mut self) -> Result<(), StreamsError> {
         self.instance.regroup();
         let topology = &self.instance.topology;
