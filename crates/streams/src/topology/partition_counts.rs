@@ -134,19 +134,34 @@ fn follow_upstream(
         if open.is_empty() {
             return Ok(());
         }
-        let mut moved = false;
-        for name in &open {
-            let upstream = topology
-                .sub_topologies()
-                .iter()
-                .filter(|part| part.sinks.contains(*name))
+        let feeds = |name: &Arc<str>| {
+            let parts = topology.sub_topologies().iter();
+            let feeds = parts.filter(|part| part.sinks.contains(name));
+            feeds.collect::<Vec<_>>()
+        };
+        // All that it follows has to be known: what is still open may be the largest. Only where topics follow one
+        // another in a circle, what is known has to do.
+        let is_settled = |name: &&&Arc<str>| {
+            let mut above = feeds(name).into_iter().flat_map(|part| &part.sources);
+            above.all(|source| topics.contains_key(source))
+        };
+        let upstream = |name: &&Arc<str>| {
+            let counts = feeds(name).into_iter();
+            let count = counts
                 .filter_map(|part| largest(&part.sources, topics))
-                .max();
-            if let Some(count) = upstream {
-                topics.insert(Arc::clone(*name), count);
-                moved = true;
-            }
+                .max()?;
+            Some((Arc::clone(name), count))
+        };
+        let mut found: Vec<_> = open
+            .iter()
+            .filter(is_settled)
+            .filter_map(upstream)
+            .collect();
+        if found.is_empty() {
+            found = open.iter().find_map(upstream).into_iter().collect();
         }
+        let moved = !found.is_empty();
+        topics.extend(found);
         if !moved {
             return Err(StreamsError::Topics(format!(
                 "the repartition topic {} is fed by nothing but itself, so it follows no input's partitions; give \
@@ -294,6 +309,46 @@ mod tests {
         let counts = resolve(topology, &[("left", 6), ("right", 2)]).expect("they are equal");
         assert_eq!(counts.of("app-left-moved-repartition"), Some(6));
         assert_eq!(counts.of("app-right-moved-repartition"), Some(6));
+    }
+
+    #[test]
+    fn topics_that_one_join_after_another_brings_together_all_get_the_largest_count() {
+        const THIRD: Topic<String, u64> = Topic::json("third");
+        let by = |value: &u64| value.to_string();
+        let counts = resolve(
+            move |b| {
+                let right = b.stream(RIGHT).key_by("by-right", by);
+                let third = b.stream(THIRD).key_by("by-third", by);
+                b.stream(LEFT)
+                    .key_by("by-left", by)
+                    .join("first", right, within(mins(1)))
+                    .map(|(left, right)| left + right)
+                    .join("second", third, within(mins(1)))
+                    .map(|(both, third)| both + third)
+                    .key_by("by-sum", by)
+                    .count("sums")
+                    .to(LEFT);
+            },
+            &[("left", 2), ("right", 4), ("third", 8)],
+        )
+        .expect("they can be joined");
+        for name in ["by-left", "by-right", "by-third", "by-sum"] {
+            let topic = format!("app-{name}-repartition");
+            assert_eq!(counts.of(&topic), Some(8), "{topic}");
+        }
+        for store in [
+            "first-left",
+            "first-right",
+            "second-left",
+            "second-right",
+            "sums",
+        ] {
+            let changelog = format!("app-{store}-changelog");
+            assert!(
+                counts.of(&changelog).is_none_or(|count| count == 8),
+                "{changelog}"
+            );
+        }
     }
 
     #[test]
