@@ -18,9 +18,11 @@ pub enum Stage {
     Deserialization,
     /// An operator's closure, or a store, returned an error.
     Processing,
-    /// A result could not be serialised, or was refused when it was sent: too large, or to a topic that is not there.
-    /// What the cluster refuses later is of no record any more, and fails the worker
-    /// ([`App::on_failure`](crate::App::on_failure)).
+    /// A result could not be serialised, or is not taken: too large for the topic, say, without a key for a compacted
+    /// one, or to a topic that is not there. What only the cluster finds, after the record was sent, rolls back to the
+    /// last commit; when the same result comes again it is refused while its input is at hand. A changelog's record
+    /// that is refused ends the application whatever the policy, and so does a cluster that does not let the
+    /// application write.
     Production,
 }
 
