@@ -10,8 +10,12 @@ import (
 
 func main() {
 	only := flag.String("only", "", "only checks whose description contains this")
+	registry := flag.Bool("registry", false, "run the program that is given with a schema registry's address")
 	flag.Usage = func() { fmt.Fprintln(os.Stderr, "usage: compat [-only TEXT] HOST:PORT,...") }
 	flag.Parse()
+	if *registry && flag.NArg() > 0 {
+		os.Exit(withRegistry(flag.Args()))
+	}
 	if flag.NArg() != 1 {
 		flag.Usage()
 		os.Exit(2)

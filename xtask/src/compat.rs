@@ -19,6 +19,7 @@ mod java;
 mod node;
 mod public;
 mod python;
+mod registry;
 mod rust;
 mod streams;
 
@@ -53,6 +54,8 @@ enum Suite {
     PublicKafkaPython,
     /// librdkafka's own tests
     PublicLibrdkafka,
+    /// headwater-streams' schema registry client against franz-go's registry, without any broker
+    Registry,
     /// Our wire formats and Kafka's, without any broker
     Codec,
 }
@@ -129,7 +132,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.only.is_none_or(|only| only == Suite::Codec) {
         compare_codecs(&mut outcomes, &mut missing);
     }
-    if arguments.only == Some(Suite::Codec) {
+    if arguments.only.is_none_or(|only| only == Suite::Registry) {
+        match lacking(Suite::Registry) {
+            None => outcomes.step("registry", registry::run),
+            Some(reason) => {
+                outcomes.skipped("registry", &reason);
+                missing.push(reason);
+            }
+        }
+    }
+    if matches!(arguments.only, Some(Suite::Codec | Suite::Registry)) {
         return finish(outcomes, arguments, missing);
     }
     // Not by the suites: a build that fails is one failure, not eight.
@@ -213,7 +225,7 @@ fn lacking(suite: Suite) -> Option<String> {
     match suite {
         Suite::Python | Suite::PublicKafkaPython => absent(&["python3"]),
         Suite::Java | Suite::Streams => java::missing(),
-        Suite::Go | Suite::PublicFranzGo => absent(&["go"]),
+        Suite::Go | Suite::PublicFranzGo | Suite::Registry => absent(&["go"]),
         Suite::PublicLibrdkafka => public::librdkafka::missing(),
         Suite::Node => absent(&["npm"]),
         Suite::NodeConfluent => absent(&["npm", "node", "make", "c++"]),
@@ -235,7 +247,7 @@ fn run_suite(suite: Suite, broker: Broker) -> Result<String> {
         Suite::PublicFranzGo => public::franz_go::run(broker),
         Suite::PublicKafkaPython => public::kafka_python::run(broker),
         Suite::PublicLibrdkafka => public::librdkafka::run(broker),
-        Suite::Codec => bail!("it needs no Kafka that runs"),
+        Suite::Codec | Suite::Registry => bail!("it needs no Kafka that runs"),
     }
 }
 
