@@ -79,7 +79,9 @@ impl Changes {
         chunk.push(PUT);
         push_length(chunk, length);
         push_length(chunk, value.len());
-        key.iter().for_each(|part| chunk.extend_from_slice(part));
+        for part in key {
+            chunk.extend_from_slice(part);
+        }
         chunk.extend_from_slice(value);
     }
 
@@ -88,7 +90,9 @@ impl Changes {
         let chunk = self.room(5 + length);
         chunk.push(REMOVE);
         push_length(chunk, length);
-        key.iter().for_each(|part| chunk.extend_from_slice(part));
+        for part in key {
+            chunk.extend_from_slice(part);
+        }
     }
 
     pub(crate) fn void(&mut self) {

@@ -81,7 +81,7 @@ pub(crate) struct TreeShares {
 /// A tree.
 pub(crate) struct Tree {
     pub(crate) name: Arc<str>,
-    tree: AnyTree,
+    lsm: AnyTree,
     sequence: Arc<Sequence>,
     /// Bytes that are in memory only, and of those what is being written out.
     buffered: AtomicU64,
@@ -162,7 +162,7 @@ impl Tree {
             .open()
         };
         // What damaged files hold is met with assertions in places: that is damage too, not our bug.
-        let tree = catch_unwind(AssertUnwindSafe(open))
+        let lsm = catch_unwind(AssertUnwindSafe(open))
             .map_err(|panic| StoreError::Damaged {
                 directory: directory.to_owned(),
                 reason: panic
@@ -172,11 +172,11 @@ impl Tree {
                     .unwrap_or_default(),
             })?
             .map_err(|error| store_error(directory, &error))?;
-        let highest = tree.get_highest_seqno().map_or(0, |highest| highest + 1);
+        let highest = lsm.get_highest_seqno().map_or(0, |highest| highest + 1);
         shares.sequence.next.fetch_max(highest);
         Ok(Self {
             name: name.into(),
-            tree,
+            lsm,
             sequence: Arc::clone(&shares.sequence),
             buffered: AtomicU64::new(0),
             sealed: AtomicU64::new(0),
@@ -200,7 +200,7 @@ impl Tree {
 
     /// The row's value.
     pub(crate) fn get(&self, key: &[u8]) -> lsm_tree::Result<Option<lsm_tree::UserValue>> {
-        self.tree.get(key, SeqNo::MAX)
+        self.lsm.get(key, SeqNo::MAX)
     }
 
     /// The rows within the bounds, in order, as of one moment.
@@ -214,7 +214,7 @@ impl Tree {
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         let at = self.sequence.published.get();
-        self.tree.range(bounds, at, None)
+        self.lsm.range(bounds, at, None)
     }
 
     /// The key of the last row.
@@ -225,11 +225,11 @@ impl Tree {
     }
 
     pub(crate) fn put(&self, key: &[u8], value: &[u8], at: SeqNo) {
-        self.tree.insert(key, value, at);
+        self.lsm.insert(key, value, at);
     }
 
     pub(crate) fn remove(&self, key: &[u8], at: SeqNo) {
-        self.tree.remove(key, at);
+        self.lsm.remove(key, at);
     }
 
     /// Notes that so much more is in memory only.
@@ -251,7 +251,7 @@ impl Tree {
     /// log of commits, which is on disk by then.
     pub(crate) fn seal(&self) -> u64 {
         let bytes = self.buffered.swap(0, Ordering::Relaxed);
-        self.tree.rotate_memtable();
+        self.lsm.rotate_memtable();
         self.sealed.fetch_add(bytes, Ordering::Relaxed);
         self.sealed_below
             .store(self.sequence.taken(), Ordering::Release);
@@ -260,10 +260,10 @@ impl Tree {
 
     /// Writes what is sealed to disk; how many bytes that were.
     pub(crate) fn flush(&self) -> lsm_tree::Result<u64> {
-        let lock = self.tree.get_flush_lock();
+        let lock = self.lsm.get_flush_lock();
         let bytes = self.sealed.load(Ordering::Relaxed);
         let below = self.sealed_below.load(Ordering::Acquire);
-        self.tree.flush(&lock, self.sequence.out_of_sight())?;
+        self.lsm.flush(&lock, self.sequence.out_of_sight())?;
         drop(lock);
         self.flushed_below.fetch_max(below, Ordering::AcqRel);
         // A clear may have taken them off meanwhile.
@@ -283,40 +283,40 @@ impl Tree {
     /// One step of compaction; whether more is needed soon.
     pub(crate) fn compact(&self) -> lsm_tree::Result<bool> {
         let strategy = Leveled::default().with_table_target_size(TABLE_BYTES);
-        self.tree
+        self.lsm
             .compact(Arc::new(strategy), self.sequence.out_of_sight())?;
-        Ok(self.tree.l0_run_count() > 8)
+        Ok(self.lsm.l0_run_count() > 8)
     }
 
     /// Lets go of what nobody looks at any more. Called by who has the log of commits, after a flush or a compaction.
     pub(crate) fn forget_past(&self) -> lsm_tree::Result<()> {
         self.sequence.publish();
         let behind = self.sequence.out_of_sight();
-        let path = &self.tree.tree_config().path;
-        self.tree
+        let path = &self.lsm.tree_config().path;
+        self.lsm
             .get_version_history_lock()
             .maintenance(path, behind)
     }
 
     /// How many runs of tables lie unsorted.
     pub(crate) fn unsorted_runs(&self) -> usize {
-        self.tree.l0_run_count()
+        self.lsm.l0_run_count()
     }
 
     /// Drops whole tables of rows before `front`.
     pub(crate) fn drop_before(&self, front: u64) -> lsm_tree::Result<()> {
-        self.tree.drop_range(..front.to_be_bytes().to_vec())
+        self.lsm.drop_range(..front.to_be_bytes().to_vec())
     }
 
     /// Drops the rows in memory that were put there from logs.
     pub(crate) fn forget_replayed(&self) -> u64 {
-        self.tree.clear_active_memtable();
+        self.lsm.clear_active_memtable();
         self.buffered.swap(0, Ordering::Relaxed)
     }
 
     /// Drops all rows; how many bytes of them were in memory only. Called by who has the log of commits.
     pub(crate) fn clear(&self) -> lsm_tree::Result<u64> {
-        self.tree.clear()?;
+        self.lsm.clear()?;
         self.flushed_below
             .store(self.sequence.taken(), Ordering::Release);
         self.sequence.publish();
@@ -328,7 +328,7 @@ impl Tree {
         &self,
         rows: impl Iterator<Item = (K, Option<&'r [u8]>)>,
     ) -> lsm_tree::Result<()> {
-        let mut ingestion = self.tree.ingestion()?;
+        let mut ingestion = self.lsm.ingestion()?;
         for (key, value) in rows {
             match value {
                 Some(value) => ingestion.write(key.as_ref(), value)?,
@@ -339,12 +339,12 @@ impl Tree {
     }
 
     pub(crate) fn approximate_len(&self) -> usize {
-        self.tree.approximate_len()
+        self.lsm.approximate_len()
     }
 
     /// Bytes on disk.
     pub(crate) fn disk_space(&self) -> u64 {
-        self.tree.disk_space()
+        self.lsm.disk_space()
     }
 }
 
