@@ -231,6 +231,10 @@ impl Builder {
     /// A table of all partitions of a topic, in every process that runs the topology, in its memory: the topic is read
     /// from its beginning at each start.
     #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a topic is named where it is read, as in the other sources"
+    )]
     pub fn global_table<K: Key, V: Send + 'static>(
         &self,
         topic: Topic<K, V>,
@@ -242,6 +246,10 @@ impl Builder {
     /// The same on disk, within the memory of all state on disk: at a start only what the topic has more than the disk
     /// is read.
     #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a topic is named where it is read, as in the other sources"
+    )]
     pub fn global_table_on_disk<K: Key, V: Send + 'static>(
         &self,
         topic: Topic<K, V>,

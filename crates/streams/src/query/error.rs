@@ -41,7 +41,9 @@ pub enum QueryError {
         partition: i32,
     },
     /// The partition was taken away in the middle of the answer.
-    #[error("store \"{store}\" was taken away, or is being restored, since it was asked: ask again")]
+    #[error(
+        "store \"{store}\" was taken away, or is being restored, since it was asked: ask again"
+    )]
     Withdrawn {
         /// The store.
         store: String,

@@ -106,10 +106,9 @@ async fn serve(listener: TcpListener, instance: &Arc<Instance>) -> Result<(), st
     };
     let token = instance.config.queries.token.clone();
     let router = router(service, is_loopback, token);
-    let serving =
-        axum::serve(listener, router).with_graceful_shutdown(async move {
-            let _ = states.wait_for(|state| state.is_final()).await;
-        });
+    let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+        let _ = states.wait_for(|state| state.is_final()).await;
+    });
     let too_long = async move {
         let _ = ended.wait_for(|state| state.is_final()).await;
         tokio::time::sleep(LAST_ANSWERS).await;

@@ -188,7 +188,8 @@ impl StoreQuery {
 
     /// Whether a partition of the inputs is read by this instance.
     fn is_here(&self, assigned: &BTreeSet<TaskId>, partition: i32) -> bool {
-        self.task(partition).is_none_or(|task| assigned.contains(&task))
+        self.task(partition)
+            .is_none_or(|task| assigned.contains(&task))
     }
 
     /// The same, reading the copies that this instance keeps for others too ([`App::standbys`](crate::App::standbys),

@@ -45,7 +45,10 @@ impl Ending {
     /// Whether a stop took longer than it may.
     pub(crate) fn is_late(&self) -> bool {
         self.abandoned.get().is_none()
-            && self.until.get().is_some_and(|until| Instant::now() >= *until)
+            && self
+                .until
+                .get()
+                .is_some_and(|until| Instant::now() >= *until)
     }
 
     /// Whether it is so long ago that nothing is waited for any more.

@@ -196,13 +196,13 @@ impl Group {
             }
         }
         self.close();
-        match self.instance.state.get() {
-            State::PendingError => self.instance.state.set(State::Error),
-            _ => {
-                // Of one that was abandoned nobody asked.
-                self.instance.state.set(State::PendingShutdown);
-                self.instance.state.set(State::NotRunning);
-            }
+        let state = &self.instance.state;
+        if state.get() == State::PendingError {
+            state.set(State::Error);
+        } else {
+            // Of one that was abandoned nobody asked.
+            state.set(State::PendingShutdown);
+            state.set(State::NotRunning);
         }
     }
 
@@ -284,7 +284,10 @@ impl Group {
                     "topics that match a pattern were made: they are read when the application is started again"
                 ),
                 NewTopics::BeginAgain => {
-                    tracing::info!(?topics, "topics that match a pattern were made: begins again with them");
+                    tracing::info!(
+                        ?topics,
+                        "topics that match a pattern were made: begins again with them"
+                    );
                     self.instance.state.begin_again();
                 }
             },
@@ -355,11 +358,7 @@ impl Group {
                 .is_none_or(|count| partition.partition >= count)
         };
         if let Some(partition) = self.assigned.iter().find(beyond) {
-            return Err(StreamsError::Topics(format!(
-                "the topic {} was given more partitions while the application runs: {partition} belongs to no task. \
-                 Start the application again; if a store or a join follows the topic, its state has to be reset",
-                partition.topic
-            )));
+            return Err(self.topic_watch.beyond(partition));
         }
         let tasks = assignment::tasks(topology, counts, &self.assigned);
         let placed = assignment::place(&tasks, &self.placed, self.workers.len());

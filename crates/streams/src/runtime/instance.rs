@@ -135,7 +135,10 @@ impl Instance {
 
     /// What the workers that have ended could not commit, as the error of a stop that took too long.
     pub(crate) fn stopped_late(&self, waited: Duration) -> StreamsError {
-        let mut uncommitted = self.uncommitted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uncommitted = self
+            .uncommitted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         uncommitted.sort_by(|a, b| a.partition.cmp(&b.partition));
         StreamsError::StopTimeout {
             waited,

@@ -112,7 +112,8 @@ impl Queries {
     }
 
     fn check_token(&self) -> Result<(), StreamsError> {
-        let usable = |token: &Arc<str>| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+        let usable =
+            |token: &Arc<str>| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
         if self.token.as_ref().is_none_or(usable) {
             return Ok(());
         }

@@ -56,7 +56,10 @@ impl Handover {
     fn pass_on(mut self, stores: Option<Stores>) {
         self.start.stores = stores;
         // A worker that has ended takes nothing, and has told why.
-        let _ = self.worker.commands.send(worker::Command::Start(vec![self.start]));
+        let _ = self
+            .worker
+            .commands
+            .send(worker::Command::Start(vec![self.start]));
         self.worker.thread.unpark();
     }
 }
@@ -170,7 +173,10 @@ impl Following {
             Ok(())
         };
         let committed = input.committed;
-        while let Some(record) = input.ahead.pop_front_if(|record| record.offset() < committed) {
+        while let Some(record) = input
+            .ahead
+            .pop_front_if(|record| record.offset() < committed)
+        {
             into.push(record);
         }
         polled
@@ -453,7 +459,10 @@ impl Standby {
 
     /// Looks up how far the tasks have committed the inputs that serve as changelogs.
     fn look_up_inputs(&mut self) {
-        let inputs = self.following.iter_mut().filter(|following| following.input.is_some());
+        let inputs = self
+            .following
+            .iter_mut()
+            .filter(|following| following.input.is_some());
         let mut inputs: Vec<_> = inputs.collect();
         let asked: BTreeSet<_> = inputs.iter().map(|input| input.partition.clone()).collect();
         if asked.is_empty() {

@@ -39,7 +39,9 @@ pub enum StoreError {
         reason: String,
     },
     /// A view for queries on a store that is restored, or whose task is elsewhere by now, or has ended.
-    #[error("store \"{store}\" is not shown any more: its task moved, stopped, or is being restored")]
+    #[error(
+        "store \"{store}\" is not shown any more: its task moved, stopped, or is being restored"
+    )]
     Withdrawn {
         /// The store.
         store: String,

@@ -54,7 +54,16 @@ mod tests {
         for header in ["Bearer s3cret", "bearer s3cret", "BEARER  s3cret "] {
             assert!(shows(header), "{header}");
         }
-        for header in ["", "s3cret", "Basic s3cret", "Bearer", "Bearer ", "Bearer s3cre", "Bearer s3crets", "Bearer S3cret"] {
+        for header in [
+            "",
+            "s3cret",
+            "Basic s3cret",
+            "Bearer",
+            "Bearer ",
+            "Bearer s3cre",
+            "Bearer s3crets",
+            "Bearer S3cret",
+        ] {
             assert!(!shows(header), "{header}");
         }
     }

@@ -140,11 +140,9 @@ impl From<QueryError> for Refusal {
                 "restoring",
                 "Ask again in a second, or with stale=true where another instance keeps a copy",
             ),
-            QueryError::Withdrawn { .. } => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "withdrawn",
-                "Ask again",
-            ),
+            QueryError::Withdrawn { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "withdrawn", "Ask again")
+            }
             QueryError::NotHere { .. } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "not_here",

@@ -90,9 +90,10 @@ impl Consumer {
             let (code, listed) = unsafe {
                 let code = native::rd_kafka_event_error(event.as_ptr());
                 let list = native::rd_kafka_event_topic_partition_list(event.as_ptr());
-                let listed = match list.is_null() {
-                    true => Vec::new(),
-                    false => read_list(list, "committing the offset of"),
+                let listed = if list.is_null() {
+                    Vec::new()
+                } else {
+                    read_list(list, "committing the offset of")
                 };
                 native::rd_kafka_event_destroy(event.as_ptr());
                 (code, listed)

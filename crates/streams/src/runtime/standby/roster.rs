@@ -117,7 +117,9 @@ mod tests {
     #[test]
     fn partitions_are_foreseen_as_the_range_assignor_gives_them() {
         let places = |count, members| -> Vec<_> {
-            (0..count).map(|partition| range(partition, count, members)).collect()
+            (0..count)
+                .map(|partition| range(partition, count, members))
+                .collect()
         };
         assert_eq!(places(3, 2), [0, 0, 1]);
         assert_eq!(places(7, 3), [0, 0, 0, 1, 1, 2, 2]);
@@ -147,12 +149,15 @@ mod tests {
         let members = ["a", "b", "c", "d"];
         let roster = roster(&members, Succession::Range);
         for gone in members {
-            let left: Vec<_> = members.into_iter().filter(|member| *member != gone).collect();
+            let left: Vec<_> = members
+                .into_iter()
+                .filter(|member| *member != gone)
+                .collect();
             let next = assigned(&left);
             for own in &left {
                 let held = roster.held_by(own, tasks(), 1);
-                let taken_over = tasks()
-                    .filter(|task| roster.runs[task] == gone && next[task] == *own);
+                let taken_over =
+                    tasks().filter(|task| roster.runs[task] == gone && next[task] == *own);
                 for task in taken_over {
                     assert!(held.contains(&task), "{task} of {gone} goes to {own}");
                 }

@@ -31,7 +31,10 @@ fn cluster() -> Cluster {
     cluster.make_with("items", 3, &[("cleanup.policy", "compact,delete")]);
     // Each where Kafka's partitioner would not have put it, some of them.
     let rows = [(0, "cup", "30"), (1, "jug", "40"), (2, "pan", "50")];
-    cluster.write("items", rows.map(|(partition, key, value)| (partition, key, value, 5)));
+    cluster.write(
+        "items",
+        rows.map(|(partition, key, value)| (partition, key, value, 5)),
+    );
     cluster
 }
 
@@ -61,7 +64,9 @@ fn is_queried(topology: fn(&Builder)) {
         .enable_all()
         .build()
         .unwrap();
-    let fresh = runtime.block_on(store.at_least(&written, PATIENCE)).unwrap();
+    let fresh = runtime
+        .block_on(store.at_least(&written, PATIENCE))
+        .unwrap();
     let fresh = fresh.key_value::<String, u64>().unwrap();
     let answer = fresh.ask(&"jug".to_owned()).unwrap();
     assert_eq!(answer.value, Some((45, 6)));
@@ -75,11 +80,17 @@ fn is_queried(topology: fn(&Builder)) {
         Some(running.instances().first()?.address.clone())
     });
     let answer = super::queries::ask(&address, "/stores/items/get?key=pan");
-    assert_eq!((answer.status, answer.body["value"].as_u64()), (200, Some(50)));
+    assert_eq!(
+        (answer.status, answer.body["value"].as_u64()),
+        (200, Some(50))
+    );
     let answer = super::queries::ask(&address, "/stores/items/range?from=d&to=k");
     assert_eq!(answer.body["rows"].as_array().unwrap().len(), 1);
     cluster.stop(running);
-    assert!(matches!(view.get(&"cup".to_owned()), Err(QueryError::NotRunning { .. })));
+    assert!(matches!(
+        view.get(&"cup".to_owned()),
+        Err(QueryError::NotRunning { .. })
+    ));
 }
 
 #[test]
@@ -102,9 +113,17 @@ fn a_global_table_on_disk_reads_only_what_is_new_when_it_starts_again() {
     cluster.write("items", [(0, "pot", "60", 8)]);
     cluster.delete_records("items", 0, 1);
     let running = start(&cluster, directory.path(), on_disk);
-    let view = running.store("items").unwrap().key_value::<String, u64>().unwrap();
+    let view = running
+        .store("items")
+        .unwrap()
+        .key_value::<String, u64>()
+        .unwrap();
     let range = (Bound::Included("c".to_owned()), Bound::Unbounded);
-    let keys: Vec<_> = view.range(range).unwrap().map(|row| row.unwrap().key).collect();
+    let keys: Vec<_> = view
+        .range(range)
+        .unwrap()
+        .map(|row| row.unwrap().key)
+        .collect();
     assert_eq!(keys, ["cup", "jug", "pan", "pot"]);
     cluster.stop(running);
 
@@ -112,7 +131,11 @@ fn a_global_table_on_disk_reads_only_what_is_new_when_it_starts_again() {
     cluster.write("items", [(0, "lid", "70", 9), (0, "rim", "80", 9)]);
     cluster.delete_records("items", 0, 3);
     let running = start(&cluster, directory.path(), on_disk);
-    let view = running.store("items").unwrap().key_value::<String, u64>().unwrap();
+    let view = running
+        .store("items")
+        .unwrap()
+        .key_value::<String, u64>()
+        .unwrap();
     let keys: Vec<_> = view.all().unwrap().map(|row| row.unwrap().key).collect();
     assert_eq!(keys, ["jug", "pan", "rim"]);
     cluster.stop(running);

@@ -18,7 +18,10 @@ fn ask(address: &str, headers: &str) -> (u16, String) {
     (status, text.to_lowercase())
 }
 
-fn refused(cluster: &Cluster, app: impl Fn(headwater_streams::App) -> headwater_streams::App) -> String {
+fn refused(
+    cluster: &Cluster,
+    app: impl Fn(headwater_streams::App) -> headwater_streams::App,
+) -> String {
     let directory = tempfile::tempdir().unwrap();
     let app = app(cluster.app(directory.path()));
     app.start(topology).unwrap_err().to_string()
@@ -36,7 +39,11 @@ fn who_asks_shows_the_token_where_there_is_one() {
     });
     let (status, _) = ask(&address, "Authorization: Bearer s3cret\r\n");
     assert_eq!(status, 200);
-    for headers in ["", "Authorization: Bearer s3cres\r\n", "Authorization: s3cret\r\n"] {
+    for headers in [
+        "",
+        "Authorization: Bearer s3cres\r\n",
+        "Authorization: s3cret\r\n",
+    ] {
         let (status, text) = ask(&address, headers);
         assert_eq!(status, 401, "{headers}");
         assert!(text.contains("www-authenticate: bearer"), "{text}");

@@ -36,7 +36,9 @@ fn a_standby_of_a_table_reads_the_tables_input_and_its_task_goes_on_from_there()
     cluster.write("prices", [(0, "cup", "30", 5)]);
     let (first, second) = (start(&cluster, one.path()), start(&cluster, two.path()));
     assert!(
-        !cluster.partition_counts().contains_key("app-prices-changelog"),
+        !cluster
+            .partition_counts()
+            .contains_key("app-prices-changelog"),
         "the input is the changelog"
     );
     let first_stands_by = eventually("one of them has the copy", || {
