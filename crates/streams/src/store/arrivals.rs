@@ -232,20 +232,6 @@ impl Arrivals {
         ControlFlow::Continue(())
     }
 
-    /// The value of a row, if it is here.
-    pub(crate) fn get(&self, row: &[u8]) -> Option<Option<&[u8]>> {
-        let mut number = self.youngest(split(row).0);
-        while number >= self.rows.first {
-            let arrival = self.rows.get(number);
-            let (other, value) = bytes(&self.chunks, self.first_chunk, arrival);
-            if other == row {
-                return Some(value);
-            }
-            number = arrival.before;
-        }
-        None
-    }
-
     /// Hands out the rows that came since the last flush, with their times. An error ends it, and nothing counts as
     /// flushed.
     pub(crate) fn flush<E>(
