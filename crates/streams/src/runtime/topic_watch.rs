@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::TopicPartition;
 use super::admin::Admin;
 use super::client::ClientRole;
 use super::instance::Instance;
@@ -20,6 +21,7 @@ pub(super) struct TopicWatch {
     /// Dropped, it ends the thread.
     _stop: Sender<()>,
     found: Receiver<Found>,
+    expected: Arc<Expected>,
 }
 
 /// What was found.
@@ -41,7 +43,8 @@ impl TopicWatch {
             .and_then(|interval| interval.parse().ok())
             .map_or(EVERY, Duration::from_millis);
         let admin = Admin::new(&config.clients, config.replication_factor)?;
-        let expected = Expected::of(instance);
+        let expected = Arc::new(Expected::of(instance));
+        let compared = Arc::clone(&expected);
         // The thread may outlive the application by a call, and is not to hold its state directory.
         let instance = Arc::downgrade(instance);
         let (stop, stopped) = channel();
@@ -50,10 +53,22 @@ impl TopicWatch {
             .name(format!("{}-topics", config.application))
             .spawn(move || {
                 let patterns = Patterns::of(&instance);
-                watch(&admin, &expected, patterns, every, &stopped, &tell);
+                watch(&admin, &compared, patterns, every, &stopped, &tell);
             })
             .map_err(|error| StreamsError::Settings(format!("starting a thread: {error}")))?;
-        Ok(Self { _stop: stop, found })
+        Ok(Self {
+            _stop: stop,
+            found,
+            expected,
+        })
+    }
+
+    /// What is wrong if this partition was assigned, which its topic did not have.
+    pub(super) fn beyond(&self, partition: &TopicPartition) -> StreamsError {
+        let topic = &partition.topic;
+        let was = self.expected.counts.get(topic).copied().unwrap_or(0);
+        let least = format!("{} or more", partition.partition + 1);
+        self.expected.changed(topic, was, &least)
     }
 
     /// What was found since this was asked last.
@@ -181,7 +196,7 @@ impl Expected {
                     missing.insert(Arc::clone(topic));
                 }
                 Some(Some(count)) if count != wanted => {
-                    return Some(self.changed(topic, *wanted, *count));
+                    return Some(self.changed(topic, *wanted, &count.to_string()));
                 }
                 Some(_) => {}
             }
@@ -205,7 +220,7 @@ impl Expected {
         })
     }
 
-    fn changed(&self, topic: &Arc<str>, was: i32, is: i32) -> StreamsError {
+    fn changed(&self, topic: &Arc<str>, was: i32, is: &str) -> StreamsError {
         let application = &self.application;
         StreamsError::Topics(if self.internal.contains(topic) {
             format!(
