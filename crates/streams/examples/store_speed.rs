@@ -158,6 +158,7 @@ fn joins(backend: Backend, state: &StateDatabase) -> Result<(), Error> {
         state,
     )?;
     let mut store: JoinWindow<u64, i64> = JoinWindow::new(ID, "s", "s-changelog", codec());
+    let mut found = Vec::new();
     bench.run(
         &format!("{backend:?}: join, each key met twice"),
         |stores, number| {
@@ -168,7 +169,8 @@ fn joins(backend: Backend, state: &StateDatabase) -> Result<(), Error> {
             } else {
                 number.saturating_sub(10_001)
             };
-            std::hint::black_box(store.fetch(stores, &key, time - 60_000, time + 60_000)?);
+            store.fetch(stores, &key, (time - 60_000, time + 60_000), &mut found)?;
+            std::hint::black_box(&found);
             let _ = store.put(stores, &key, &time, time)?;
             Ok(())
         },
