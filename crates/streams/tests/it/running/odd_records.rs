@@ -81,7 +81,7 @@ fn odd_records_are_dropped_or_dead_lettered_and_the_sums_of_the_others_are_right
     shop_.raw_order(Some(b"1"), Some(b""));
     shop_.raw_order(Some(b"1"), Some(b"no JSON"));
     shop_.raw_order(Some(b"\xff\xfe"), Some(br#"{"item":"cup"}"#));
-    shop_.raw_order(Some(b"1"), Some(&[0; 300_000]));
+    shop_.raw_order(Some(b"1"), Some(&vec![0; 300_000]));
     shop_.payment("1", 1000);
     // Timestamps that are none.
     let order = br#"{"item":"never"}"#;
