@@ -20,7 +20,16 @@ pub struct Reset {
 pub(crate) fn reset(topology: &Topology, config: &AppConfig) -> Result<Reset, StreamsError> {
     let admin = Admin::new(&config.clients, config.replication_factor)?;
     // First, since it refuses while an instance is in the group.
-    admin.delete_group(&config.application)?;
+    admin.delete_group(&config.application).map_err(|error| {
+        if error.code != "NonEmptyGroup" {
+            return error.into();
+        }
+        StreamsError::Settings(format!(
+            "an instance of {} runs, or did until a moment ago: stop all of them, and wait until the group has forgotten \
+             them (consumer.session.timeout.ms, 10 s if nothing is said)",
+            config.application
+        ))
+    })?;
     state_directory::delete(&config.state_dir, &config.application)?;
     let existing = admin.partition_counts()?;
     let repartition = topology
