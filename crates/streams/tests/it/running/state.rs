@@ -21,6 +21,10 @@ fn uncommitted_state_is_never_seen() {
     let counts = running.store("counts").unwrap().partitions();
     assert_eq!(counts[&0].get(b"salt").unwrap(), None);
     cluster.stop(running);
+    assert!(counts[&0].get(b"salt").is_err(), "its store is closed");
+    let again = cluster.app(directory.path()).start(topology).unwrap();
+    let again = cluster.run(again);
+    let counts = again.store("counts").unwrap().partitions();
     assert_eq!(
         counts[&0].get(b"salt").unwrap().unwrap().value,
         "10".as_bytes(),
