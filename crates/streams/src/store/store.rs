@@ -434,13 +434,6 @@ impl Store {
         }
     }
 
-    /// Changes a row of a store in memory that has no tasks and no changelog of its own, at once and for all readers.
-    pub(crate) fn write_through(&self, key: &[u8], value: Option<&[u8]>) {
-        if let Table::Memory(table) = &self.table {
-            table.write(|put| put(key, value));
-        }
-    }
-
     /// How far the committed rows have come in the changelog.
     pub fn checkpoint(&self) -> Option<i64> {
         self.checkpoint.offset
