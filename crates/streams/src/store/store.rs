@@ -507,6 +507,14 @@ impl Store {
 
     /// Takes over what a restore has put below the overlay.
     pub(crate) fn restored(&mut self, checkpoint: Checkpoint) {
+        if let Overlay::Arrivals(arrivals) = &mut self.overlay {
+            // What was found in memory is looked for below from here on.
+            arrivals.abort();
+            arrivals.trim(0);
+            for row in arrivals.take_forgotten() {
+                self.presence.add(self.layout, &row);
+            }
+        }
         self.overlay.clear();
         self.share.settle(&mut self.overlay, &mut self.presence);
         self.checkpoint = checkpoint;

@@ -106,3 +106,38 @@ on_both_backends!(
     steps(),
     keeps_every_record_without_a_cache
 );
+
+#[test]
+fn what_a_join_had_in_memory_is_found_after_its_changelog_told_more() {
+    for backend in [Backend::Memory, Backend::Disk] {
+        let kind = StoreKind::JoinWindow {
+            retention_ms: RETENTION_MS,
+        };
+        let mut rig = Rig::new(kind, backend);
+        let mut store: JoinWindow<String, u64> =
+            JoinWindow::new(ID, "store", "app-store-changelog", u64::codec());
+        let key = "a".to_owned();
+        let stored = store.put(&mut rig.stores, &key, &7, 10).expect("put");
+        assert_eq!(stored, Stored::Yes);
+        rig.commit();
+        // Another instance has had the task meanwhile, and it is back.
+        let first = rig.changelog[0].clone();
+        let elsewhere = [&b"b"[..], &20_i64.to_be_bytes(), &1_u32.to_be_bytes()].concat();
+        let record = ChangelogRecord {
+            key: &elsewhere,
+            value: first.value.as_deref(),
+            timestamp: 20,
+            offset: 1,
+        };
+        rig.store().restore([record]).expect("restored");
+        rig.store().finish_restore(5).expect("restored");
+        let mut found = Vec::new();
+        for (key, time) in [("b", 20), ("a", 10)] {
+            store
+                .fetch(&mut rig.stores, &key.to_owned(), (0, 100), &mut found)
+                .expect("read");
+            let times: Vec<_> = found.iter().map(|it| it.time).collect();
+            assert_eq!(times, [time], "{key} {backend:?}");
+        }
+    }
+}
