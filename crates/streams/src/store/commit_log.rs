@@ -191,6 +191,8 @@ impl CommitLog {
         header.extend_from_slice(&number.to_le_bytes());
         header.extend_from_slice(&before.to_le_bytes());
         file.write_all(&header)?;
+        // Or a power cut leaves the name of a file that is empty.
+        file.sync_data()?;
         fs::rename(&draft, path_of(directory, number))?;
         Ok(Self {
             directory: directory.to_owned(),
@@ -319,6 +321,11 @@ impl LeftLog {
         Ok((log, before))
     }
 
+    /// Puts it on disk: from here on it has an end, which the next log tells.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        File::options().write(true).open(&self.path)?.sync_data()
+    }
+
     /// Its records, in order.
     ///
     /// # Errors
@@ -362,7 +369,8 @@ fn record<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = take_length(&mut rest)?;
     let sum = take_length(&mut rest)?;
     let payload = take(&mut rest, length)?;
-    if crc32c::crc32c(payload) as usize != sum {
+    // Zeros, which a power cut may leave behind what was written, are no record.
+    if payload.is_empty() || crc32c::crc32c(payload) as usize != sum {
         return None;
     }
     *bytes = rest;
@@ -484,6 +492,20 @@ mod tests {
         next.append(&changes(&["c"])).unwrap();
         let expected = ["0.s", "ka", "0.s", "kc"];
         assert_eq!(replayed(directory.path()).unwrap(), expected);
+    }
+
+    #[test]
+    fn zeros_behind_the_last_record_are_no_records() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = CommitLog::begin(directory.path(), 1, 0).unwrap();
+        log.append(&changes(&["a"])).unwrap();
+        let path = path_of(directory.path(), 1);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.extend_from_slice(&[0; 4096]);
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(replayed(directory.path()).unwrap(), ["0.s", "ka"]);
+        let left = LeftLog::all(directory.path()).unwrap();
+        assert_eq!(left[0].length, log.length);
     }
 
     #[test]

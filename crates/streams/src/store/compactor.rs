@@ -4,6 +4,7 @@
 //! written; a disk that fails is remembered, and everybody who commits is told.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -221,33 +222,37 @@ impl Desk {
 
     fn work(&self, log: &Mutex<CommitLog>) {
         while let Some(job) = self.next() {
-            let (tree, done) = match job {
-                Job::Clean(clean) => {
-                    clean();
-                    continue;
-                }
-                Job::Flush(tree) => {
-                    let flushed = self.flush(&tree);
-                    (tree, flushed)
-                }
-                Job::Compact(tree) => {
-                    let compacted = self.compact(&tree);
-                    (tree, compacted)
-                }
-                Job::DropBefore(tree, front) => {
-                    if let Err(error) = tree.drop_before(front) {
-                        // Nothing is lost but room on disk, and the next attempt may go better.
-                        tracing::warn!(table = %tree.name, %error, "expired rows could not be dropped from disk");
-                    }
-                    (tree, Ok(()))
-                }
-            };
-            let _no_commit = log.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = done.and_then(|()| tree.forget_past()) {
-                let told = store_error(Path::new(&*tree.name), &error);
-                tracing::error!(table = %tree.name, %error, "the state cannot be written");
-                self.fail(format!("writing {}: {told}", tree.name));
+            let done = catch_unwind(AssertUnwindSafe(|| self.perform(job, log)));
+            if done.is_err() {
+                self.fail("the thread that writes the state panicked".to_owned());
             }
+        }
+    }
+
+    fn perform(&self, job: Job, log: &Mutex<CommitLog>) {
+        let (tree, done) = match job {
+            Job::Clean(clean) => return clean(),
+            Job::Flush(tree) => {
+                let flushed = self.flush(&tree);
+                (tree, flushed)
+            }
+            Job::Compact(tree) => {
+                let compacted = self.compact(&tree);
+                (tree, compacted)
+            }
+            Job::DropBefore(tree, front) => {
+                if let Err(error) = tree.drop_before(front) {
+                    // Nothing is lost but room on disk, and the next attempt may go better.
+                    tracing::warn!(table = %tree.name, %error, "expired rows could not be dropped from disk");
+                }
+                (tree, Ok(()))
+            }
+        };
+        let _no_commit = log.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = done.and_then(|()| tree.forget_past()) {
+            let told = store_error(Path::new(&*tree.name), &error);
+            tracing::error!(table = %tree.name, %error, "the state cannot be written");
+            self.fail(format!("writing {}: {told}", tree.name));
         }
     }
 

@@ -20,7 +20,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -113,6 +113,9 @@ impl StateDatabase {
         let (number, before) = left
             .last()
             .map_or((1, 0), |last| (last.number + 1, last.length));
+        if let Some(last) = left.last() {
+            last.sync().map_err(failed)?;
+        }
         let log = CommitLog::begin(&logs, number, before).map_err(failed)?;
         let log = Arc::new(Mutex::new(log));
         let shares = TreeShares {
@@ -185,9 +188,11 @@ impl StateDatabase {
         let tree = self.tree(name)?;
         // What it holds has numbers of an earlier process.
         self.shared.shares.sequence.publish();
-        drop(log);
         let expiry = self.shared.fronts.of(name);
-        Ok(DiskTable::new(self.clone(), tree, expiry, layout))
+        let table = DiskTable::new(self.clone(), tree, expiry, layout);
+        // Not before it is held: idle tables are deleted by who has the log.
+        drop(log);
+        Ok(table)
     }
 
     pub(crate) fn cache(&self) -> &Arc<CacheBudget> {
@@ -246,6 +251,10 @@ impl StateDatabase {
         let shared = &self.shared;
         let mut log = self.log();
         self.void(&mut log, &tree.name)?;
+        drop(log);
+        // This may wait for a table that is being merged, so nobody else is to wait meanwhile.
+        tree.drop_tables().map_err(|error| self.error(&error))?;
+        let _log = self.log();
         let unsealed = tree.unsealed();
         let gone = tree.clear().map_err(|error| self.error(&error))?;
         shared.buffered.fetch_sub(unsealed, Ordering::Relaxed);
@@ -262,6 +271,8 @@ impl StateDatabase {
         changes.of(table);
         changes.void();
         self.append(log, &changes)?;
+        // The rows go from disk at once: a power cut must not bring back a checkpoint without them.
+        log.sync().map_err(|error| self.disk_error(&error))?;
         let at = shared.shares.sequence.take();
         shared.checkpoints.remove(table.as_bytes(), at);
         shared.checkpoints.buffer(ROW_OVERHEAD);
@@ -446,13 +457,15 @@ impl StateDatabase {
     fn reap(&self) {
         let mut ended = self.ended();
         let done = |log: &EndedLog| log.trees.iter().all(|tree| tree.is_flushed(log.below));
-        while ended.front().is_some_and(done)
-            && let Some(log) = ended.pop_front()
-        {
-            if let Err(error) = fs::remove_file(&log.path) {
-                // Read once more at the next start, which changes nothing.
+        while let Some(log) = ended.front().filter(|log| done(log)) {
+            if let Err(error) = fs::remove_file(&log.path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                // Those behind it have to stay too: a log that is missing between others is damage.
                 tracing::warn!(log = %log.path.display(), %error, "it could not be deleted");
+                break;
             }
+            ended.pop_front();
         }
     }
 
@@ -506,11 +519,18 @@ fn check_format(directory: &Path) -> Result<(), StoreError> {
                 return Err(other("1"));
             }
             let draft = directory.join("FORMAT.new");
-            fs::write(&draft, format!("{FORMAT}\n")).map_err(failed)?;
+            write_synced(&draft, format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
             fs::rename(&draft, &file).map_err(failed)
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Writes a file that is to get its name: what a power cut leaves of that is whole.
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()
 }
 
 pub(super) fn disk_error(directory: &Path, error: &io::Error) -> StoreError {

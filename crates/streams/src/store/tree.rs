@@ -141,6 +141,11 @@ impl Tree {
     ) -> Result<Self, StoreError> {
         let open = || -> lsm_tree::Result<AnyTree> {
             if directory.exists() && !directory.join(MARKER).exists() {
+                let tables = fs::read_dir(directory.join("tables"));
+                if tables.is_ok_and(|mut tables| tables.next().is_some()) {
+                    let missing = format!("tables/{name}/{MARKER} is missing");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, missing).into());
+                }
                 // Its making was cut short.
                 fs::remove_dir_all(directory)?;
             }
@@ -308,6 +313,12 @@ impl Tree {
         self.lsm.drop_range(..front.to_be_bytes().to_vec())
     }
 
+    /// Drops all tables: their files go once nobody reads them, while those of a tree that is only cleared stay until
+    /// it is opened again.
+    pub(crate) fn drop_tables(&self) -> lsm_tree::Result<()> {
+        self.lsm.drop_range::<&[u8], _>(..)
+    }
+
     /// Drops the rows in memory that were put there from logs.
     pub(crate) fn forget_replayed(&self) -> u64 {
         self.lsm.clear_active_memtable();
@@ -319,7 +330,7 @@ impl Tree {
         self.lsm.clear()?;
         self.flushed_below
             .store(self.sequence.taken(), Ordering::Release);
-        self.sequence.publish();
+        self.forget_past()?;
         Ok(self.buffered.swap(0, Ordering::Relaxed) + self.sealed.swap(0, Ordering::Relaxed))
     }
 

@@ -440,3 +440,57 @@ fn a_process_that_is_killed_again_and_again_leaves_few_logs() {
         directory = killed;
     }
 }
+
+#[test]
+fn a_wiped_store_leaves_no_files_behind() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = open(&directory);
+    let mut store = Store::open(spec("s"), 0, &state).expect("opens");
+    let value = [7; 100];
+    for _ in 0..3 {
+        let rows = (0..5000_u32).map(u32::to_be_bytes);
+        let rows: Vec<_> = rows.collect();
+        let records = rows.iter().zip(0..);
+        store
+            .restore(records.map(|(key, offset)| record(key, &value, offset)))
+            .expect("restored");
+        store.finish_restore(1).expect("restored");
+        assert!(store.approximate_bytes() > 100_000);
+        store.wipe().expect("wiped");
+        state.rest();
+        let left = files(&directory.path().join("tables/0.s/tables"));
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn a_table_whose_list_of_files_is_lost_is_damaged_not_empty() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = open(&directory);
+    let mut store = Store::open(spec("s"), 0, &state).expect("opens");
+    let keys: Vec<_> = (0..5000_u32).map(u32::to_be_bytes).collect();
+    let records = keys.iter().zip(0..);
+    store
+        .restore(records.map(|(key, offset)| record(key, &[7; 100], offset)))
+        .expect("restored");
+    store.finish_restore(1).expect("restored");
+    drop((store, state));
+    std::fs::remove_file(directory.path().join("tables/0.s/current")).expect("deleted");
+    let opened = StateDatabase::open(directory.path(), MemoryBudget::default());
+    let refused = opened.and_then(|state| Store::open(spec("s"), 0, &state));
+    let error = refused.expect_err("its rows are lost");
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+}
+
+#[test]
+fn a_panic_while_state_is_written_is_told_to_who_commits() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = open(&directory);
+    let mut stores = Stores::default();
+    stores.insert(ID, Store::open(spec("s"), 0, &state).expect("opens"));
+    state.shared.compactor.clean(|| panic!("on purpose"));
+    state.rest();
+    put(stores.get_mut(ID), b"a", b"1");
+    let error = stores.commit(1, |_| Some(1)).expect_err("refused");
+    assert!(error.to_string().contains("panicked"), "{error}");
+}
