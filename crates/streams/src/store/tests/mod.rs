@@ -10,6 +10,7 @@ mod restore;
 mod session;
 mod versioned;
 mod window;
+mod workers;
 
 use tempfile::TempDir;
 
@@ -49,6 +50,9 @@ enum Event {
     Reopen,
     /// The store is lost and restored from its changelog.
     Restore,
+    /// The store takes over the latter half of its changelog once more: its task is back from another instance, or it
+    /// is a standby.
+    Follow,
 }
 
 impl Rig {
@@ -107,6 +111,11 @@ impl Rig {
                 self.restore();
                 true
             }
+            Event::Follow => {
+                self.stores.abort();
+                self.restore_from(self.changelog.len() / 2);
+                true
+            }
         }
     }
 
@@ -133,10 +142,15 @@ impl Rig {
     }
 
     fn restore(&mut self) {
+        self.restore_from(0);
+    }
+
+    fn restore_from(&mut self, first: usize) {
         let changelog = std::mem::take(&mut self.changelog);
         let records = changelog
             .iter()
             .enumerate()
+            .skip(first)
             .map(|(offset, logged)| ChangelogRecord {
                 key: &logged.key,
                 value: logged.value.as_deref(),
@@ -195,6 +209,7 @@ fn events() -> impl proptest::strategy::Strategy<Value = Event> {
         2 => Just(Event::Abort),
         1 => Just(Event::Reopen),
         1 => Just(Event::Restore),
+        1 => Just(Event::Follow),
     ]
 }
 
