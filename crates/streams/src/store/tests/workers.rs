@@ -90,7 +90,7 @@ fn workers_that_commit_restore_wipe_and_leave_at_once_have_each_their_own_rows_a
         let workers: Vec<_> = (0..3)
             .map(|worker| scope.spawn(move || work(worker, state)))
             .collect();
-        let ended = workers.into_iter().map(|worker| worker.join());
+        let ended = workers.into_iter().map(std::thread::ScopedJoinHandle::join);
         ended.map(|held| held.expect("no panic")).collect()
     });
     let killed = as_killed(&directory, &state);
