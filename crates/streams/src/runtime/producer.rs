@@ -42,6 +42,8 @@ const MAX_BLOCK: Duration = Duration::from_mins(1);
 const MAX_COMMIT: Duration = Duration::from_mins(2);
 /// How long an abort waits for records that are on their way.
 const MAX_DRAIN: Duration = Duration::from_secs(1);
+/// Records that have room here where librdkafka's queue has no limit.
+const UNLIMITED_ROOM: usize = 20_000;
 /// How often the local queue is looked at while it is full.
 const FULL_POLL_MS: i32 = 20;
 
@@ -67,6 +69,9 @@ pub(crate) struct Producer {
     full_waits: u64,
     /// The worst that a call failed with since the last abort.
     broken: Option<ErrorKind>,
+    /// Of a record that was sent since the last abort and did not arrive: nothing is committed past it, though a policy
+    /// may have settled the error, with the record that was at hand when it was told.
+    missing: Option<ClientError>,
     /// What the topics take, where that is known.
     limits: Arc<Limits>,
     /// What the cluster refused.
@@ -116,7 +121,9 @@ impl Producer {
         };
         let handle = Arc::new(Handle::producer(&config, &reports)?);
         let room = config.get("queue.buffering.max.messages");
-        let room: usize = room.and_then(|room| room.parse().ok()).unwrap_or(1);
+        let room: usize = room.and_then(|room| room.parse().ok()).unwrap_or(0);
+        // 0 stands for no limit.
+        let room = if room == 0 { UNLIMITED_ROOM } else { room };
         Ok(Self {
             topics: Vec::new(),
             _reports: Reports::waking(&handle, std::thread::current()),
@@ -132,6 +139,7 @@ impl Producer {
             pending_bytes: 0,
             full_waits: 0,
             broken: None,
+            missing: None,
             limits: Arc::default(),
             refusals: Refusals::default(),
         })
@@ -204,10 +212,11 @@ impl Producer {
             return Ok(());
         }
         // SAFETY: the handle is valid, and the error object is handed on at once.
-        unsafe {
+        let begun = unsafe {
             let error = native::rd_kafka_begin_transaction(self.handle.ptr());
-            ClientError::check_object(error, || self.action("beginning"))?;
-        }
+            ClientError::check_object(error, || self.action("beginning"))
+        };
+        self.note(begun)?;
         self.in_transaction = true;
         Ok(())
     }
@@ -248,7 +257,7 @@ impl Producer {
         // What went wrong before was settled by a policy, or it would not have come to this.
         self.broken = None;
         self.in_transaction = false;
-        self.pending_bytes = 0;
+        self.refusals.committed();
         Ok(())
     }
 
@@ -256,6 +265,7 @@ impl Producer {
     pub(crate) fn abort(&mut self) -> Result<(), ClientError> {
         self.held.clear();
         self.pending_bytes = 0;
+        self.missing = None;
         let broken = self.broken.take();
         let whole = broken.is_none() && !self.is_dead();
         if !self.in_transaction || self.ending.has_given_up() {
@@ -309,6 +319,9 @@ impl Producer {
     /// # Errors
     /// A record that was sent since the last commit did not arrive.
     pub(crate) fn flush(&mut self) -> Result<(), ClientError> {
+        if let Some(missing) = &self.missing {
+            return Err(missing.clone());
+        }
         let released = self.release_in_turn(Instant::now() + MAX_COMMIT);
         if released.is_err() {
             self.failed()?;
@@ -319,7 +332,9 @@ impl Producer {
         let flushed = ClientError::check(code, || "sending what waits".to_owned());
         self.note(flushed)?;
         self.pending_bytes = 0;
-        self.refusals.committed();
+        if !self.is_transactional() {
+            self.refusals.committed();
+        }
         Ok(())
     }
 
@@ -481,7 +496,7 @@ impl Producer {
         // After a fatal error every record is refused with a code that does not say why.
         if let Some(mut fatal) = self.handle.fatal_error() {
             fatal.action = action;
-            return fatal;
+            return self.remember_missing(fatal);
         }
         let mut error = ClientError::of_code(action, code);
         if self.is_transactional() && deliveries::is_lost(code) {

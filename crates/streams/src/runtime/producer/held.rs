@@ -21,6 +21,8 @@ use crate::runtime::client::ClientError;
 const LARGEST: usize = 16 * 1024;
 /// Bytes that wait at most.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of memory that a partition keeps without records that wait.
+const MOST_KEPT: usize = 1024 * 1024;
 /// How long a flush waits for one partition before it looks at the others.
 const FLUSH_SLICE: Duration = Duration::from_millis(2);
 
@@ -124,6 +126,7 @@ impl Held {
         waiting.records.drain(..done);
         if waiting.records.is_empty() {
             waiting.bytes.clear();
+            waiting.bytes.shrink_to(MOST_KEPT);
         } else {
             self.records += waiting.records.len();
             self.bytes += waiting.bytes.len();
@@ -260,6 +263,7 @@ impl Producer {
                 }
                 code => {
                     let refused = self.put_failed(&record, code);
+                    let refused = self.remember_missing(refused);
                     result = self.note(Err(refused));
                     break;
                 }
@@ -304,6 +308,20 @@ mod tests {
         let sent: Vec<_> = (0..20).map(|value: i32| value.to_string()).collect();
         assert_eq!(store.values(TOPIC, 0), sent);
         assert_eq!(store.values(TOPIC, 1), ["0"]);
+    }
+
+    #[test]
+    fn records_wait_in_front_of_a_queue_without_a_limit_too() {
+        let mut store = TestStore::with_topic(TOPIC, 1);
+        store.settings.set("producer.linger.ms", "60000").unwrap();
+        let key = "producer.queue.buffering.max.messages";
+        store.settings.set(key, "0").unwrap();
+        let mut producer = Producer::idempotent(&store.settings).unwrap();
+        send(&mut producer, TOPIC, 0, 0..100);
+        assert_eq!(producer.held.records, 99);
+        assert_eq!(producer.full_waits(), 0);
+        producer.flush().unwrap();
+        assert_eq!(store.values(TOPIC, 0).len(), 100);
     }
 
     #[test]

@@ -59,25 +59,29 @@ fn an_abort_leaves_no_gap_in_the_sequence_that_the_next_transaction_fails_with()
 fn what_a_failed_transaction_refuses_is_told_with_the_record_that_it_failed_with() {
     let store = TestStore::start();
     store.make(TOPIC, 2, &[("max.message.bytes", "1000")]);
+    store.make("other", 1, &[]);
     let mut producer = transactional(&store, "tx");
-    let produce = |producer: &mut Producer, partition, size| {
+    // Too large to wait in front of librdkafka, which knows that the transaction has failed.
+    let other = |producer: &mut Producer| {
         producer.produce(&Outgoing {
-            topic: &TOPIC.into(),
-            partition,
+            topic: &"other".into(),
+            partition: 0,
             key: None,
-            value: Some(&vec![0; size]),
+            value: Some(&[0; 20_000]),
             timestamp: 1,
             headers: &Headers::default(),
         })
     };
-    produce(&mut producer, 1, 5000).unwrap();
-    let error = eventually("the transaction has failed", || {
-        produce(&mut producer, 0, 1).err()
+    produce(&mut producer, 1, None, 5000).unwrap();
+    let error = eventually("it is told why the transaction has failed", || {
+        let error = other(&mut producer).err()?;
+        // What went with it is told now and then before.
+        (error.kind != ErrorKind::AbortTransaction).then_some(error)
     });
     assert_eq!(error.kind, ErrorKind::Refused, "{error}");
     assert!(error.action.contains("results-1"), "{error}");
     // Told once: what else the transaction refuses is to be sent again in another.
-    let error = produce(&mut producer, 0, 1).unwrap_err();
+    let error = other(&mut producer).unwrap_err();
     assert_eq!(error.kind, ErrorKind::AbortTransaction, "{error}");
     if producer.abort().is_err() {
         // It was about to get a new epoch: as the worker does.
@@ -346,6 +350,46 @@ fn a_transaction_that_a_refused_record_broke_is_done_again_without_it() {
         .map(|record| record.value().unwrap().len())
         .collect::<Vec<_>>();
     assert_eq!(sizes, [10, 11, 12, 13, 15, 16, 17, 18, 19]);
+}
+
+#[test]
+fn what_was_refused_is_remembered_until_its_transaction_is_committed() {
+    let store = TestStore::start();
+    store.make(TOPIC, 1, &[("max.message.bytes", "1000")]);
+    let mut producer = transactional(&store, "tx");
+    let known = (0..10).any(|_| {
+        let sent = produce(&mut producer, 0, None, 5000).and_then(|()| producer.flush());
+        let error = sent.unwrap_err();
+        if error.kind != ErrorKind::Fatal && producer.abort().is_err() {
+            // As the worker does.
+            let successor = transactional(&store, "tx");
+            successor.succeed(&mut producer).unwrap();
+        }
+        error.kind == ErrorKind::Fatal
+    });
+    assert!(known, "it is refused again and again");
+    // As when the group is lost between the two.
+    producer.flush().unwrap();
+    producer.abort().unwrap();
+    let error = produce(&mut producer, 0, None, 5000).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Fatal, "{error}");
+    producer.commit().unwrap();
+    assert!(producer.refusals.is_empty(), "a commit has passed it");
+}
+
+#[test]
+fn nothing_is_committed_past_a_record_that_did_not_arrive_whoever_was_told_of_it() {
+    let store = TestStore::start();
+    store.make(TOPIC, 1, &[("max.message.bytes", "1000")]);
+    let mut producer = Producer::idempotent(&store.settings).unwrap();
+    produce(&mut producer, 0, None, 5000).unwrap();
+    let told = eventually("it is refused", || producer.poll().err());
+    let error = producer.flush().unwrap_err();
+    assert_eq!(error.to_string(), told.to_string());
+    producer.abort().unwrap();
+    send(&mut producer, TOPIC, 0, 0..1);
+    producer.flush().unwrap();
+    assert_eq!(store.values(TOPIC, 0), ["0"]);
 }
 
 #[test]

@@ -134,6 +134,7 @@ impl Producer {
         let action = format!("writing to {}-{}", topic.name, failed.partition);
         if let Some(mut fatal) = self.handle.fatal_error() {
             fatal.action = action;
+            let fatal = self.remember_missing(fatal);
             return self.note(Err(fatal));
         }
         let mut error = ClientError::of_code(action, failed.code);
@@ -162,6 +163,13 @@ impl Producer {
                 error.reason = format!("{}: {remedy}", error.reason);
             }
         }
+        let error = self.remember_missing(error);
         self.note(Err(error))
+    }
+
+    /// Remembers that a record did not arrive.
+    pub(super) fn remember_missing(&mut self, error: ClientError) -> ClientError {
+        self.missing.get_or_insert_with(|| error.clone());
+        error
     }
 }
