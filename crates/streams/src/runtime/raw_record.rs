@@ -65,7 +65,9 @@ impl RawRecord {
             return false;
         }
         // SAFETY: a valid message of a consumer. Its value, not empty, points into its batch, which the message keeps,
-        // and the epoch says that it is one; a record there has at least one more byte, the number of headers.
+        // and the epoch says that it is one; a record there has at least one more byte, the number of headers. (A
+        // malformed one may lack it, which librdkafka does not notice. In an answer to a fetch more bytes follow the
+        // batch; behind the last record of a compressed batch it would be the first byte behind the memory.)
         unsafe {
             native::rd_kafka_message_leader_epoch(self.message.as_ptr()) >= 0
                 && *message.payload.cast::<u8>().add(message.len) == 0

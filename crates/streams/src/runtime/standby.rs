@@ -184,7 +184,6 @@ impl Following {
 }
 
 struct Standby {
-    instance: Arc<Instance>,
     commands: Receiver<Command>,
     reader: Option<Consumer>,
     stores: BTreeMap<TaskId, Stores>,
@@ -196,6 +195,8 @@ struct Standby {
     next_write: Instant,
     scratch: Vec<RawRecord>,
     stopped: bool,
+    /// Behind the stores: the lock on their directory goes with the last that has it.
+    instance: Arc<Instance>,
 }
 
 impl Standby {

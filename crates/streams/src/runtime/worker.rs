@@ -67,7 +67,6 @@ pub(crate) enum Event {
 /// A worker, on its thread.
 pub(crate) struct Worker {
     index: usize,
-    instance: Arc<Instance>,
     commands: Receiver<Command>,
     events: Sender<Event>,
     producer: Producer,
@@ -84,6 +83,8 @@ pub(crate) struct Worker {
     /// Tasks of ours could not be started, and are with nobody until the group starts them again.
     incomplete: bool,
     stopped: bool,
+    /// Behind the stores: the lock on their directory goes with the last that has it.
+    instance: Arc<Instance>,
 }
 
 impl Worker {
