@@ -83,10 +83,7 @@ fn a_batch_is_in_the_order_of_offsets_with_all_that_was_written() {
 fn a_record_is_plain_if_it_has_no_headers_whatever_its_batch_is_compressed_with() {
     for compression in ["none", "gzip", "snappy", "lz4", "zstd"] {
         let mut store = TestStore::with_topic(TOPIC, 1);
-        store
-            .settings
-            .set("compression.type", compression)
-            .unwrap();
+        store.settings.set("compression.type", compression).unwrap();
         let mut producer = Producer::idempotent(&store.settings).unwrap();
         let mut headers = Headers::default();
         headers.push("trace", None);

@@ -3,9 +3,9 @@
 mod cluster;
 mod commits;
 mod crashes;
-mod hung;
 mod global_tables;
 mod guarded_queries;
+mod hung;
 mod metrics;
 mod odd_records;
 mod odd_topics;
