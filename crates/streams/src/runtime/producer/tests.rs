@@ -67,7 +67,7 @@ fn what_a_failed_transaction_refuses_is_told_with_the_record_that_it_failed_with
             topic: &"other".into(),
             partition: 0,
             key: None,
-            value: Some(&[0; 20_000]),
+            value: Some(&vec![0; 20_000]),
             timestamp: 1,
             headers: &Headers::default(),
         })
