@@ -37,8 +37,8 @@ const BACKOFF: Duration = Duration::from_millis(200);
 const ASK_LIMIT: Duration = Duration::from_secs(30);
 /// How often metrics are renewed.
 const METRICS_EVERY: Duration = Duration::from_secs(1);
-/// Bytes of changes and results that are not committed, at which a commit comes early.
-const UNCOMMITTED_BYTES: u64 = 64 * 1024 * 1024;
+/// What a worker may always hold uncommitted, in bytes, however many share the budget: smaller commits cost more.
+const LEAST_UNCOMMITTED: u64 = 4 * 1024 * 1024;
 
 /// What the group tells a worker.
 pub(crate) enum Command {
@@ -158,7 +158,7 @@ impl Worker {
         busy |= self.process()?;
         self.producer.poll()?;
         let now = Instant::now();
-        if now >= self.next_commit || self.uncommitted_bytes() >= UNCOMMITTED_BYTES {
+        if now >= self.next_commit || self.uncommitted_bytes() >= self.most_uncommitted() {
             self.commit()?;
         }
         Ok(busy)
@@ -274,6 +274,12 @@ impl Worker {
                 .fetch_add(records as u64, Ordering::Relaxed);
         }
         Ok(busy || records > 0)
+    }
+
+    /// Bytes of changes and results that are not committed, at which a commit comes early.
+    fn most_uncommitted(&self) -> u64 {
+        let config = &self.instance.config;
+        (config.memory.uncommitted_bytes / config.threads as u64).max(LEAST_UNCOMMITTED)
     }
 
     fn uncommitted_bytes(&self) -> u64 {

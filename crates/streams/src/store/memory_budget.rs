@@ -14,6 +14,8 @@ pub struct MemoryBudget {
     pub row_cache_bytes: u64,
     /// Results of aggregations with a cache that wait for a commit to be handed on.
     pub result_cache_bytes: u64,
+    /// On top: changes and results at which the workers, together, commit before it is time.
+    pub uncommitted_bytes: u64,
 }
 
 impl MemoryBudget {
@@ -27,6 +29,8 @@ impl MemoryBudget {
             write_buffer_bytes: 2 * eighth,
             row_cache_bytes: 3 * eighth,
             result_cache_bytes: results,
+            // A commit lays what it writes out once more, and then into the write buffers.
+            uncommitted_bytes: total / 3,
         }
     }
 }
