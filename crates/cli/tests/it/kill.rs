@@ -113,7 +113,11 @@ fn a_killed_store_loses_no_acknowledged_record_and_doubles_none() {
     let sent = sending.join().unwrap();
     producer.flush(Duration::from_mins(5)).unwrap();
     assert_eq!(*acknowledged.refused.lock().unwrap(), [""; 0]);
-    let acknowledged = acknowledged.numbers.lock().unwrap().clone();
+    let mut acknowledged = acknowledged.numbers.lock().unwrap().clone();
+    // The flush and the producer's own thread both take reports, so two of them may pass one another.
+    acknowledged
+        .iter_mut()
+        .for_each(|numbers| numbers.sort_unstable());
     assert_eq!(
         acknowledged.iter().map(Vec::len).sum::<usize>() as u64,
         sent
@@ -134,11 +138,13 @@ fn a_killed_store_loses_no_acknowledged_record_and_doubles_none() {
         let stored: Vec<u64> = text.lines().map(|line| line.parse().unwrap()).collect();
         // Everything was acknowledged in the end, so what is stored is that: nothing lost, doubled or out of order.
         assert_eq!(stored.len(), acknowledged.len(), "partition {partition}");
-        assert!(
-            stored == *acknowledged,
-            "partition {partition}: other records or another order"
+        let turn = stored.windows(2).find(|pair| pair[0] >= pair[1]);
+        assert_eq!(turn, None, "partition {partition}: out of order");
+        let other = std::iter::zip(&stored, acknowledged).find(|(stored, told)| stored != told);
+        assert_eq!(
+            other, None,
+            "partition {partition}: stored against acknowledged"
         );
-        assert!(stored.is_sorted(), "partition {partition}: out of order");
     }
     println!(
         "{} rounds: {sent} records acknowledged, lost 0, doubled 0, in order",
