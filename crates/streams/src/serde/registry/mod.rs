@@ -1,7 +1,7 @@
 //! Schema registry: schemas by id, and ids by subject, over Confluent's REST interface.
 //!
 //! Owns the client, its caches and the framing of payloads. Never reads a schema: what one means is its serde's
-//! business ([`Avro`](super::Avro), [`Protobuf`](super::Protobuf), [`JsonSchema`](super::JsonSchema)).
+//! business (`Avro`, `Protobuf` and `JsonSchema`, each behind a feature).
 //!
 //! A serde is synchronous and runs on a worker's thread, so the client is synchronous too: it needs no runtime of its
 //! own, and may be called from within somebody else's. A schema is asked for once, when its first record comes; the
