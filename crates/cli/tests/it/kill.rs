@@ -115,9 +115,9 @@ fn a_killed_store_loses_no_acknowledged_record_and_doubles_none() {
     assert_eq!(*acknowledged.refused.lock().unwrap(), [""; 0]);
     let mut acknowledged = acknowledged.numbers.lock().unwrap().clone();
     // The flush and the producer's own thread both take reports, so two of them may pass one another.
-    acknowledged
-        .iter_mut()
-        .for_each(|numbers| numbers.sort_unstable());
+    for numbers in &mut acknowledged {
+        numbers.sort_unstable();
+    }
     assert_eq!(
         acknowledged.iter().map(Vec::len).sum::<usize>() as u64,
         sent
