@@ -556,11 +556,12 @@ impl Store {
         let Overlay::Hashed(hashed) = &self.overlay else {
             return Ok(None);
         };
-        if !hashed.may_be_below(key) {
+        // What is too old by a clock that may move back is not noted as absent.
+        if !hashed.may_be_below(key) || self.is_dead(key) {
             return Ok(None);
         }
         self.scratch.clear();
-        let found = !self.is_dead(key) && self.table.get(key, &mut self.scratch)?;
+        let found = self.table.get(key, &mut self.scratch)?;
         self.share.settle(&mut self.overlay, &mut self.presence);
         let Overlay::Hashed(hashed) = &mut self.overlay else {
             return Ok(None);

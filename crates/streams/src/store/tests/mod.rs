@@ -3,6 +3,7 @@
 mod buffer;
 mod clean_up;
 mod durability;
+mod forgetful;
 mod join_window;
 mod key_value;
 mod kill;
@@ -37,6 +38,8 @@ struct Rig {
     budget: MemoryBudget,
     directory: TempDir,
     now_ms: i64,
+    /// What the task left here when it moved to another instance.
+    left: Option<Stores>,
 }
 
 /// What may happen to a store between two changes.
@@ -53,6 +56,14 @@ enum Event {
     /// The store takes over the latter half of its changelog once more: its task is back from another instance, or it
     /// is a standby.
     Follow,
+    /// What was flushed is aborted with its transaction.
+    Refuse,
+    /// What was flushed is in the changelog, but its commit failed: the task comes back with that.
+    Redo,
+    /// The process is killed and comes back with its disk.
+    Kill,
+    /// The task moves to another instance, where it is restored; or it comes back to the store that it left here.
+    Move,
 }
 
 impl Rig {
@@ -65,6 +76,7 @@ impl Rig {
             budget: MemoryBudget::default(),
             directory: tempfile::tempdir().expect("a directory"),
             now_ms: 1,
+            left: None,
         };
         rig.open();
         rig
@@ -88,6 +100,9 @@ impl Rig {
 
     /// Whether what was not committed is lost.
     fn happen(&mut self, event: Event) -> bool {
+        if matches!(event, Event::Reopen | Event::Kill) && self.left.is_some() {
+            self.happen(Event::Move);
+        }
         match event {
             Event::Commit => {
                 self.commit();
@@ -116,10 +131,53 @@ impl Rig {
                 self.restore_from(self.changelog.len() / 2);
                 true
             }
+            Event::Move => {
+                self.stores.abort();
+                self.move_on();
+                true
+            }
+            Event::Refuse => {
+                self.flush();
+                self.stores.abort();
+                true
+            }
+            Event::Redo => {
+                let first = self.changelog.len();
+                let mut sent = self.flush();
+                self.changelog.append(&mut sent);
+                self.stores.abort();
+                self.restore_from(first);
+                false
+            }
+            Event::Kill => {
+                let Some(state) = self.state.take() else {
+                    return self.happen(Event::Reopen);
+                };
+                let killed = as_killed(&self.directory, &state);
+                self.stores = Stores::default();
+                drop(state);
+                self.directory = killed;
+                self.open();
+                true
+            }
         }
     }
 
-    fn commit(&mut self) {
+    fn move_on(&mut self) {
+        if let Some(left) = self.left.take() {
+            self.stores = left;
+            let next = self.store().checkpoint().map_or(0, |offset| offset + 1);
+            self.restore_from(next as usize);
+            return;
+        }
+        self.left = Some(std::mem::take(&mut self.stores));
+        let elsewhere = Store::in_memory(self.spec.clone());
+        self.stores.insert(ID, elsewhere);
+        self.restore();
+    }
+
+    /// Flushes; what is to go to the changelog.
+    fn flush(&mut self) -> Vec<Logged> {
         let mut sent = Vec::new();
         let flushed = self.stores.flush(|_, entry| -> Result<(), StoreError> {
             sent.push(Logged {
@@ -130,6 +188,11 @@ impl Rig {
             Ok(())
         });
         assert_eq!(flushed.expect("sent"), sent.len());
+        sent
+    }
+
+    fn commit(&mut self) {
+        let mut sent = self.flush();
         self.changelog.append(&mut sent);
         let offset = (self.changelog.len() as i64 - 1).max(0);
         let offset = (!self.changelog.is_empty()).then_some(offset);
@@ -210,6 +273,10 @@ fn events() -> impl proptest::strategy::Strategy<Value = Event> {
         1 => Just(Event::Reopen),
         1 => Just(Event::Restore),
         1 => Just(Event::Follow),
+        1 => Just(Event::Refuse),
+        1 => Just(Event::Redo),
+        1 => Just(Event::Kill),
+        2 => Just(Event::Move),
     ]
 }
 
