@@ -1,5 +1,8 @@
 //! What an application refuses to start with, and how it says so.
 
+use std::path::Path;
+use std::{fs, io};
+
 use headwater_streams::{App, Builder};
 
 use super::cluster::Cluster;
@@ -53,6 +56,32 @@ fn a_state_directory_in_use_is_refused() {
         .start(word_count::topology)
         .unwrap();
     cluster.stop(again);
+}
+
+/// Of the format before this one there is a directory that this one has not; later ones say which they are.
+#[test]
+fn state_of_another_version_is_refused_with_its_directory_and_what_to_do() {
+    let cluster = word_count::cluster(1);
+    let directory = tempfile::tempdir().unwrap();
+    let stores = directory.path().join("app").join("stores");
+    let left_by_others: [fn(&Path) -> io::Result<()>; 2] = [
+        |stores| fs::create_dir(stores.join("keyspaces")),
+        |stores| fs::write(stores.join("FORMAT"), "99\n"),
+    ];
+    for (leave, format) in left_by_others.iter().zip(["\"1\"", "\"99\""]) {
+        fs::create_dir_all(&stores).unwrap();
+        leave(&stores).unwrap();
+        let told = refused(cluster.app(directory.path()), word_count::topology);
+        assert!(told.contains(&stores.display().to_string()), "{told}");
+        let reason = format!("written in format {format} by another version");
+        assert!(told.contains(&reason), "{told}");
+        let remedy = "delete the directory: it is restored from the changelog topics";
+        assert!(told.contains(remedy), "{told}");
+        fs::remove_dir_all(&stores).unwrap();
+        let app = cluster.app(directory.path());
+        cluster.stop(cluster.run(app.start(word_count::topology).unwrap()));
+        fs::remove_dir_all(&stores).unwrap();
+    }
 }
 
 #[test]
