@@ -1,8 +1,9 @@
 //! When what is processed is committed, as the cluster sees it.
 
 use std::path::Path;
+use std::time::Duration;
 
-use headwater_streams::{App, Builder, Topic};
+use headwater_streams::{App, Builder, Running, Topic};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
@@ -88,4 +89,51 @@ fn exactly_once_commits_what_is_processed_at_once_and_at_least_once_much_later()
     cluster.stop(late);
     assert_eq!(late_committed.offset(), RECORDS, "by the last commit");
     cluster.stop(soon);
+}
+
+/// How many values there are, each of 100 KB: more than the least budget lets a worker keep, and less than the default.
+const LARGE_VALUES: usize = 80;
+
+/// An application that has processed all of the large values, with an hour until it is time for its first commit.
+fn with_large_values(cluster: &Cluster, app: App, topology: fn(&Builder)) -> Running {
+    let app = app.commit_interval(Duration::from_hours(1));
+    let running = cluster.run(app.start(topology).unwrap());
+    let value = "x".repeat(100_000);
+    let keys: Vec<_> = (0..LARGE_VALUES).map(|n| n.to_string()).collect();
+    let records = keys.iter().map(|key| (0, key.as_str(), &*value, 1000));
+    cluster.write("input", records);
+    eventually("all is processed", || {
+        (running.metrics().records() == LARGE_VALUES as u64).then_some(())
+    });
+    running
+}
+
+#[test]
+fn much_that_is_uncommitted_is_committed_before_it_is_time() {
+    let results = |b: &Builder| b.stream(INPUT).to(AT_LEAST_ONCE);
+    let changes = |b: &Builder| {
+        let _latest = b.stream(INPUT).reduce("latest", |_, new| new);
+    };
+    let topologies: [fn(&Builder); 2] = [results, changes];
+    for topology in topologies {
+        let cluster = Cluster::with(&[("input", 1), ("at-least-once", 1)]);
+        let directory = tempfile::tempdir().unwrap();
+        let little = app(&cluster, "little", directory.path()).state_memory(0);
+        let running = with_large_values(&cluster, little, topology);
+        let committed = Committed::of(&cluster, "little");
+        eventually("a part is committed", || {
+            (committed.offset() > 0).then_some(())
+        });
+        cluster.stop(running);
+    }
+    for topology in topologies {
+        let cluster = Cluster::with(&[("input", 1), ("at-least-once", 1)]);
+        let directory = tempfile::tempdir().unwrap();
+        let enough = app(&cluster, "enough", directory.path());
+        let running = with_large_values(&cluster, enough, topology);
+        let committed = Committed::of(&cluster, "enough");
+        assert_eq!(committed.offset(), 0, "the default has room for all");
+        cluster.stop(running);
+        assert_eq!(committed.offset(), LARGE_VALUES as i64);
+    }
 }
