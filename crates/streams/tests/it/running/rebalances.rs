@@ -1,11 +1,16 @@
 //! Instances that come and go.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-use headwater_streams::{Membership, Running, State};
+use headwater_streams::runtime::TaskId;
+use headwater_streams::{App, Builder, Materialized, Membership, Running, State};
 
 use super::cluster::{Cluster, eventually};
-use super::word_count::{assert_exactly_once, cluster, expected, topology, wait_for, write};
+use super::word_count::{
+    COUNTS, WORDS, assert_exactly_once, cluster, expected, topology, wait_for, write,
+};
 
 /// Two instances, begun by `start` in a directory each, share eight tasks; the second takes over what the first leaves.
 fn share_and_take_over(cluster: &Cluster, start: impl Fn(&Path) -> Running) {
@@ -178,5 +183,80 @@ fn a_group_of_kip_848_shares_the_tasks_too() {
         app.set("group.protocol", "consumer")
             .start(topology)
             .unwrap()
+    });
+}
+
+/// Counts in memory: what is not kept open has to be restored from the beginning.
+fn in_memory(b: &Builder) {
+    let counts = Materialized::named("counts").in_memory();
+    b.stream(WORDS).count(counts).to(COUNTS);
+}
+
+/// A second instance comes and goes: the first restores those of its tasks that were away, and no others.
+fn come_and_go(configure: impl Fn(&Cluster, &Path) -> App) {
+    let cluster = cluster(4);
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let app = configure(&cluster, one.path());
+    let app = app.on_restore(move |progress| telling.lock().unwrap().push(progress.clone()));
+    // All is committed before anybody comes or goes: no commit of a rebalance can fail and begin anew.
+    let count_to = |count: i64| {
+        for round in [count - 1, count] {
+            let keys = [(0, "salt"), (1, "oil"), (2, "figs"), (3, "milk")];
+            cluster.write("words", keys.map(|(p, key)| (p, key, "", 1000 + round)));
+        }
+        eventually("all of them are counted, and that committed", || {
+            let counts = cluster.table("counts");
+            let all = counts.values().filter(|value| **value == count.to_string());
+            (all.count() == 4).then_some(())
+        });
+    };
+    let first = cluster.run(app.start(in_memory).unwrap());
+    count_to(2);
+    let second = configure(&cluster, two.path()).start(in_memory).unwrap();
+    let tasks = |running: &Running| -> BTreeSet<TaskId> {
+        let workers = running.metrics().workers;
+        let tasks = workers
+            .iter()
+            .flat_map(|worker| worker.tasks.keys().copied());
+        tasks.collect()
+    };
+    let stayed = eventually("both have half of the tasks", || {
+        let (stayed, moved) = (tasks(&first), tasks(&second));
+        (stayed.len() == 2 && moved.len() == 2 && stayed.is_disjoint(&moved)).then_some(stayed)
+    });
+    count_to(4);
+    let workers = first.metrics().workers;
+    let records: u64 = workers.iter().map(|worker| worker.restored_records).sum();
+    assert_eq!(records, 0, "what the first has it has kept");
+    cluster.stop(second);
+    eventually("the first has all of them", || {
+        (tasks(&first).len() == 4).then_some(())
+    });
+    count_to(6);
+    let told = told.lock().unwrap();
+    let restored = told.iter().filter(|step| step.restored > 0);
+    let restored: BTreeSet<_> = restored.map(|step| step.task).collect();
+    assert_eq!(
+        restored,
+        tasks(&first).difference(&stayed).copied().collect(),
+        "those that came back, and no others"
+    );
+    drop(told);
+    cluster.stop(first);
+    assert_exactly_once(&cluster);
+}
+
+#[test]
+fn tasks_that_stay_keep_their_stores_open_while_another_instance_comes_and_goes() {
+    come_and_go(|cluster, directory| cluster.app(directory).exactly_once());
+}
+
+#[test]
+fn tasks_that_stay_keep_their_stores_open_in_a_group_of_kip_848_too() {
+    come_and_go(|cluster, directory| {
+        let app = cluster.app_without_session(directory).exactly_once();
+        app.set("group.protocol", "consumer")
     });
 }
