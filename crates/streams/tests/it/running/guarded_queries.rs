@@ -62,3 +62,25 @@ fn an_address_that_others_reach_needs_a_token_or_the_word_that_all_may_ask() {
     let told = refused(&cluster, |app| app.queries("127.0.0.1:0").queries_token(""));
     assert!(told.contains("the token of queries is empty"), "{told}");
 }
+
+#[test]
+fn everyone_is_answered_where_the_program_says_so_unless_there_is_a_token() {
+    let cluster = cluster(1);
+    for (token, admitted) in [(None, 200), (Some("s3cret"), 401)] {
+        let directory = tempfile::tempdir().unwrap();
+        let app = cluster.app(directory.path());
+        let app = app.queries("127.0.0.1:0").queries_for_everyone();
+        let app = match token {
+            Some(token) => app.queries_token(token),
+            None => app,
+        };
+        let running = cluster.run(app.start(topology).unwrap());
+        let address = eventually("it tells where it answers", || {
+            Some(running.instances().first()?.address.clone())
+        });
+        let (status, text) = ask(&address, "");
+        assert_eq!(status, admitted, "{text}");
+        assert_eq!(text.contains("counts"), admitted == 200, "{text}");
+        cluster.stop(running);
+    }
+}
