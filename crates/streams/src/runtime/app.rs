@@ -379,3 +379,24 @@ async fn stop_signal() {
         }
     }
 }
+
+#[cfg(all(test, feature = "http"))]
+mod tests {
+    use super::*;
+
+    /// Without a port: nothing is shown to a network for a test.
+    #[test]
+    fn an_address_that_others_reach_is_open_to_everyone_only_by_the_programs_word() {
+        let may_answer_at = |app: App, address: &str| {
+            let address = address.parse().unwrap();
+            app.config.queries.check_exposure(address).is_ok()
+        };
+        let app = || App::new("shop").queries("0.0.0.0:7070");
+        for address in ["0.0.0.0:7070", "10.0.0.1:7070", "[::]:7070"] {
+            assert!(!may_answer_at(app(), address), "{address}");
+            assert!(may_answer_at(app().queries_for_everyone(), address));
+            assert!(may_answer_at(app().queries_token("s3cret"), address));
+        }
+        assert!(may_answer_at(app(), "127.0.0.1:7070"));
+    }
+}

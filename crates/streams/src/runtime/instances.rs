@@ -126,7 +126,7 @@ impl Queries {
 
     /// Stores are not shown to a network by mistake.
     #[cfg(feature = "http")]
-    fn check_exposure(&self, address: SocketAddr) -> Result<(), StreamsError> {
+    pub(super) fn check_exposure(&self, address: SocketAddr) -> Result<(), StreamsError> {
         let guarded = self.token.is_some() || self.exposure == Exposure::Everyone;
         if address.ip().is_loopback() || guarded {
             return Ok(());
