@@ -148,6 +148,52 @@ pub struct Keyed<
 
 /// A stream whose keys were changed: records of equal keys may be in different partitions, so it has to be
 /// [repartitioned](Unkeyed::repartition) before anything is grouped or joined by them.
+///
+/// ```
+/// # use headwater_streams::windows::{mins, tumbling};
+/// # use headwater_streams::{Builder, Topic};
+/// # const WORDS: Topic<String, String> = Topic::string("words");
+/// # const COUNTS: Topic<String, u64> = Topic::json("counts");
+/// fn topology(b: &Builder) {
+///     b.stream(WORDS)
+///         .map_key(|_, word| word.clone())
+///         .repartition("by-word")
+///         .count("counts")
+///         .to(COUNTS);
+/// }
+/// # fn in_windows(b: &Builder) {
+/// #     let _ = b.stream(WORDS)
+/// #         .map_key(|_, word| word.clone())
+/// #         .repartition("by-word")
+/// #         .window(tumbling(mins(1)));
+/// # }
+/// # headwater_streams::Topology::build("words", topology).unwrap();
+/// ```
+///
+/// Where that is forgotten, the program does not compile:
+///
+/// ```compile_fail,E0599
+/// # use headwater_streams::{Builder, Topic};
+/// # const WORDS: Topic<String, String> = Topic::string("words");
+/// # const COUNTS: Topic<String, u64> = Topic::json("counts");
+/// fn topology(b: &Builder) {
+///     b.stream(WORDS)
+///         .map_key(|_, word| word.clone())
+///         .count("counts")
+///         .to(COUNTS);
+/// }
+/// ```
+///
+/// ```compile_fail,E0599
+/// # use headwater_streams::windows::{mins, tumbling};
+/// # use headwater_streams::{Builder, Topic};
+/// # const WORDS: Topic<String, String> = Topic::string("words");
+/// fn topology(b: &Builder) {
+///     let _ = b.stream(WORDS)
+///         .map_key(|_, word| word.clone())
+///         .window(tumbling(mins(1)));
+/// }
+/// ```
 #[must_use = "a stream that nothing reads does nothing"]
 pub struct Unkeyed<
     'b,
