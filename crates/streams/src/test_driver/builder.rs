@@ -169,6 +169,7 @@ impl TestDriverBuilder {
             dropped: BTreeMap::new(),
             read: BTreeMap::new(),
             keyless: BTreeMap::new(),
+            crashes: 0,
         };
         driver.start()?;
         Ok(driver)

@@ -72,6 +72,7 @@ pub struct TestDriver {
     read: BTreeMap<(Arc<str>, i32), i64>,
     /// How often an input without a key was piped, which rotates their partitions.
     keyless: BTreeMap<String, usize>,
+    crashes: usize,
 }
 
 impl TestDriver {
@@ -276,6 +277,12 @@ impl TestDriver {
         self
     }
 
+    /// How many crashes there were so far. Of those that are [planned](Self::crash_randomly), some never come if there is
+    /// little to do.
+    pub fn crashes(&self) -> usize {
+        self.crashes
+    }
+
     /// Commits and starts all tasks anew, about half of them, as the seed says, on an instance that has to restore
     /// their stores from the changelogs.
     ///
@@ -374,6 +381,7 @@ impl TestDriver {
         self.instance.stop(disk);
         self.instance.retried.clear();
         self.schedule.rolled_back();
+        self.crashes += 1;
         self.restart();
     }
 
