@@ -120,6 +120,9 @@ fn results_of_calls_leave_in_the_order_of_their_keys_records_and_all_before_the_
     for n in 1..13 {
         driver.pipe(&NUMBERS, number(["a", "b", "c"][n as usize % 3], n));
     }
+    driver.process();
+    // The offsets are committed, and what would come after that never does.
+    driver.crash_at(CrashPoint::AfterCommit, Disk::Lost);
     driver.run();
     let results = driver.key_values(&REST);
     for (key, expected) in [
