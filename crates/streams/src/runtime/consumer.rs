@@ -113,6 +113,13 @@ impl GroupMetadata {
     pub(crate) fn ptr(&self) -> *const native::rd_kafka_consumer_group_metadata_t {
         self.0.as_ptr()
     }
+
+    /// Which assignment of the group it is from: each rebalance makes a new one.
+    #[cfg(test)]
+    pub(crate) fn generation(&self) -> i32 {
+        // SAFETY: it is valid.
+        unsafe { native::rd_kafka_consumer_group_metadata_generation_id(self.ptr()) }
+    }
 }
 
 impl Drop for GroupMetadata {

@@ -311,11 +311,13 @@ fn a_member_with_a_name_comes_back_to_its_partitions_without_a_rebalance() {
     let all = assigned(&one);
     one.assign(&[(all[0].clone(), StartOffset::Beginning)])
         .unwrap();
-    let generation = one.group_metadata().unwrap();
-    drop(generation);
+    let generation = |member: &Consumer| member.group_metadata().unwrap().generation();
+    let before = generation(&one);
+    assert!(before > 0, "it is a member");
     drop(one);
     let again = group(&store, Some("one"));
     assert_eq!(assigned(&again), all);
+    assert_eq!(generation(&again), before, "of the same assignment");
     again.close().unwrap();
 }
 
