@@ -1,6 +1,7 @@
 //! What survives, what is refused, and how much memory it takes.
 
-use std::ops::Bound;
+use std::collections::BTreeMap;
+use std::ops::{Bound, RangeInclusive};
 
 use super::*;
 
@@ -125,8 +126,82 @@ fn a_store_that_was_declared_otherwise_begins_empty() {
     assert_eq!(value(&mut store, b"a"), None);
 }
 
+/// A row of a commit, which is at the offset of its number.
+fn row(commit: i64, row: usize) -> Vec<u8> {
+    format!("{commit} {row}").into_bytes()
+}
+
+const COMMITS: RangeInclusive<i64> = 1..=3;
+const ROWS: usize = 50;
+
+/// Reads all rows there may be: those of the commits up to the checkpoint are there, others are not.
+fn all_rows_or_no_checkpoint(store: &mut Store, damaged: &str) -> Result<(), StoreError> {
+    let upto = store.checkpoint().unwrap_or(0);
+    for commit in COMMITS {
+        for number in 0..ROWS {
+            let there = store.get(&row(commit, number))?.is_some();
+            assert_eq!(
+                there,
+                commit <= upto,
+                "{damaged}: row {number} of commit {commit}, with the checkpoint at {upto}"
+            );
+        }
+    }
+    Ok(())
+}
+
+const DAMAGES: [fn(&mut Vec<u8>); 5] = [
+    Vec::clear,
+    |file| *file = b"no such thing".to_vec(),
+    |file| file.truncate(file.len() / 2),
+    |file| file.truncate(file.len().saturating_sub(1)),
+    |file| {
+        let bytes = file.iter_mut().skip(40).step_by(500);
+        bytes.for_each(|byte| *byte ^= 1);
+    },
+];
+
+/// Damages each file of a copy of the directory in turn: the database opens, or is refused. Counts those refused, and
+/// those that opened with the checkpoint of each commit, or with none.
+fn damage_each_file(directory: &TempDir, state: &StateDatabase) -> (usize, BTreeMap<i64, usize>) {
+    let (mut refused, mut opened) = (0, BTreeMap::new());
+    for (number, damage) in DAMAGES.into_iter().enumerate() {
+        for path in files(directory.path()) {
+            let copy = as_killed(directory, state);
+            let file = path.strip_prefix(directory.path()).expect("within");
+            let mut bytes = std::fs::read(copy.path().join(file)).expect("read");
+            damage(&mut bytes);
+            std::fs::write(copy.path().join(file), bytes).expect("written");
+            let damaged = format!("damage {number} to {}", file.display());
+            let state = StateDatabase::open(copy.path(), MemoryBudget::default());
+            let checkpoint = state.and_then(|state| {
+                let mut store = Store::open(spec("s"), 0, &state)?;
+                all_rows_or_no_checkpoint(&mut store, &damaged)?;
+                Ok(store.checkpoint().unwrap_or(0))
+            });
+            match checkpoint {
+                Ok(checkpoint) => *opened.entry(checkpoint).or_default() += 1,
+                Err(error) => {
+                    assert!(
+                        matches!(error, StoreError::Damaged { .. }),
+                        "{damaged}: {error:?}"
+                    );
+                    let text = error.to_string();
+                    let name = copy.path().display().to_string();
+                    assert!(
+                        text.contains(&name) && text.contains("delete the directory"),
+                        "{damaged}: {text}"
+                    );
+                    refused += 1;
+                }
+            }
+        }
+    }
+    (refused, opened)
+}
+
 #[test]
-fn a_locked_or_damaged_directory_is_named_with_the_remedy() {
+fn a_locked_or_damaged_directory_is_named_with_the_remedy_or_has_all_of_its_checkpoint() {
     let directory = tempfile::tempdir().expect("a directory");
     let state = open(&directory);
     let name = directory.path().display().to_string();
@@ -136,38 +211,22 @@ fn a_locked_or_damaged_directory_is_named_with_the_remedy() {
     assert!(locked.to_string().contains(&name), "{locked}");
     let mut stores = Stores::default();
     stores.insert(ID, Store::open(spec("s"), 0, &state).expect("opens"));
-    put(stores.get_mut(ID), b"a", b"1");
-    stores.commit(1, |_| Some(7)).expect("committed");
-    drop((stores, state));
-    drop(open(&directory));
-
-    // Each file of the database in turn is cut or overwritten: it opens, or is refused as damaged.
-    let mut refused = 0;
-    for damage in [&b""[..], b"no such thing"] {
-        for path in files(directory.path()) {
-            // A log may have gone meanwhile.
-            let Ok(whole) = std::fs::read(&path) else {
-                continue;
-            };
-            std::fs::write(&path, damage).expect("written");
-            let opened = StateDatabase::open(directory.path(), MemoryBudget::default());
-            match opened.and_then(|state| Store::open(spec("s"), 0, &state)) {
-                Ok(_) => {}
-                Err(error) => {
-                    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
-                    let text = error.to_string();
-                    assert!(
-                        text.contains(&name) && text.contains("delete the directory"),
-                        "{text}"
-                    );
-                    refused += 1;
-                }
-            }
-            if path.exists() {
-                std::fs::write(&path, whole).expect("written");
-            }
+    for commit in COMMITS {
+        for number in 0..ROWS {
+            put(stores.get_mut(ID), &row(commit, number), b"1");
         }
+        stores.commit(1, |_| Some(commit)).expect("committed");
     }
+    let (refused, opened) = damage_each_file(&directory, &state);
+    assert!(refused > 0, "{opened:?}");
+    assert!(opened.len() > 1, "a log that is cut has less: {opened:?}");
+    drop((stores, state));
+
+    let state = open(&directory);
+    let mut whole = Store::open(spec("s"), 0, &state).expect("opens");
+    assert_eq!(whole.checkpoint(), Some(*COMMITS.end()));
+    all_rows_or_no_checkpoint(&mut whole, "nothing").expect("read");
+    let (refused, _) = damage_each_file(&directory, &state);
     assert!(refused > 0);
 }
 
