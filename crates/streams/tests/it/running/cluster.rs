@@ -277,6 +277,15 @@ impl Cluster {
 
     /// All committed records of a topic, partition by partition.
     pub(crate) fn read(&self, topic: &str) -> Vec<Read> {
+        self.read_with(topic, "read_committed")
+    }
+
+    /// Those of open and aborted transactions too.
+    pub(crate) fn read_uncommitted(&self, topic: &str) -> Vec<Read> {
+        self.read_with(topic, "read_uncommitted")
+    }
+
+    fn read_with(&self, topic: &str, isolation: &str) -> Vec<Read> {
         let counts = self.partition_counts();
         let count = counts.get(topic).copied().unwrap_or(0);
         let mut config = self.config();
@@ -285,7 +294,7 @@ impl Cluster {
             .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "earliest")
             .set("fetch.wait.max.ms", "10")
-            .set("isolation.level", "read_committed")
+            .set("isolation.level", isolation)
             .set("enable.auto.commit", "false");
         let consumer: BaseConsumer = config.create().unwrap();
         let mut list = TopicPartitionList::new();
@@ -311,6 +320,27 @@ impl Cluster {
         }
         records.sort_by_key(|record| record.partition);
         records
+    }
+
+    /// How far a group has committed a partition.
+    pub(crate) fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
+        let mut config = self.config();
+        let consumer: BaseConsumer = config.set("group.id", group).create().unwrap();
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition(topic, partition);
+        let answer = consumer.committed_offsets(asked, PATIENCE).unwrap();
+        match answer.elements()[0].offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }
+    }
+
+    /// Gets a new epoch for a transactional id: its open transaction is aborted, and whoever wrote it is fenced.
+    pub(crate) fn fence(&self, transactional_id: &str) {
+        let mut config = self.config();
+        config.set("transactional.id", transactional_id);
+        let producer: BaseProducer = config.create().unwrap();
+        producer.init_transactions(PATIENCE).unwrap();
     }
 
     /// The latest value of each key.

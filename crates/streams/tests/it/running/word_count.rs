@@ -1,10 +1,11 @@
 //! Word count: the topology of these tests, and what has to come out of it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use headwater_streams::{Builder, Topic};
+use headwater_streams::{App, Builder, Topic};
 
-use super::cluster::{Cluster, eventually};
+use super::cluster::{Cluster, PATIENCE, eventually};
 
 pub(crate) const WORDS: Topic<String, String> = Topic::string("words");
 pub(crate) const COUNTS: Topic<String, u64> = Topic::json("counts");
@@ -91,32 +92,78 @@ fn words_are_counted_and_a_restart_goes_on_where_it_stopped() {
     assert_exactly_once(&cluster);
 }
 
-#[test]
-fn under_exactly_once_results_and_progress_are_one_transaction() {
-    let cluster = cluster(2);
-    let directory = tempfile::tempdir().unwrap();
-    write(&cluster, 2, 500);
-    let app = cluster.app(directory.path()).exactly_once();
-    let running = app.start(topology).unwrap();
-    wait_for(&cluster, 500);
-    cluster.stop(running);
-    assert_exactly_once(&cluster);
-    // The changelog holds what the results say.
-    assert_eq!(
-        cluster.read("app-counts-changelog").len(),
-        7 * changelog_versions(&cluster)
-    );
+/// Counts by key, in one part: nothing of it waits for a commit of another.
+fn keys(b: &Builder) {
+    b.stream(WORDS).count("counts").to(COUNTS);
 }
 
-/// How many records of one key the changelog has: commits in which it changed.
-fn changelog_versions(cluster: &Cluster) -> usize {
-    let read = cluster.read("app-counts-changelog");
-    let mut per_key: BTreeMap<String, usize> = BTreeMap::new();
-    for record in &read {
-        *per_key.entry(record.key.clone()).or_default() += 1;
+/// What is committed: how many results, the changelog, and how far the input is.
+fn committed(cluster: &Cluster) -> (usize, Vec<String>, Option<i64>) {
+    let changelog = cluster.read("app-counts-changelog").into_iter();
+    (
+        cluster.read("counts").len(),
+        changelog.map(|record| record.value).collect(),
+        cluster.committed("app", "words", 0),
+    )
+}
+
+/// An application that commits when it stops and at no other time.
+fn commits_at_its_end(cluster: &Cluster, directory: &Path) -> App {
+    let app = cluster.app(directory).exactly_once();
+    app.threads(1)
+        .commit_interval(PATIENCE * 60)
+        .set("producer.transaction.timeout.ms", "900000")
+}
+
+fn wait_for_uncommitted(cluster: &Cluster, results: usize) {
+    eventually("the results are written", || {
+        (cluster.read_uncommitted("counts").len() == results).then_some(())
+    });
+}
+
+#[test]
+fn under_exactly_once_results_and_progress_are_one_transaction() {
+    let cluster = cluster(1);
+    let directory = tempfile::tempdir().unwrap();
+    write(&cluster, 1, 500);
+    let app = commits_at_its_end(&cluster, directory.path());
+    let running = app.start(keys).unwrap();
+    wait_for_uncommitted(&cluster, 500);
+    assert_eq!(committed(&cluster), (0, vec![], None));
+    cluster.stop(running);
+    assert_exactly_once(&cluster);
+    assert_eq!(
+        committed(&cluster),
+        (500, vec!["500".to_owned()], Some(500))
+    );
+    for (topic, records) in [("counts", 500), ("app-counts-changelog", 1)] {
+        let (_, end) = cluster.offsets(topic, 0);
+        assert_eq!(end, records + 1, "{topic}: its records and one marker");
     }
-    assert_eq!(per_key.len(), 7, "{per_key:?}");
-    read.len() / 7
+}
+
+/// Nothing is left to be written at the commit: it is the offsets that find the transaction aborted.
+#[test]
+fn under_exactly_once_progress_is_aborted_with_the_results() {
+    let cluster = cluster(1);
+    let directory = tempfile::tempdir().unwrap();
+    let copy = |b: &Builder| b.stream(WORDS).to(Topic::string("counts"));
+    write(&cluster, 1, 500);
+    let app = commits_at_its_end(&cluster, directory.path());
+    let running = app.start(copy).unwrap();
+    wait_for_uncommitted(&cluster, 500);
+    let process = std::fs::read_to_string(directory.path().join("app/process-id")).unwrap();
+    cluster.fence(&format!("app-{}-0", process.trim()));
+    cluster.stop(running);
+    assert_eq!(committed(&cluster), (0, vec![], None));
+
+    let app = cluster.app(directory.path()).exactly_once();
+    let running = app.start(copy).unwrap();
+    eventually("they are written again", || {
+        (cluster.committed("app", "words", 0) == Some(500)).then_some(())
+    });
+    cluster.stop(running);
+    assert_eq!(cluster.read("counts").len(), 500);
 }
 
 #[test]
