@@ -26,6 +26,8 @@ fn stop_while_the_cluster_is_away(guarantee: impl Fn(App) -> App) -> Cluster {
     let app = |cluster: &Cluster| {
         guarantee(cluster.app(directory.path()))
             .commit_interval(PATIENCE * 10)
+            // The cluster is not to end the transaction before the stop, however slow the machine is.
+            .set("producer.transaction.timeout.ms", "300000")
             .stop_timeout(Duration::from_secs(1))
     };
     let running = cluster.run(app(&cluster).start(topology).unwrap());
