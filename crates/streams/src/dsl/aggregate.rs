@@ -137,17 +137,7 @@ impl<'b, K: Key, V: Send + 'static, C: Chain<Key = K, Value = V>> Keyed<'b, K, V
         init: A,
         mut f: impl FnMut(&mut A, V) -> R + Send + 'static,
     ) -> Table<'b, K, A> {
-        let step = folding(init, move |_: &K, aggregate: &mut A, value| {
-            f(aggregate, value)
-        });
-        aggregated(
-            self.run,
-            "fold",
-            &store.into(),
-            Location::caller(),
-            step,
-            keyed_rows,
-        )
+        self.fold_with_key(store, init, move |_, aggregate, value| f(aggregate, value))
     }
 
     /// [`fold`](Self::fold) that sees the key too.
